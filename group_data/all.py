@@ -1,0 +1,69 @@
+"""Every knob, its default, unit and meaning.
+
+Overridden, from the weakest to the strongest, by group_data/GROUP.py, a host's own data in inventory.py, and
+``--data KEY=VALUE`` on the command line.
+"""
+
+from ollama_slots.selection import slot_models
+
+# --- The slots -------------------------------------------------------------------------------------------
+# slotN_model      the base: a model as `ollama pull` takes it. Slots 1 to 3 come from model_selection.json,
+#                  beside deploy.py, where there is one; else these defaults hold. A slot without a model is
+#                  left as it is on each host; `none` empties it.
+# slotN_name       the variant that users ask for
+# slotN_num_ctx    its window, in tokens
+# slotN_system     its system prompt                                    default: the base's own
+# slotN_parameters more Modelfile PARAMETERs: {"temperature": 0.2, "stop": ["<|end|>"]}  default: the base's own
+# slotN_modelfile  the template of its Modelfile                        default: templates/Modelfile.j2
+# A fifth slot is slot5_name, slot5_num_ctx and slot5_model.
+
+_selected = slot_models("model_selection.json")
+
+slot1_name = "coding-primary"  # code generation and debugging
+slot1_model = _selected.get("slot1_model", "qwen2.5-coder:14b")
+slot1_num_ctx = 32768
+
+slot2_name = "general-primary"  # conversation and reasoning
+slot2_model = _selected.get("slot2_model", "llama3.1:8b")
+slot2_num_ctx = 16384
+
+slot3_name = "backup"  # for either, when the others are down
+slot3_model = _selected.get("slot3_model", "deepseek-coder-v2:16b")
+slot3_num_ctx = 16384
+
+slot4_name = "experimental"  # the user's own: --data slot4_model=mistral:7b sets it, =none empties it
+slot4_num_ctx = 8192
+
+# --- Rules -----------------------------------------------------------------------------------------------
+# Two slots with the same weights share one runner. Different windows on it would evict each other:
+# "align" gives both the larger one, "error" refuses, "allow" does as it is told.
+shared_base = "align"
+
+# True: a slot that is not wholly in GPU memory is a failure. "auto": where the host has a GPU (nvidia-smi or
+# /dev/kfd is there). False: never.
+require_gpu = "auto"
+
+# How long Ollama holds a model that is not used: seconds, a duration such as "24h", or -1 for ever.
+keep_alive = -1
+
+# How many models Ollama holds at once; None: one for each slot, and one more for a rotation's candidate.
+max_loaded_models = None
+
+# GPU memory of the host in GiB (2^30 bytes); None: as nvidia-smi says.
+gpu_memory_gib = None
+
+# True: the registry of the models speaks plain HTTP.
+pull_insecure = False
+
+# Where Ollama answers, seen from the host itself.
+ollama_url = "http://127.0.0.1:11434"
+
+# --- Bounds, in seconds ----------------------------------------------------------------------------------
+api_seconds = 120  # for Ollama's API to answer after a start
+load_seconds = 600  # for one model to load and answer one token
+pull_seconds = 6 * 3600  # for one pull
+pull_stall_seconds = 300  # for a pull in which no byte arrives
+
+# --- SSH -------------------------------------------------------------------------------------------------
+# Unknown host keys are refused. On a host where you are not root, set _sudo = True.
+ssh_strict_host_key_checking = "yes"

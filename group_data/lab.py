@@ -1,0 +1,21 @@
+"""What the lab's hosts override: a worked example. Their models come from lab/model_selection.json."""
+
+from ollama_slots.selection import slot_models
+
+_selected = slot_models("lab/model_selection.json")
+
+slot1_model = _selected["slot1_model"]
+slot2_model = _selected["slot2_model"]
+slot3_model = _selected["slot3_model"]
+
+# The lab's models are small: 8192 tokens is what SmolLM2 was trained for.
+slot1_num_ctx = 8192
+slot3_num_ctx = 4096
+
+slot1_system = "You write short, correct Python."
+slot1_parameters = {"temperature": 0.2}
+
+pull_insecure = True
+load_seconds = 120
+
+ssh_config_file = ".lab/ssh_config"

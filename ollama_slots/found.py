@@ -1,0 +1,222 @@
+"""What a host was found to have: the output of host/probe.sh and of /api/show, read. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ollama_slots import names
+
+
+class _Answer(BaseModel):
+    """Part of an API answer; what the engine adds in other versions is left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Listed(_Answer):
+    """A model that the engine lists in /api/tags; its digest is that of its manifest."""
+
+    name: str
+    digest: str
+    size: int
+
+
+class Runner(_Answer):
+    """An entry of /api/ps: weights in memory, under the name and digest by which they were loaded.
+
+    ``size`` and ``size_vram`` in bytes, ``context_length`` in tokens.
+    """
+
+    name: str
+    digest: str
+    size: int
+    size_vram: int = 0
+    context_length: int = 0
+    expires_at: str = ""
+
+    @property
+    def gigabytes_in_gpu(self) -> float:
+        """GPU memory held, in GB (10^9 bytes)."""
+        return self.size_vram / 1e9
+
+
+class SlotState(BaseModel):
+    """What the last rotation of a slot wrote down: what its variant was made of, and the result."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    model: str  # the base, canonical
+    modelfile: str  # sha256 of the Modelfile's text
+    base: str  # manifest digest of the base
+    weights: str  # sha256 of the blob that both run on
+    context: int  # tokens to expect in /api/ps
+    variant: str  # manifest digest of the variant
+
+    def lines(self) -> str:
+        """The state file's text, but for the variant's digest, which its maker adds."""
+        return "\n".join(f"{key}={value}" for key, value in self.model_dump(exclude={"variant"}).items())
+
+
+class Found(BaseModel):
+    """A host as one probe saw it. None is unknown: the API did not answer, the process does not run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    units: dict[str, dict[str, str]] = Field(default_factory=dict)
+    environ: dict[str, str] | None = None
+    has_gpu: bool = False
+    files: dict[str, str] = Field(default_factory=dict)  # path to sha256
+    states: dict[str, SlotState] = Field(default_factory=dict)  # by variant name
+    version: str | None = None
+    listed: dict[str, Listed] | None = None  # by canonical key
+    runners: tuple[Runner, ...] | None = None
+
+    def digest(self, model: str) -> str | None:
+        """The manifest digest of a model that is there."""
+        listed = (self.listed or {}).get(names.parse(model).key)
+        return listed.digest if listed else None
+
+
+class Shown(_Answer):
+    """What /api/show says of a model whose weights are there, and its size on disk in bytes."""
+
+    weights: str
+    trained_context: int | None = None
+    sees: bool = False  # a vision model
+    model_info: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> Shown | None:
+        """Reads an answer; None where the engine has no such model, or no weights for it."""
+        blob = re.search(r"^FROM .*sha256-([0-9a-f]{64})$", answer.get("modelfile") or "", re.MULTILINE)
+        if blob is None:
+            return None
+        info = answer.get("model_info") or {}
+        return cls(
+            weights=blob[1],
+            trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
+            sees="vision" in (answer.get("capabilities") or []),
+            model_info=info,
+        )
+
+
+class Details(BaseModel):
+    """What is asked only when something is to be done: models in detail, and the GPU memory free (bytes)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
+    gpu_total: int | None = None
+    gpu_free: int | None = None
+
+    def weights(self, model: str) -> str | None:
+        """The blob that a model runs on."""
+        shown = self.shown.get(names.parse(model).key)
+        return shown.weights if shown else None
+
+
+def sections(output: list[str]) -> dict[str, list[str]]:
+    """Lines after a ``== NAME`` line, by NAME."""
+    parts: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in output:
+        if line.startswith("== "):
+            lines = parts.setdefault(line.removeprefix("== "), [])
+        else:
+            lines.append(line)
+    return parts
+
+
+def parse_probe(output: list[str]) -> Found:
+    """The output of host/probe.sh as a Found.
+
+    Raises ValueError where it is not the output of a whole probe; pydantic's ValidationError is one.
+    """
+    parts = sections(output)
+    if "busy" in parts:
+        raise ValueError("another deploy holds this host's lock")
+    if "api" not in parts:
+        raise ValueError("the probe did not run to its end")
+    answers: dict[str, Any] = {}
+    for endpoint, line in zip(("version", "tags", "ps"), parts["api"], strict=False):
+        answers[endpoint] = json.loads(line) if line.startswith("{") else None
+    listed = [Listed(**model) for model in answers["tags"]["models"] or []] if answers.get("tags") else None
+    running = [Runner(**model) for model in answers["ps"]["models"] or []] if answers.get("ps") else None
+    environ = dict(line.split("=", 1) for line in parts["environ"])
+    units = _units(parts["units"])
+    return Found(
+        units=units,
+        environ=environ if units.get("ollama.service", {}).get("MainPID", "0") != "0" else None,
+        has_gpu=parts["gpu"] == ["yes"],
+        files={path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])},
+        states=_states(parts["states"]),
+        version=answers["version"]["version"] if answers.get("version") else None,
+        listed={names.parse(model.name).key: model for model in listed if _ours(model.name)}
+        if listed is not None
+        else None,
+        runners=tuple(running) if running is not None else None,
+    )
+
+
+def parse_details(models: list[str], output: list[str]) -> Details:
+    """The output of facts.OllamaDetails, asked about these models, as Details.
+
+    Raises ValueError where an answer is missing.
+    """
+    parts = sections(output)
+    lines = parts["show"]
+    if len(lines) < 2 * len(models):
+        raise ValueError("an answer of /api/show is missing")
+    shown: dict[str, Shown] = {}
+    for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
+        answer = Shown.of(json.loads(body)) if status == "200" else None
+        if answer:
+            shown[names.parse(model).key] = answer
+    memory = [
+        [int(figure) for figure in line.split(",")] for line in parts["gpu"] if re.fullmatch(r"[\d, ]+", line)
+    ]
+    return Details(
+        shown=shown,
+        gpu_total=sum(total for total, _ in memory) << 20 if memory else None,
+        gpu_free=sum(free for _, free in memory) << 20 if memory else None,
+    )
+
+
+def _ours(name: str) -> bool:
+    try:
+        names.parse(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _units(lines: list[str]) -> dict[str, dict[str, str]]:
+    units: dict[str, dict[str, str]] = {}
+    unit: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition("=")
+        if not key:
+            unit = {}
+        unit[key] = value
+        if key == "Id":
+            units[value] = unit
+    return units
+
+
+def _states(lines: list[str]) -> dict[str, SlotState]:
+    values: dict[str, dict[str, str]] = {}
+    for line in lines:
+        path, _, entry = line.partition(":")
+        key, _, value = entry.partition("=")
+        values.setdefault(path.rpartition("/")[2].removesuffix(".slot"), {})[key] = value
+    states = {}
+    for name, fields in values.items():
+        try:
+            states[name] = SlotState.model_validate(fields)
+        except ValueError:
+            continue  # a damaged state is no state: the next rotation writes it anew
+    return states

@@ -1,0 +1,100 @@
+# What the scripts on a host share: Ollama's API by POSIX sh and curl.
+# Set before: $url (of the API), $keep_alive (JSON), $load_seconds (bound of one load).
+
+state_dir=/var/lib/ollama-slots
+
+# api SECONDS PATH [BODY [METHOD]]: prints the answer; fails, printing the error, on anything but HTTP 2xx.
+api() {
+    curl -sS --fail-with-body --max-time "$1" ${3:+-d "$3"} ${4:+-X "$4"} "$url$2" 2>&1
+}
+
+# entries: /api/tags or /api/ps on stdin, one line a model on stdout (details dropped, for they nest).
+entries() {
+    sed 's/"details":{[^{}]*},*//g' | tr '{' '\n' | grep '"digest":'
+}
+
+# field KEY: the value of a key in an entry on stdin.
+field() {
+    sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"
+}
+
+# digest_of NAME:TAG: the manifest digest of a model that is there, or nothing.
+digest_of() {
+    api 30 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field digest
+}
+
+# weights_of DIGEST: the blob behind a manifest that some name still has, or nothing.
+weights_of() {
+    named=$(api 30 /api/tags | entries | grep -F "\"digest\":\"$1\"" | head -n 1 | field name)
+    [ -z "$named" ] || api 30 /api/show "{\"model\":\"$named\"}" |
+        grep -o '\\nFROM [^\\]*sha256-[0-9a-f]*' | head -n 1 | sed 's/.*sha256-//'
+}
+
+# runner DIGEST WEIGHTS: the /api/ps entry that serves them. A runner is found by its weights and keeps the
+# name and digest under which it was loaded, so another name's entry counts where the weights are the same.
+runner() {
+    loaded=$(api 30 /api/ps | entries)
+    echo "$loaded" | grep -F "\"digest\":\"$1\"" && return
+    for other in $(echo "$loaded" | field digest); do
+        [ "$(weights_of "$other")" != "$2" ] || echo "$loaded" | grep -F "\"digest\":\"$other\""
+    done | head -n 1
+}
+
+# error_in ANSWER: what an API answer says went wrong, on one line.
+error_in() {
+    echo "$1" | tr '\n' ' ' | sed 's/.*"error":"\(.*\)".*/\1/'
+}
+
+# answer NAME:TAG: has the model answer one token, which loads it; prints the seconds, or the error and fails.
+answer() {
+    request="{\"model\":\"$1\",\"prompt\":\"Hi\",\"stream\":false,\"keep_alive\":$keep_alive,\"options\":{\"num_predict\":1}}"
+    answered=$(curl -sS --fail-with-body --max-time "$load_seconds" -w '\n%{time_total}' -d "$request" \
+        "$url/api/generate" 2>&1) || { error_in "${answered%
+*}" && return 1; }
+    case $answered in
+    *'"done":true'*) echo "${answered##*
+}" ;;
+    *) error_in "$answered" && return 1 ;;
+    esac
+}
+
+# prove DIGEST WEIGHTS CONTEXT GPU(yes|no): that a runner holds the weights as declared; prints its
+# gigabytes, or what is wrong and fails.
+prove() {
+    found=$(runner "$1" "$2")
+    [ -n "$found" ] || { echo "it is not in memory" && return 1; }
+    context=$(echo "$found" | field context_length)
+    [ "$context" = "$3" ] || { echo "its context is $context tokens, not $3" && return 1; }
+    size=$(echo "$found" | field size)
+    in_gpu=$(echo "$found" | field size_vram)
+    if [ "$4" = yes ] && [ "$in_gpu" != "$size" ]; then
+        echo "only $in_gpu of its $size bytes are in GPU memory" && return 1
+    fi
+    hundredths=$(((in_gpu + 5000000) / 10000000))
+    printf '%d.%02d\n' $((hundredths / 100)) $((hundredths % 100))
+}
+
+# unload NAME:TAG: waits, bounded, until its runner is gone. Unloading goes by weights, not by name.
+unload() {
+    gone=$(digest_of "$1")
+    [ -n "$gone" ] || return 0
+    api 60 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
+    waited=0
+    while [ $waited -lt 120 ] && api 30 /api/ps | entries | grep -qF "\"digest\":\"$gone\""; do
+        sleep 0.5
+        waited=$((waited + 1))
+    done
+}
+
+# delete NAME:TAG: the manifest, and the blobs that no other manifest needs. Its runner is left alone.
+delete() {
+    [ -z "$(digest_of "$1")" ] || deleted=$(api 30 /api/delete "{\"model\":\"$1\"}" DELETE) || {
+        error_in "$deleted" && return 1
+    }
+}
+
+# one_at_a_time SECONDS: waits, bounded, for whoever changes this host's slots; a dead one's lock is gone.
+one_at_a_time() {
+    exec 9>>/run/ollama-slots.lock
+    flock -w "$1" 9 || { echo "waited $1 s for another deploy on this host; try again when it is done" >&2 && exit 1; }
+}

@@ -1,0 +1,29 @@
+# Prints all that a deploy asks of a host in one go, in sections that found.py reads. Changes nothing.
+# Arguments: URL LOCK_SECONDS FILE...
+url=$1 lock_seconds=$2
+shift 2
+
+# A rotation in progress is waited for: what is read in its middle would be acted on after its end.
+exec 9>>/run/ollama-slots.lock
+if ! flock -s -w "$lock_seconds" 9; then
+    echo "== busy"
+    exit 0
+fi
+
+units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID \
+    ollama.service ollama-warmup.service)
+echo "== units"
+echo "$units"
+pid=${units#*MainPID=}
+pid=${pid%%[!0-9]*}
+echo "== environ"
+tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep '^OLLAMA_'
+echo "== gpu"
+if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo no; fi
+echo "== files"
+sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
+echo "== states"
+grep -s '' /var/lib/ollama-slots/*.slot /dev/null
+echo "== api"
+curl -s --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps"
+exit 0

@@ -1,0 +1,39 @@
+"""Whether a slot is in memory as declared. Pure. The warm-up script asks the same on the host (host/engine.sh)."""
+
+from __future__ import annotations
+
+from ollama_slots import names
+from ollama_slots.found import Details, Found, Runner
+from ollama_slots.targets import Target
+
+
+def residency(name: str, found: Found, details: Details | None = None) -> Runner | None:
+    """The runner that serves a slot, found by its weights: another name's runner counts if they are the same."""
+    state = found.states.get(name)
+    if state is None or found.digest(name) != state.variant:
+        return None  # what the state says of the weights does not hold for what has the name now
+    same = [it for it in found.states.values() if it.weights == state.weights]
+    digests = {digest for it in same for digest in (it.variant, it.base)}
+    if details:
+        listed = (found.listed or {}).values()
+        digests |= {it.digest for it in listed if details.weights(it.name) == state.weights}
+    return next((runner for runner in found.runners or () if runner.digest in digests), None)
+
+
+def fault(target: Target, found: Found, needs_gpu: bool, details: Details | None = None) -> str | None:
+    """What keeps a slot from being as declared and resident, in words, or None."""
+    name, state = target.slot.name, found.states.get(target.slot.name)
+    if state is None:
+        return "it has not been made"
+    if not names.same(state.model, target.model):
+        return f"it holds {state.model}, not {target.model}"
+    if found.digest(name) != state.variant:
+        return f"{name} is not the variant that was made" if found.digest(name) else f"{name} is gone"
+    runner = residency(name, found, details)
+    if runner is None:
+        return "it is not in memory"
+    if runner.context_length != state.context:
+        return f"its context is {runner.context_length} tokens, not {state.context}"
+    if needs_gpu and runner.size_vram != runner.size:
+        return f"only {runner.size_vram} of its {runner.size} bytes are in GPU memory"
+    return None

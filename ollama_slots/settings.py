@@ -1,0 +1,147 @@
+"""What a host is to have: its data, checked in one place. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.functional_validators import AfterValidator
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots import names
+from ollama_slots.errors import first_error
+
+EMPTY = "none"  # as slotN_model: the slot is to hold nothing
+
+
+def _model(value: str) -> str:
+    return value if value == EMPTY else names.parse(value).short
+
+
+def _text(value: str) -> str:
+    """Text that a Modelfile can hold between triple quotes, which know no escape."""
+    if '"""' in value or value.endswith('"') or "\0" in value:
+        raise ValueError('a Modelfile cannot hold text with """ or NUL in it or " at its end')
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Parameter = bool | int | float | Text | list[Text]
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+Seconds = Annotated[int, Field(gt=0, le=7 * 24 * 3600)]
+VARIANT = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$"
+
+
+class Slot(BaseModel):
+    """One slot as declared; ``model`` is a canonical name, ``none`` (to be empty) or None (left as it is)."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    number: int
+    name: Annotated[str, StringConstraints(pattern=VARIANT)]
+    num_ctx: Annotated[int, Field(gt=0, le=2**31)]
+    model: Annotated[str, AfterValidator(_model)] | None = None
+    system: Text | None = None
+    parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
+    modelfile: str = "templates/Modelfile.j2"
+
+    @property
+    def tagged(self) -> str:
+        """The variant's name as the engine lists it."""
+        return f"{self.name}:latest"
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if "num_ctx" in self.parameters:
+            raise ValueError("parameters: num_ctx is set by slotN_num_ctx")
+        if not Path(self.modelfile).is_file():
+            raise ValueError(f"modelfile: expected a template, found no file {self.modelfile!r}")
+        return self
+
+
+class Settings(BaseModel):
+    """A host's data. Every key, its unit and meaning: ``group_data/all.py``."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    slots: tuple[Slot, ...] = Field(min_length=1)
+    shared_base: Literal["align", "error", "allow"] = "align"
+    require_gpu: Literal["auto"] | bool = "auto"
+    gpu_memory_gib: Annotated[float, Field(gt=0)] | None = None
+    pull_insecure: bool = False
+    keep_alive: int | Annotated[str, StringConstraints(pattern=r"^-?([0-9]+(ms|s|m|h))+$")] = -1
+    max_loaded_models: Annotated[int, Field(gt=0)] | None = None
+    ollama_url: Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.:\[\]-]+$")] = (
+        "http://127.0.0.1:11434"
+    )
+    api_seconds: Seconds = 120
+    load_seconds: Seconds = 600
+    pull_seconds: Seconds = 6 * 3600
+    pull_stall_seconds: Seconds = 300
+
+    @property
+    def loaded_models(self) -> int:
+        """OLLAMA_MAX_LOADED_MODELS: every slot, and one more for a rotation's candidate."""
+        return self.max_loaded_models or len(self.slots) + 1
+
+    @property
+    def warm_up_seconds(self) -> int:
+        """More than the warm-up's waits add up to: the API, then per slot one load and its proof."""
+        return self.api_seconds + len(self.slots) * (self.load_seconds + 120) + 60
+
+    @property
+    def lock_seconds(self) -> int:
+        """How long to wait for another run's rotation of one slot: an unload, three loads, and small requests."""
+        return 3 * self.load_seconds + 300
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        seen: dict[str, int] = {}
+        for slot in self.slots:
+            other = seen.setdefault(slot.name.lower(), slot.number)
+            if other != slot.number:
+                raise ValueError(f"slot{slot.number}_name: {slot.name!r} is slot {other}'s name already")
+        for slot in self.slots:
+            name = names.parse(slot.model) if slot.model not in (None, EMPTY) else None
+            if name and name.short.partition(":")[0].lower() in seen:
+                raise ValueError(f"slot{slot.number}_model: {slot.model!r} is a slot's variant, not a base")
+        return self
+
+    @classmethod
+    def of(cls, host: str, data: Mapping[str, Any]) -> Settings:
+        """A host's data to its settings.
+
+        + host: the host's name, for the message
+        + data: all its data as pyinfra merged them; keys that are not ours are left alone
+
+        Raises PyinfraError with one line: which host and key, what was expected and found, so that the run ends
+        before anything on any host is changed.
+        """
+        slots: dict[int, dict[str, Any]] = {}
+        for key, value in data.items():
+            match = re.fullmatch(r"slot([1-9][0-9]{0,2})_([a-z_]+)", key)
+            if match:
+                number, attribute = int(match[1]), match[2]
+                slots.setdefault(number, {"number": number})[attribute] = value
+            elif key.startswith("slot"):
+                raise PyinfraError(f"{host}: {key!a}: expected slotN_model or another key of a slot")
+        known = {key: data[key] for key in cls.model_fields if key in data and key != "slots"}
+        try:
+            ordered = tuple(slot for _, slot in sorted(slots.items()))
+            checked = []
+            for slot in ordered:
+                checked.append(_checked_slot(slot))
+            return cls(slots=tuple(checked), **known)
+        except (ValidationError, ValueError) as error:
+            reason = first_error(error) if isinstance(error, ValidationError) else error
+            raise PyinfraError(f"{host}: {reason}") from None
+
+
+def _checked_slot(data: dict[str, Any]) -> Slot:
+    try:
+        return Slot.model_validate(data)
+    except ValidationError as error:
+        raise ValueError(f"slot{data['number']}_{first_error(error)}") from None

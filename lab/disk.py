@@ -1,0 +1,62 @@
+"""A host's disk: the layers that all hosts share, and what is on each host's own."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+from lab import access
+from lab.build import debian_root, engine
+from lab.machine import SOURCES, STATE
+
+# The size of a host's simulated GPU in MiB; tests may change it on the host, in /etc/simulated-gpu.
+GPU_MEMORY = {"gpu2": 12288}
+GPU_MEMORY_DEFAULT = 24576
+
+
+def layers() -> str:
+    """The read-only layers below every host's disk, uppermost first."""
+    return f"{engine()}:{debian_root()}"
+
+
+def path(name: str) -> Path:
+    """The directory of a host's disk: what the host has written is in `changes`."""
+    return STATE / name
+
+
+def create(name: str) -> Path:
+    """Makes an empty disk for a host, with a name, an id, a host key and a simulated GPU of its own.
+
+    Gives the file of the host's public key.
+    """
+    remove(name)
+    changes = path(name) / "changes"
+    for directory in (changes, path(name) / "work", path(name) / "root"):
+        directory.mkdir(parents=True)
+    etc = changes / "etc"
+    (etc / "ssh").mkdir(parents=True)
+    (etc / "ssh/sshd_config.d").mkdir()
+    # Says each command that it runs, so that the tests can count them from outside.
+    (etc / "ssh/sshd_config.d/lab.conf").write_text("LogLevel VERBOSE\n")
+    (etc / "hostname").write_text(f"{name}\n")
+    # Without it every load of a model waits 10 s for an answer to "localhost".
+    (etc / "hosts").write_text(f"127.0.0.1 localhost {name}\n")
+    (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+    (etc / "simulated-gpu").write_text(f"{GPU_MEMORY.get(name, GPU_MEMORY_DEFAULT)}\n")
+    for program, place in (("llama-server", "usr/local/lib/ollama"), ("nvidia-smi", "usr/local/bin")):
+        (changes / place).mkdir(parents=True)
+        shutil.copy(SOURCES / "simulated-gpu" / program, changes / place)
+
+    authorized = changes / "root/.ssh/authorized_keys"
+    authorized.parent.mkdir(parents=True)
+    (changes / "root").chmod(0o700)
+    shutil.copyfile(access.KEY.with_suffix(".pub"), authorized)
+    host_key = etc / "ssh/ssh_host_ed25519_key"
+    access.generate_key(host_key)
+    return host_key.with_suffix(".pub")
+
+
+def remove(name: str) -> None:
+    """Takes a host's disk away; the host must be down."""
+    shutil.rmtree(path(name), ignore_errors=True)

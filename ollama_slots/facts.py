@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 
 from ollama_slots import found, render
 from ollama_slots.settings import Settings
-
-NVIDIA_SMI = "nvidia-smi --query-gpu=memory.total,memory.free --format=csv,noheader,nounits 2>/dev/null"
 
 
 def script(text: str, *arguments: str | int) -> StringCommand:
@@ -44,18 +40,7 @@ class ModelDetails(FactBase[found.Details | None]):
     def command(self, settings: Settings, models: list[str]) -> StringCommand:
         """One request for each of the models, all over one connection."""
         self.models = models
-        bits: list[object] = ["echo", "'== show';", "curl"]
-        for number, model in enumerate(models):
-            bits += ["--next"] if number else []
-            bits += ["-s", "--max-time", "60", "-w", r"'\n%{http_code}\n'"]
-            bits += [
-                "-d",
-                QuoteString(json.dumps({"model": model})),
-                QuoteString(f"{settings.ollama_url}/api/show"),
-            ]
-        if not models:
-            bits[-1] = "true"
-        return StringCommand(*bits, ";", "echo", "'== gpu';", NVIDIA_SMI, ";", "true")
+        return script(render.host_script("details"), settings.ollama_url, *models)
 
     def process(self, output: list[str]) -> found.Details:
         """The answers, read."""

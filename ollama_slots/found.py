@@ -174,7 +174,7 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     shown: dict[str, Shown] = {}
     for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
         answer = Shown.of(json.loads(body)) if status == "200" else None
-        if answer:
+        if answer and answer.weights not in parts["missing"]:
             shown[names.parse(model).key] = answer
     memory = [
         [int(figure) for figure in line.split(",")] for line in parts["gpu"] if re.fullmatch(r"[\d, ]+", line)

@@ -178,7 +178,7 @@ def _command(step: plan.Step, settings: Settings, found: Found) -> PyinfraComman
         text = render.host_script("engine", "remove")
         return script(text, url, lock_seconds, step.unload or "", step.forget or "", *step.delete)
     name = step.target.slot.name
-    flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.unload_next)
+    flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)
     return script(
         render.host_script("engine", "rotate"),
         url,
@@ -233,9 +233,12 @@ def warm_up(settings: Settings) -> Commands:
     if not changed and unit.get("ActiveState") == "active" and not cold:
         host.noop("ollama-warmup is active and every slot is resident")
         return
-    yield StringCommand(
-        "systemctl restart ollama-warmup.service ||",
-        "{ systemctl status --no-pager --lines=20 ollama-warmup.service >&2; exit 1; }",
+    yield script(
+        render.host_script("engine", "warm"),
+        settings.ollama_url,
+        render.keep_alive(settings),
+        settings.load_seconds,
+        settings.lock_seconds,
     )
 
 

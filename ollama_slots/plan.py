@@ -50,7 +50,7 @@ class Rotate:
     state: SlotState  # as it will be, but for the variant's digest
     make_room: bool
     unload_old: bool
-    unload_next: bool
+    alone: bool
     why: str
 
     def __str__(self) -> str:
@@ -215,7 +215,7 @@ def _rotation(
             and not fits(settings, target.model, expected, found, details)
         ),
         unload_old=old is not None and old not in {*needed, *others, new},
-        unload_next=new not in {*others, old},
+        alone=new not in {*others, old},
         why=why,
     )
 

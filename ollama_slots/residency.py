@@ -32,7 +32,9 @@ def fault(target: Target, found: Found, needs_gpu: bool, details: Details | None
     runner = residency(name, found, details)
     if runner is None:
         return "it is not in memory"
-    if runner.context_length != state.context:
+    # Where sharing with different windows is allowed, the one that was asked last has its own.
+    sharers = [it for it in found.states.values() if it.weights == state.weights]
+    if runner.context_length not in {it.context for it in sharers}:
         return f"its context is {runner.context_length} tokens, not {state.context}"
     if needs_gpu and runner.size_vram != runner.size:
         return f"only {runner.size_vram} of its {runner.size} bytes are in GPU memory"

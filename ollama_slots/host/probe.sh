@@ -13,7 +13,7 @@ fi
 units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID \
     ollama.service ollama-warmup.service)
 echo "== units"
-echo "$units"
+printf '%s\n' "$units"
 pid=${units#*MainPID=}
 pid=${pid%%[!0-9]*}
 echo "== environ"

@@ -3,7 +3,7 @@
 url=$1 model=$2 insecure=$3 stall_seconds=$4 total_seconds=$5
 
 number() { # number KEY LINE
-    echo "$2" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
+    printf '%s\n' "$2" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
 
 curl -sSN --max-time "$total_seconds" --speed-limit 1 --speed-time "$stall_seconds" \
@@ -28,6 +28,6 @@ curl -sSN --max-time "$total_seconds" --speed-limit 1 --speed-time "$stall_secon
             "$(((total - completed) / speed)) s left"
     done
     case $last in *'"status":"success"'*) exit 0 ;; esac
-    echo "pull of $model failed: $(echo "$last" | sed 's/.*"error":"\(.*\)".*/\1/')" >&2
+    printf 'pull of %s failed: %s\n' "$model" "$(printf '%s' "$last" | sed 's/.*"error":"\(.*\)".*/\1/')" >&2
     exit 1
 }

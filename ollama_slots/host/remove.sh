@@ -7,6 +7,6 @@ shift 4
 one_at_a_time "$lock_seconds"
 [ -z "$unloaded" ] || unload "$unloaded"
 for model in "$@"; do
-    why=$(delete "$model") || { echo "cannot delete $model: $why" >&2 && exit 1; }
+    why=$(delete "$model") || { printf '%s\n' "cannot delete $model: $why" >&2 && exit 1; }
 done
 [ -z "$forgotten" ] || rm -f "$state_dir/$forgotten.slot" "/etc/ollama/modelfiles/$forgotten.Modelfile"

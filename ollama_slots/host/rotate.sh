@@ -7,21 +7,21 @@ name=$5 modelfile=$6 # the variant's name and its Modelfile's text
 state=$7             # what to write into the state file, all but the variant's digest
 weights=$8 context=$9
 shift 9
-gpu=$1         # yes: it must be wholly in GPU memory
-make_room=$2   # yes: both do not fit in memory, the old one is unloaded first
-unload_old=$3  # yes: nobody else uses the old weights once the slot is switched
-unload_next=$4 # yes: nobody else uses the new weights if the slot is not switched
+gpu=$1        # yes: it must be wholly in GPU memory
+make_room=$2  # yes: both do not fit in memory, the old one is unloaded first
+unload_old=$3 # yes: no slot uses the old weights once this one is switched
+alone=$4      # yes: no slot serves from the new weights now
 
 candidate=/run/ollama-slots/$name.Modelfile
 trap 'rm -f "$candidate"' EXIT
 
 fail() {
-    echo "slot $name: $*; the slot is as it was" >&2
+    printf '%s\n' "slot $name: $*; the slot is as it was" >&2
     exit 1
 }
 
 refuse() { # removes the candidate, and puts the old one back where it had to make room
-    [ "$unload_next" = no ] || unload "$name:next"
+    [ "$alone" = no ] || unload "$name:next"
     delete "$name:next"
     [ "$make_room" = no ] || answer "$name:latest" >/dev/null
     fail "$@"
@@ -36,15 +36,15 @@ install -d -m 755 /etc/ollama/modelfiles "$state_dir" /run/ollama-slots || fail 
 printf '%s' "$modelfile" >"$candidate" || fail "cannot write $candidate"
 
 made=$(OLLAMA_HOST=$url timeout "$load_seconds" ollama create "$name:next" -f "$candidate" 2>&1) ||
-    fail "ollama create failed: $(echo "$made" | tail -n 1)"
+    fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"
 next=$(digest_of "$name:next") old=$(digest_of "$name:latest") broken=''
 [ -n "$next" ] || fail "ollama create said success, but $name:next is not there"
 
 if [ "$next" != "$old" ]; then
     [ "$make_room" = no ] || unload "$name:latest"
     why=$(answer "$name:next") || refuse "the candidate does not answer: $why"
-    if [ "$(weights_of "$old")" != "$weights" ]; then
-        # Where old and new share a runner, a request to the old one may just have set its options back.
+    if [ "$alone" = yes ]; then
+        # Else a request to the slot that shares the runner may just have loaded it with its own window again.
         why=$(prove "$next" "$weights" "$context" "$gpu") || refuse "the candidate is refused: $why"
     fi
     if [ -n "$old" ]; then
@@ -63,4 +63,4 @@ if ! { install -m 644 "$candidate" "/etc/ollama/modelfiles/$name.Modelfile.new" 
     echo "slot $name: holds the new model, but its state could not be written" >&2
     exit 1
 fi
-[ -z "$broken" ] || { echo "slot $name: was switched, and does not answer: $broken" >&2 && exit 1; }
+[ -z "$broken" ] || { printf '%s\n' "slot $name: was switched, and does not answer: $broken" >&2 && exit 1; }

@@ -1,0 +1,37 @@
+# make demo   from a bare checkout: two real hosts on this machine, deployed to, with four hot slots each
+# make test   from a bare checkout: everything, the lab included
+# make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun
+# The lab needs root on Debian or Ubuntu; what is slow to build is kept in the user's cache directory.
+
+PYTHON ?= python3
+SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
+
+.PHONY: demo test check lab lab-down requirements
+
+demo: lab
+	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
+
+test: check lab-down lab
+	.venv/bin/pytest tests/unit tests/lab
+
+check: .venv/installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+lab: .venv/installed
+	.venv/bin/python -m lab up
+
+lab-down: .venv/installed
+	.venv/bin/python -m lab down
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -q && apt-get install -y -q python3-venv; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+# Pins anew what requirements.in names; needs uv.
+requirements:
+	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--universal --python-version 3.11 requirements.in -o requirements.txt

@@ -1,0 +1,92 @@
+"""A user of a slot: asks it for one token, again and again, through a tunnel of its own."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import requests
+
+from tests.lab.fleet import SSH_CONFIG, Host, until
+
+
+@dataclass
+class Record:
+    """What the requests of a client came to: seconds of each, and what went wrong."""
+
+    seconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """The figures, on one line."""
+        return (
+            f"{len(self.seconds)} requests, {len(self.failures)} failed, median "
+            f"{statistics.median(self.seconds) * 1000:.0f} ms, longest {max(self.seconds) * 1000:.0f} ms"
+        )
+
+
+@contextmanager
+def tunnel(host: Host) -> Iterator[str]:
+    """Ollama's API on a host as a URL on this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        "ssh",
+        "-F",
+        str(SSH_CONFIG),
+        "-S",
+        "none",
+        "-N",
+        "-L",
+        f"127.0.0.1:{port}:127.0.0.1:11434",
+        host.name,
+    ]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until("the tunnel is open", lambda: _opened(port))
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _opened(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def asking(host: Host, model: str) -> Iterator[Record]:
+    """Asks a model without pause for the time of the ``with``."""
+    record, stop = Record(), threading.Event()
+    request = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
+
+    def ask(url: str) -> None:
+        with requests.Session() as session:
+            while not stop.is_set():
+                start = time.monotonic()
+                try:
+                    answer = session.post(f"{url}/api/generate", json=request, timeout=60)
+                    if answer.status_code != 200 or not answer.json().get("done"):
+                        record.failures.append(f"{answer.status_code} {answer.text[:200]}")
+                except (requests.RequestException, ValueError) as error:
+                    record.failures.append(str(error)[:200])
+                record.seconds.append(time.monotonic() - start)
+
+    with tunnel(host) as url:
+        thread = threading.Thread(target=ask, args=(url,), daemon=True)
+        thread.start()
+        try:
+            until("the first answer", lambda: len(record.seconds) > 0)
+            yield record
+        finally:
+            stop.set()
+            thread.join(90)

@@ -1,0 +1,62 @@
+"""Every test here starts from the same deployed lab, and works on the project by its commands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import registry
+from tests.lab.fleet import Host, Project, model
+
+SLOT4 = f"slot4_model={model('smollm2-math:135m')}"
+_figures: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def figures() -> list[str]:
+    """Measurements of this run, printed at its end: they are reported, never asserted."""
+    return _figures
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the figures."""
+    if _figures:
+        terminalreporter.section("figures")
+        for figure in _figures:
+            terminalreporter.write_line(figure)
+
+
+@pytest.fixture
+def gpu1() -> Host:
+    return Host("gpu1")
+
+
+@pytest.fixture
+def gpu2() -> Host:
+    return Host("gpu2")
+
+
+@pytest.fixture
+def fleet(gpu1: Host, gpu2: Host) -> tuple[Host, Host]:
+    return gpu1, gpu2
+
+
+def serve() -> None:
+    """Has the registry running, whatever a test did to it."""
+    if not registry.running():
+        registry.start()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A copy of the project whose hosts are as it declares; what a test changes, the next one's deploy undoes."""
+    serve()
+    path = tmp_path / "project"
+    path.mkdir()
+    copy = Project(path)
+    run = copy.deploy(SLOT4)
+    assert run.code == 0, run.output
+    yield copy
+    serve()

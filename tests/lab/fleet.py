@@ -1,0 +1,182 @@
+"""The lab's hosts seen from outside: by ssh, systemctl and Ollama's own API; and the product's commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SSH_CONFIG = ROOT / ".lab" / "ssh_config"
+REGISTRY = "10.79.0.1:5000/lab"
+SLOTS = ("coding-primary", "general-primary", "backup", "experimental")
+
+
+def model(name: str) -> str:
+    """A model of the lab's registry by its short name."""
+    return f"{REGISTRY}/{name}"
+
+
+def until(what: str, true: Callable[[], Any], seconds: float = 60, every: float = 0.05) -> float:
+    """Waits, bounded, until something is true; the seconds that it took."""
+    start = time.monotonic()
+    while not true():
+        if time.monotonic() - start > seconds:
+            raise AssertionError(f"after {seconds} s still not: {what}")
+        time.sleep(every)
+    return time.monotonic() - start
+
+
+@dataclass(frozen=True)
+class Host:
+    """One of the lab's hosts."""
+
+    name: str
+
+    def run(self, command: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Runs a shell command on the host."""
+        done = subprocess.run(
+            ["ssh", "-F", str(SSH_CONFIG), self.name, command],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{self.name}: {command}: {done.returncode}: {done.stdout}{done.stderr}")
+        return done
+
+    def out(self, command: str) -> str:
+        """What a command prints."""
+        return self.run(command).stdout.strip()
+
+    def api(self, path: str, body: dict[str, Any] | None = None, method: str = "") -> dict[str, Any]:
+        """An answer of Ollama's API, asked on the host."""
+        data = f" -d '{json.dumps(body)}'" if body else ""
+        method = f" -X {method}" if method else ""
+        answer = self.out(f"curl -sS --max-time 120{method}{data} http://127.0.0.1:11434{path}")
+        return dict(json.loads(answer)) if answer else {}
+
+    def tags(self) -> dict[str, dict[str, Any]]:
+        """/api/tags by name."""
+        return {it["name"]: it for it in self.api("/api/tags")["models"]}
+
+    def ps(self) -> dict[str, dict[str, Any]]:
+        """/api/ps by digest."""
+        return {it["digest"]: it for it in self.api("/api/ps")["models"]}
+
+    def weights(self, name: str) -> str:
+        """The blob that a model runs on."""
+        found = re.search(
+            r"^FROM .*sha256-([0-9a-f]{64})$", self.api("/api/show", {"model": name})["modelfile"], re.M
+        )
+        assert found, f"{self.name}: {name} has no weights"
+        return found[1]
+
+    def parent(self, name: str) -> str:
+        """The base that a variant was made of."""
+        return str(self.api("/api/show", {"model": name})["details"]["parent_model"])
+
+    def resident(self, *slots: str) -> bool:
+        """Whether /api/ps lists these slots' digests."""
+        tags, ps = self.tags(), self.ps()
+        return all(f"{slot}:latest" in tags and tags[f"{slot}:latest"]["digest"] in ps for slot in slots)
+
+    def answers(self, name: str) -> bool:
+        """Whether a model answers one token."""
+        request = {"model": name, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
+        return bool(self.api("/api/generate", request).get("done"))
+
+    def active(self, unit: str) -> str:
+        """A unit's state."""
+        return self.run(f"systemctl is-active {unit}", check=False).stdout.strip()
+
+    def journal(self, unit: str, since: str) -> str:
+        """What a unit said since a moment that ``now`` gave."""
+        return self.out(f"journalctl -u {unit} -o cat --no-pager --since '{since}'")
+
+    def now(self) -> str:
+        """The host's clock, for ``journal``."""
+        time.sleep(1.1)  # a journal is asked by whole seconds: what was before must not count
+        return self.out("date '+%Y-%m-%d %H:%M:%S'")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of pyinfra that has ended."""
+
+    code: int
+    output: str
+
+    def lines(self, *words: str) -> list[str]:
+        """The lines that have all these words."""
+        return [line for line in self.output.splitlines() if all(word in line for word in words)]
+
+    @property
+    def changes(self) -> int:
+        """Operations that changed something, over all hosts; -1 where there is no result table."""
+        total = re.search(r"Grand total +\d+ +(\d+|-)", self.output)
+        return -1 if not total else 0 if total[1] == "-" else int(total[1])
+
+
+class Project:
+    """A copy of the project, with data of its own to change; what is not data is shared with the tree."""
+
+    def __init__(self, path: Path) -> None:
+        """Lays the copy out in an empty directory."""
+        self.path = path
+        for name in ("deploy.py", "tasks", "templates", "ollama_slots", ".lab"):
+            (path / name).symlink_to(ROOT / name)
+        shutil.copytree(ROOT / "group_data", path / "group_data", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "inventory.py", path)
+        (path / "lab").mkdir()
+        shutil.copy(ROOT / "lab" / "model_selection.json", path / "lab")
+
+    @property
+    def selection(self) -> Path:
+        """The selection file of the lab's hosts."""
+        return self.path / "lab" / "model_selection.json"
+
+    def select(self, **slots: str | None) -> None:
+        """Changes keys of the selection file."""
+        content = json.loads(self.selection.read_text())
+        self.selection.write_text(json.dumps({**content, **slots}))
+
+    def command(self, *arguments: str, tasks: str = "deploy.py") -> list[str]:
+        """The command line of a run."""
+        return [sys.executable, "-m", "pyinfra", "inventory.py", tasks, *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a deploy that the caller ends."""
+        return subprocess.Popen(
+            self.command("-y", *arguments),
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def deploy(self, *data: str, tasks: str = "deploy.py", options: tuple[str, ...] = ("-y",)) -> Run:
+        """Runs pyinfra; ``data`` are KEY=VALUE of --data."""
+        arguments = [*options, *(word for it in data for word in ("--data", it))]
+        done = subprocess.run(
+            self.command(*arguments, tasks=tasks),
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=600,
+            check=False,
+            env={**os.environ, "PYINFRA_PROGRESS": "off"},
+        )
+        return Run(done.returncode, done.stdout)

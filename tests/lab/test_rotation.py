@@ -1,0 +1,101 @@
+"""A slot changes its model while a user asks it without pause."""
+
+from __future__ import annotations
+
+import time
+
+from tests.lab.client import asking
+from tests.lab.fleet import SLOTS, Host, Project, model
+
+SPARE = model("smollm2-chat:135m")
+
+
+def bare_load(host: Host, name: str) -> float:
+    """The seconds that a model takes to load and answer where it is not in memory."""
+    start = time.monotonic()
+    assert host.answers(name)
+    seconds = time.monotonic() - start
+    host.run(f"ollama stop {name}")
+    return seconds
+
+
+def test_no_request_fails_or_waits(project: Project, gpu1: Host, figures: list[str]) -> None:
+    old = gpu1.weights("coding-primary")
+    # The new base is there beforehand, so that its bare load can be timed on the same host in the same run.
+    gpu1.api("/api/pull", {"model": SPARE, "insecure": True, "stream": False})
+    bare = bare_load(gpu1, SPARE)
+    project.select(slot1_coding=SPARE)
+    with asking(gpu1, "coding-primary") as record:
+        run = project.deploy()
+    assert run.code == 0, run.output
+    figures.append(f"rotation: {record}; bare load of the new model {bare:.2f} s")
+    assert record.failures == []
+    assert gpu1.parent("coding-primary") == SPARE
+    loaded = {gpu1.weights(slot) for slot in SLOTS}
+    assert old not in loaded
+    assert len(gpu1.ps()) == 4, "the old weights are not in memory"
+    assert gpu1.resident(*SLOTS)
+    assert "coding-primary:next" not in gpu1.tags()
+    assert gpu1.weights("coding-primary:previous") == old
+    assert gpu1.answers("coding-primary:previous")
+    assert project.deploy().code == 0
+    assert len(gpu1.ps()) == 4, "the next deploy unloads what nobody declared"
+
+
+def test_to_weights_that_serve_another_slot(project: Project, gpu1: Host, figures: list[str]) -> None:
+    project.select(slot1_coding=model("smollm2-math:135m"))  # the experimental slot's
+    with asking(gpu1, "coding-primary") as record, asking(gpu1, "experimental") as other:
+        run = project.deploy()
+    assert run.code == 0, run.output
+    figures.append(f"rotation to another slot's weights: {record}; the other slot: {other}")
+    assert record.failures == other.failures == []
+    assert gpu1.weights("coding-primary") == gpu1.weights("experimental")
+    assert len(gpu1.ps()) == 3
+
+
+def test_from_weights_that_serve_another_slot(project: Project, gpu1: Host, figures: list[str]) -> None:
+    project.select(slot1_coding=model("smollm2-math:135m"))
+    assert project.deploy().code == 0
+    project.select(slot1_coding=model("smollm2-coder:135m"))
+    with asking(gpu1, "coding-primary") as record, asking(gpu1, "experimental") as other:
+        run = project.deploy()
+    assert run.code == 0, run.output
+    figures.append(f"rotation from another slot's weights: {record}; the other slot: {other}")
+    assert record.failures == other.failures == []
+    assert gpu1.resident(*SLOTS), "the weights that the other slot still uses stay"
+
+
+def test_only_the_system_prompt_changes(project: Project, gpu1: Host, figures: list[str]) -> None:
+    runners = {it["digest"] for it in gpu1.ps().values()}
+    with asking(gpu1, "coding-primary") as record:
+        run = project.deploy("slot1_system=Be brief.")
+    assert run.code == 0, run.output
+    figures.append(f"a changed system prompt: {record}")
+    assert record.failures == []
+    assert gpu1.api("/api/show", {"model": "coding-primary"})["system"] == "Be brief."
+    assert {it["digest"] for it in gpu1.ps().values()} == runners, "nothing was reloaded"
+    assert project.deploy("slot1_system=Be brief.").changes == 0
+
+
+def test_two_slots_swap_their_models(project: Project, gpu1: Host) -> None:
+    project.select(slot1_coding=model("smollm2:135m"), slot3_backup=model("smollm2-coder:135m"))
+    with asking(gpu1, "coding-primary") as coding, asking(gpu1, "backup") as backup:
+        run = project.deploy()
+    assert run.code == 0, run.output
+    assert coding.failures == backup.failures == []
+    assert gpu1.parent("coding-primary") == model("smollm2:135m")
+    assert gpu1.parent("backup") == model("smollm2-coder:135m")
+    assert len(gpu1.ps()) == 4
+
+
+def test_a_candidate_that_cannot_load_changes_nothing(project: Project, gpu1: Host, gpu2: Host) -> None:
+    before = [(host.tags()["coding-primary:latest"], host.ps().keys()) for host in (gpu1, gpu2)]
+    project.select(slot1_coding=model("unknown-arch:135m"))
+    with asking(gpu1, "coding-primary") as record:
+        run = project.deploy()
+    assert run.code == 1
+    assert run.lines("slot coding-primary: the candidate does not answer", "the slot is as it was"), run.output
+    assert record.failures == []
+    assert [(host.tags()["coding-primary:latest"], host.ps().keys()) for host in (gpu1, gpu2)] == before
+    assert "coding-primary:next" not in gpu1.tags()
+    assert gpu1.answers("coding-primary")

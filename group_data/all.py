@@ -7,9 +7,8 @@ Overridden, from the weakest to the strongest, by group_data/GROUP.py, a host's 
 from ollama_slots.selection import slot_models
 
 # --- The slots -------------------------------------------------------------------------------------------
-# slotN_model      the base: a model as `ollama pull` takes it. Slots 1 to 3 come from model_selection.json,
-#                  beside deploy.py, where there is one; else these defaults hold. A slot without a model is
-#                  left as it is on each host; `none` empties it.
+# slotN_model      the base: a model as `ollama pull` takes it. A slot without one is left as it is on each
+#                  host; "none" empties it.
 # slotN_name       the variant that users ask for
 # slotN_num_ctx    its window, in tokens
 # slotN_system     its system prompt                                    default: the base's own
@@ -17,22 +16,23 @@ from ollama_slots.selection import slot_models
 # slotN_modelfile  the template of its Modelfile                        default: templates/Modelfile.j2
 # A fifth slot is slot5_name, slot5_num_ctx and slot5_model.
 
-_selected = slot_models("model_selection.json")
-
 slot1_name = "coding-primary"  # code generation and debugging
-slot1_model = _selected.get("slot1_model", "qwen2.5-coder:14b")
+slot1_model = "qwen2.5-coder:14b"
 slot1_num_ctx = 32768
 
 slot2_name = "general-primary"  # conversation and reasoning
-slot2_model = _selected.get("slot2_model", "llama3.1:8b")
+slot2_model = "llama3.1:8b"
 slot2_num_ctx = 16384
 
 slot3_name = "backup"  # for either, when the others are down
-slot3_model = _selected.get("slot3_model", "deepseek-coder-v2:16b")
+slot3_model = "deepseek-coder-v2:16b"
 slot3_num_ctx = 16384
 
 slot4_name = "experimental"  # the user's own: --data slot4_model=mistral:7b sets it, =none empties it
 slot4_num_ctx = 8192
+
+# The models of slots 1 to 3 that model_selection.json gives, where there is one, in place of these.
+globals().update(slot_models("model_selection.json"))
 
 # --- Rules -----------------------------------------------------------------------------------------------
 # Two slots with the same weights share one runner. Different windows on it would evict each other:

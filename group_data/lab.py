@@ -2,11 +2,7 @@
 
 from ollama_slots.selection import slot_models
 
-_selected = slot_models("lab/model_selection.json")
-
-slot1_model = _selected["slot1_model"]
-slot2_model = _selected["slot2_model"]
-slot3_model = _selected["slot3_model"]
+globals().update(slot_models("lab/model_selection.json"))
 
 # The lab's models are small: 8192 tokens is what SmolLM2 was trained for.
 slot1_num_ctx = 8192

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ollama_slots import names
+from ollama_slots.names import VARIANT
 
 
 class _Answer(BaseModel):
@@ -49,16 +50,18 @@ class SlotState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    model: str  # the base, canonical
+    model: Annotated[str, AfterValidator(lambda text: names.parse(text).short)]  # the base, canonical
     modelfile: str  # sha256 of the Modelfile's text
     base: str  # manifest digest of the base
     weights: str  # sha256 of the blob that both run on
     context: int  # tokens to expect in /api/ps
-    variant: str  # manifest digest of the variant
+    variant: str = ""  # manifest digest of the variant
+    loaded: str = ""  # manifest digest by which the runner that serves it was loaded
 
     def lines(self) -> str:
-        """The state file's text, but for the variant's digest, which its maker adds."""
-        return "\n".join(f"{key}={value}" for key, value in self.model_dump(exclude={"variant"}).items())
+        """The state file's text, but for the digests that its maker adds: of the variant, and of the runner."""
+        known = self.model_dump(exclude={"variant", "loaded"})
+        return "\n".join(f"{key}={value}" for key, value in known.items())
 
 
 class Found(BaseModel):
@@ -163,7 +166,7 @@ def parse_probe(output: list[str]) -> Found:
 
 
 def parse_details(models: list[str], output: list[str]) -> Details:
-    """The output of facts.OllamaDetails, asked about these models, as Details.
+    """The output of host/details.sh, asked about these models, as Details.
 
     Raises ValueError where an answer is missing.
     """
@@ -173,6 +176,8 @@ def parse_details(models: list[str], output: list[str]) -> Details:
         raise ValueError("an answer of /api/show is missing")
     shown: dict[str, Shown] = {}
     for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
+        if status == "000":
+            raise ValueError("Ollama stopped answering")
         answer = Shown.of(json.loads(body)) if status == "200" else None
         if answer and answer.weights not in parts["missing"]:
             shown[names.parse(model).key] = answer
@@ -216,7 +221,9 @@ def _states(lines: list[str]) -> dict[str, SlotState]:
     states = {}
     for name, fields in values.items():
         try:
-            states[name] = SlotState.model_validate(fields)
+            state = SlotState.model_validate(fields)
         except ValueError:
             continue  # a damaged state is no state: the next rotation writes it anew
+        if re.fullmatch(VARIANT, name) and state.variant:
+            states[name] = state
     return states

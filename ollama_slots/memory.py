@@ -24,7 +24,7 @@ def predicted(model_info: dict[str, Any], file_bytes: int, tokens: int) -> int:
 
     def figure(key: str) -> list[int]:
         value = model_info.get(f"{architecture}.{key}")
-        return [int(it) for it in (value if isinstance(value, list) else [value or 0])]
+        return [int(it) for it in value] if isinstance(value, list) and value else [int(value or 0)]
 
     heads = max(figure("attention.head_count"))
     key_value_heads = [it for it in figure("attention.head_count_kv") if it] or [heads]

@@ -13,6 +13,7 @@ _PART = {
     "model": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"),
     "tag": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"),
 }
+VARIANT = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$"  # a variant's name: a model without host, namespace and tag
 GRAMMAR = "[host/][namespace/]model[:tag] of letters, digits and _ - . (80 a part at most)"
 
 
@@ -61,6 +62,10 @@ def parse(text: str) -> Name:
         if not _PART[kind].fullmatch(part):
             shown = text if len(text) <= 60 else text[:57] + "..."
             raise ValueError(f"{shown!r} is not a model name (its {kind} is wrong): expected {GRAMMAR}")
+    if name.tag.lower() == "local":
+        raise ValueError(
+            f"{text!r}: the engine takes :local off; leave it off, or name the tag that it stands for"
+        )
     if name.tag.lower() == "cloud" or name.tag.lower().endswith("-cloud"):
         raise ValueError(f"{text!r} runs in Ollama's cloud: it cannot be pulled or held in GPU memory here")
     return name

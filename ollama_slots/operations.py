@@ -23,7 +23,9 @@ MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect
 
 
 def _refuse(message: str) -> FunctionCommand:
-    """Fails this host, and no other, with one line."""
+    """Fails this host, and no other, with one line; where a run is only looked at, says it now."""
+    if not host.state.is_executing:
+        _say_once(host.name, message)
 
     def refuse(state: State, host: Host, message: str) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
         host.log_styled(message, fg="red", log_func=logger.error)
@@ -190,6 +192,7 @@ def _command(step: plan.Step, settings: Settings, found: Found) -> PyinfraComman
         step.state.lines(),
         step.state.weights,
         step.state.context,
+        " ".join(step.known),
         *("yes" if flag else "no" for flag in flags),
     )
 

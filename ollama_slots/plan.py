@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from ollama_slots import names
 from ollama_slots.found import Details, Found, SlotState
 from ollama_slots.memory import fits
-from ollama_slots.residency import fault
+from ollama_slots.residency import fault, weights_by_digest
 from ollama_slots.settings import EMPTY, Settings
 from ollama_slots.targets import Target, context, targets
 
@@ -47,7 +47,8 @@ class Rotate:
 
     target: Target
     modelfile: str
-    state: SlotState  # as it will be, but for the variant's digest
+    state: SlotState  # as it will be, but for the digests that come of it
+    known: tuple[str, ...]  # digests under which the new weights may be loaded already
     make_room: bool
     unload_old: bool
     alone: bool
@@ -55,39 +56,32 @@ class Rotate:
 
     def __str__(self) -> str:
         room = ", the old one unloaded first: both do not fit in GPU memory" if self.make_room else ""
-        return (
-            f"slot {self.target.slot.name}: {self.why}, {self.target.model} at {self.state.context} tokens{room}"
-        )
+        model, tokens = self.target.model, self.state.context
+        return f"slot {self.target.slot.name}: {model} at {tokens} tokens, {self.why}{room}"
 
 
 Step = Pull | Remove | Rotate
 Render = Callable[[Target], str]
 
 
-def leftovers(settings: Settings, found: Found) -> list[str]:
-    """Candidates that a killed run left behind, as names."""
-    ours = [*(slot.name for slot in settings.slots), *found.states]
-    return sorted({f"{name}:next" for name in ours if found.digest(f"{name}:next")})
-
-
 def questions(settings: Settings, found: Found) -> list[str]:
     """The models whose details the steps depend on: the bases, all that is ours, and all that is loaded."""
     loaded = {runner.digest for runner in found.runners or ()}
-    listed = found.listed or {}
     ours = {f"{name}:{tag}" for name in _ours(settings, found) for tag in ("latest", "next", "previous")}
     asked = [target.model for target in targets(settings, found)]
     asked += sorted(name for name in ours if found.digest(name))
-    asked += sorted(it.name for it in listed.values() if it.digest in loaded)
+    asked += sorted(it.name for it in (found.listed or {}).values() if it.digest in loaded)
     return list({names.parse(name).key: name for name in asked}.values())
 
 
 def settled(settings: Settings, wanted: list[Target], found: Found, render: Render) -> bool:
     """Whether the host is as declared, as far as that can be told without asking for details."""
+    known, serving = weights_by_digest(found), {it.weights for it in found.states.values()}
     previous = {found.digest(f"{name}:previous") for name in _ours(settings, found)}
     return (
-        not leftovers(settings, found)
+        not _leftovers(settings, found)
         and not _emptied(settings, found)
-        and not any(runner.digest in previous for runner in found.runners or ())
+        and not any(it.digest in previous and known.get(it.digest) not in serving for it in found.runners or ())
         and all(
             fault(target, found, needs_gpu=False) is None
             and _difference(target, found, render(target), None) is None
@@ -108,36 +102,44 @@ def steps(settings: Settings, wanted: list[Target], found: Found, details: Detai
     if missing:
         return [Pull(them[0].model, tuple(it.slot.name for it in them)) for them in missing.values()]
 
-    planned: list[Step] = []
-    serving = {name: weights for name in _ours(settings, found) if (weights := _weights(details, name))}
-    needed = {details.weights(target.model) for target in wanted}
-    for name in leftovers(settings, found):
-        idle = details.weights(name) not in needed | set(serving.values())
-        planned.append(Remove(f"remove {name}, left behind", unload=name if idle else None, delete=(name,)))
-    for name in _emptied(settings, found):
-        planned.append(
-            Remove(
-                f"slot {name}: empty it",
-                unload=f"{name}:latest" if serving.get(name) not in {*needed, None} else None,
-                delete=tuple(f"{name}:{tag}" for tag in ("latest", "previous") if found.digest(f"{name}:{tag}")),
-                forget=name,
-            )
-        )
-    for target in wanted:
-        rotation = _rotation(settings, target, found, details, render(target), serving, needed)
-        if rotation:
-            planned.append(rotation)
-    if not planned:
-        planned = _orphans(settings, found, details, needed)
-    return planned
+    held = _held(settings, wanted, found, details)
+    rotations = [_rotation(settings, target, found, details, render(target), held) for target in wanted]
+    return [*_removals(settings, found, details, held), *(it for it in rotations if it)]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Weights by what they are for."""
+
+    serving: dict[str, str]  # what each slot's name answers with now, by slot
+    needed: set[str | None]  # what the slots are to have
+    loaded: set[str | None]  # what is in memory
+
+    def idle(self, weights: str | None) -> bool:
+        """Whether no slot answers with them, nor is to."""
+        return weights not in self.needed and weights not in self.serving.values()
+
+    def by_others(self, name: str) -> set[str]:
+        """What all slots but one answer with now."""
+        return {weights for other, weights in self.serving.items() if other != name}
+
+
+def _held(settings: Settings, wanted: list[Target], found: Found, details: Details) -> _Held:
+    known = weights_by_digest(found, details)
+    return _Held(
+        serving={name: it for name in _ours(settings, found) if (it := details.weights(name))},
+        needed={details.weights(target.model) for target in wanted},
+        loaded={known.get(runner.digest) for runner in found.runners or ()},
+    )
 
 
 def _ours(settings: Settings, found: Found) -> list[str]:
     return list(dict.fromkeys([*(slot.name for slot in settings.slots), *found.states]))
 
 
-def _weights(details: Details | None, model: str) -> str | None:
-    return details.weights(model) if details else None
+def _leftovers(settings: Settings, found: Found) -> list[str]:
+    """Candidates that a killed run left behind."""
+    return [f"{name}:next" for name in _ours(settings, found) if found.digest(f"{name}:next")]
 
 
 def _emptied(settings: Settings, found: Found) -> list[str]:
@@ -148,54 +150,60 @@ def _emptied(settings: Settings, found: Found) -> list[str]:
     ]
 
 
+def _removals(settings: Settings, found: Found, details: Details, held: _Held) -> list[Step]:
+    removals: list[Step] = []
+    for name in _leftovers(settings, found):
+        unload = name if held.idle(details.weights(name)) else None
+        removals.append(Remove(f"remove {name}, left behind", unload=unload, delete=(name,)))
+    for name in (f"{name}:previous" for name in _ours(settings, found)):
+        # What a rotation that was killed after its switch left in memory.
+        weights = details.weights(name) if found.digest(name) else None
+        if weights and weights in held.loaded and held.idle(weights):
+            removals.append(Remove(f"unload {name}, no slot uses it", unload=name))
+    for name in _emptied(settings, found):
+        still = {*held.needed, *held.by_others(name), None}
+        removals.append(
+            Remove(
+                f"slot {name}: empty it",
+                unload=f"{name}:latest" if held.serving.get(name) not in still else None,
+                delete=tuple(f"{name}:{tag}" for tag in ("latest", "previous") if found.digest(f"{name}:{tag}")),
+                forget=name,
+            )
+        )
+    return removals
+
+
 def _difference(target: Target, found: Found, modelfile: str, details: Details | None) -> str | None:
     """Why a slot's variant is to be made, in words, or None."""
     name, state = target.slot.name, found.states.get(target.slot.name)
+    if found.digest(name) is None:
+        return "made"
+    if state is None:
+        return "made again: its state is unknown"
     text = sha256(modelfile.encode()).hexdigest()
     checks = {
-        "make it": found.digest(name) is not None,
-        "make it again, its state is unknown": state is not None,
+        f"in place of {state.model}": names.same(state.model, target.model),
+        "made again: its base moved": state.base == found.digest(target.model),
+        "made again: it was changed by hand": state.variant == found.digest(name),
+        "made again: its Modelfile changed": state.modelfile == text,
+        "made again: its window changed": details is None or state.context == context(target, details),
+        "its Modelfile written again": found.files.get(f"{MODELFILES}/{name}.Modelfile") == text,
     }
-    for why, fine in checks.items():
-        if not fine:
-            return why
-    assert state is not None
-    checks = {
-        f"replace {state.model}": names.same(state.model, target.model),
-        "make it again, its base moved": state.base == found.digest(target.model),
-        "make it again, it was changed by hand": state.variant == found.digest(name),
-        "make it again, its Modelfile changed": state.modelfile == text,
-        "write its Modelfile again": found.files.get(f"{MODELFILES}/{name}.Modelfile") == text,
-    }
-    if details:
-        checks["make it again, its window changed"] = state.context == context(target, details)
     return next((why for why, fine in checks.items() if not fine), None)
 
 
 def _rotation(
-    settings: Settings,
-    target: Target,
-    found: Found,
-    details: Details,
-    modelfile: str,
-    serving: dict[str, str],
-    needed: Iterable[str | None],
+    settings: Settings, target: Target, found: Found, details: Details, modelfile: str, held: _Held
 ) -> Rotate | None:
     why = _difference(target, found, modelfile, details)
     if why is None:
         return None
     name = target.slot.name
-    new, old = details.weights(target.model), serving.get(name)
-    assert new is not None
-    others = {weights for other, weights in serving.items() if other != name}
-    runner = next((it for it in found.runners or () if it.digest == found.digest(name)), None)
-    loaded = {it.digest for it in found.runners or ()}
-    new_is_loaded = any(
-        _weights(details, it.name) == new for it in (found.listed or {}).values() if it.digest in loaded
-    )
-    base = found.digest(target.model)
+    base, new, old = found.digest(target.model), details.weights(target.model), held.serving.get(name)
     assert base is not None
-    expected = context(target, details)
+    assert new is not None
+    others, expected = held.by_others(name), context(target, details)
+    by_digest = weights_by_digest(found, details)
     return Rotate(
         target=target,
         modelfile=modelfile,
@@ -205,27 +213,15 @@ def _rotation(
             base=base,
             weights=new,
             context=expected,
-            variant="",
         ),
+        known=tuple(digest for digest, weights in by_digest.items() if digest and weights == new),
         make_room=(
-            runner is not None
-            and old != new
-            and old not in others
-            and not new_is_loaded
+            old in held.loaded
+            and old not in {*others, new, None}
+            and new not in held.loaded
             and not fits(settings, target.model, expected, found, details)
         ),
-        unload_old=old is not None and old not in {*needed, *others, new},
+        unload_old=old is not None and old not in {*held.needed, *others, new},
         alone=new not in {*others, old},
         why=why,
     )
-
-
-def _orphans(settings: Settings, found: Found, details: Details, needed: set[str | None]) -> list[Step]:
-    """Weights that a killed rotation left in memory: loaded as something of ours that no slot uses any more."""
-    ours = {found.digest(f"{name}:previous"): f"{name}:previous" for name in _ours(settings, found)}
-    removals: list[Step] = []
-    for runner in found.runners or ():
-        name = ours.get(runner.digest)
-        if name and details.weights(name) not in needed:
-            removals.append(Remove(f"unload {name}, no slot uses it", unload=name))
-    return removals

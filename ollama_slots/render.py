@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2.exceptions import TemplateError
 from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots.settings import Parameter, Settings
@@ -33,7 +32,7 @@ def _each(value: Parameter) -> list[bool | int | float | str]:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader("."),
+        loader=FileSystemLoader([".", "/"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -47,8 +46,9 @@ def _environment() -> Environment:
 def _render(template: str, **values: object) -> str:
     try:
         return _environment().get_template(template).render(**values)
-    except TemplateError as error:
-        raise PyinfraError(f"{template}: {type(error).__name__}: {error}") from None
+    except Exception as error:  # a template is a user's code: whatever it raises is told of in one line
+        reason = " ".join(f"{error}".split()) or "no reason given"
+        raise PyinfraError(f"{template}: {type(error).__name__}: {reason:.200}") from None
 
 
 @cache

@@ -7,22 +7,34 @@ from ollama_slots.found import Details, Found, Runner
 from ollama_slots.targets import Target
 
 
+def weights_by_digest(found: Found, details: Details | None = None) -> dict[str, str]:
+    """The weights behind each manifest of which they are known: by its digest, which outlives any name."""
+    known = {
+        digest: state.weights
+        for state in found.states.values()
+        for digest in (state.variant, state.base, state.loaded)
+    }
+    for listed in (found.listed or {}).values():
+        weights = details.weights(listed.name) if details else None
+        if weights:
+            known[listed.digest] = weights
+    return known
+
+
 def residency(name: str, found: Found, details: Details | None = None) -> Runner | None:
     """The runner that serves a slot, found by its weights: another name's runner counts if they are the same."""
     state = found.states.get(name)
     if state is None or found.digest(name) != state.variant:
         return None  # what the state says of the weights does not hold for what has the name now
-    same = [it for it in found.states.values() if it.weights == state.weights]
-    digests = {digest for it in same for digest in (it.variant, it.base)}
-    if details:
-        listed = (found.listed or {}).values()
-        digests |= {it.digest for it in listed if details.weights(it.name) == state.weights}
-    return next((runner for runner in found.runners or () if runner.digest in digests), None)
+    known = weights_by_digest(found, details)
+    return next((it for it in found.runners or () if known.get(it.digest) == state.weights), None)
 
 
 def fault(target: Target, found: Found, needs_gpu: bool, details: Details | None = None) -> str | None:
     """What keeps a slot from being as declared and resident, in words, or None."""
     name, state = target.slot.name, found.states.get(target.slot.name)
+    if found.listed is None or found.runners is None:
+        return "Ollama does not answer"
     if state is None:
         return "it has not been made"
     if not names.same(state.model, target.model):

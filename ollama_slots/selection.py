@@ -157,7 +157,9 @@ def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
         selection = parse(Path(path).read_text(encoding="utf-8"))
         return selection, choose(selection)
     except FileNotFoundError:
-        return None
+        if not Path(path).is_symlink():
+            return None
+        raise PyinfraError(f"{path}: expected a selection file, found a link to nowhere") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise PyinfraError(f"{path}: {reason}") from None

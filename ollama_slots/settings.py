@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic.functional_validators import AfterValidator
+from pydantic.functional_validators import AfterValidator, PlainValidator
 from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots import names
@@ -23,16 +24,49 @@ def _model(value: str) -> str:
 
 def _text(value: str) -> str:
     """Text that a Modelfile can hold between triple quotes, which know no escape."""
-    if '"""' in value or value.endswith('"') or "\0" in value:
-        raise ValueError('a Modelfile cannot hold text with """ or NUL in it or " at its end')
+    if '"""' in value or value.endswith('"') or not re.sub(r"[\t\r\n]", "", value).isprintable():
+        # The engine's parser silently leaves out what is not printable (parser/parser.go, v0.32.15).
+        raise ValueError('a Modelfile cannot hold text with """ or an unprintable character in it or " at its end')
     return value
 
 
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # such as a name that is too long, or has a NUL in it
+        return False
+
+
+def _parameter(value: object) -> object:
+    """A parameter's value: a number, a truth value, text, or a list of texts."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list) and all(isinstance(it, str) for it in value):
+        return [_text(it) for it in value]
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError(f"expected a number, true, false, text or a list of texts, found {value!r:.60}")
+
+
+def _keep_alive(value: object) -> object:
+    """As the engine takes it in a request: a number of seconds, or a duration of Go's."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?([0-9]+(ms|s|m|h))+", value):
+        return value
+    raise ValueError(f'expected seconds, -1 for ever, or a duration such as "24h", found {value!r:.60}')
+
+
+def _require_gpu(value: object) -> object:
+    if value == "auto" or isinstance(value, bool):
+        return value
+    raise ValueError(f'expected "auto", true or false, found {value!r:.60}')
+
+
 Text = Annotated[str, AfterValidator(_text)]
-Parameter = bool | int | float | Text | list[Text]
+Parameter = Annotated[bool | int | float | str | list[str], PlainValidator(_parameter)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
 Seconds = Annotated[int, Field(gt=0, le=7 * 24 * 3600)]
-VARIANT = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$"
 
 
 class Slot(BaseModel):
@@ -41,7 +75,7 @@ class Slot(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     number: int
-    name: Annotated[str, StringConstraints(pattern=VARIANT)]
+    name: Annotated[str, StringConstraints(pattern=names.VARIANT)]
     num_ctx: Annotated[int, Field(gt=0, le=2**31)]
     model: Annotated[str, AfterValidator(_model)] | None = None
     system: Text | None = None
@@ -57,8 +91,8 @@ class Slot(BaseModel):
     def _is_consistent(self) -> Self:
         if "num_ctx" in self.parameters:
             raise ValueError("parameters: num_ctx is set by slotN_num_ctx")
-        if not Path(self.modelfile).is_file():
-            raise ValueError(f"modelfile: expected a template, found no file {self.modelfile!r}")
+        if not _is_file(self.modelfile):
+            raise ValueError(f"modelfile: expected a template, found no file {self.modelfile!r:.60}")
         return self
 
 
@@ -69,10 +103,10 @@ class Settings(BaseModel):
 
     slots: tuple[Slot, ...] = Field(min_length=1)
     shared_base: Literal["align", "error", "allow"] = "align"
-    require_gpu: Literal["auto"] | bool = "auto"
+    require_gpu: Annotated[Literal["auto"] | bool, PlainValidator(_require_gpu)] = "auto"
     gpu_memory_gib: Annotated[float, Field(gt=0)] | None = None
     pull_insecure: bool = False
-    keep_alive: int | Annotated[str, StringConstraints(pattern=r"^-?([0-9]+(ms|s|m|h))+$")] = -1
+    keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
     max_loaded_models: Annotated[int, Field(gt=0)] | None = None
     ollama_url: Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.:\[\]-]+$")] = (
         "http://127.0.0.1:11434"
@@ -89,8 +123,10 @@ class Settings(BaseModel):
 
     @property
     def warm_up_seconds(self) -> int:
-        """More than the warm-up's waits add up to: the API, then per slot one load and its proof."""
-        return self.api_seconds + len(self.slots) * (self.load_seconds + 120) + 60
+        """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
+        api = 6 * self.api_seconds
+        proof = 10 + 20 * self.loaded_models
+        return api + len(self.slots) * (self.load_seconds + 2 * proof) + 60
 
     @property
     def lock_seconds(self) -> int:
@@ -123,11 +159,11 @@ class Settings(BaseModel):
         slots: dict[int, dict[str, Any]] = {}
         for key, value in data.items():
             match = re.fullmatch(r"slot([1-9][0-9]{0,2})_([a-z_]+)", key)
-            if match:
+            if match and match[2] != "number":
                 number, attribute = int(match[1]), match[2]
                 slots.setdefault(number, {"number": number})[attribute] = value
             elif key.startswith("slot"):
-                raise PyinfraError(f"{host}: {key!a}: expected slotN_model or another key of a slot")
+                raise PyinfraError(f"{host}: {key!a:.60}: expected slotN_model or another key of a slot")
         known = {key: data[key] for key in cls.model_fields if key in data and key != "slots"}
         try:
             ordered = tuple(slot for _, slot in sorted(slots.items()))

@@ -93,9 +93,13 @@ def capped(wanted: list[Target], found: Found, details: Details | None) -> list[
     notices = []
     for target in wanted:
         state = found.states.get(target.slot.name)
-        shown = details.shown.get(names.parse(target.model).key) if details else None
-        window = context(target, details) if details and shown else state.context if state else target.num_ctx
-        if window < target.num_ctx and (details or (state and names.same(state.model, target.model))):
+        if details and names.parse(target.model).key in details.shown:
+            window = context(target, details)
+        elif state and names.same(state.model, target.model) and not details:
+            window = state.context
+        else:
+            continue  # nothing is known of it yet
+        if window < target.num_ctx:
             notices.append(
                 f"slot {target.slot.name}: {target.model} was trained for {window} tokens, so its window is "
                 f"{window}, not {target.num_ctx}"

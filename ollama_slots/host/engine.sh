@@ -20,24 +20,24 @@ field() {
 
 # digest_of NAME:TAG: the manifest digest of a model that is there, or nothing.
 digest_of() {
-    api 30 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field digest
+    api 10 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field digest
 }
 
 # weights_of DIGEST: the blob behind a manifest that some name still has, or nothing.
 weights_of() {
-    named=$(api 30 /api/tags | entries | grep -F "\"digest\":\"$1\"" | head -n 1 | field name)
-    [ -z "$named" ] || api 30 /api/show "{\"model\":\"$named\"}" |
+    named=$(api 10 /api/tags | entries | grep -F "\"digest\":\"$1\"" | head -n 1 | field name)
+    [ -z "$named" ] || api 10 /api/show "{\"model\":\"$named\"}" |
         grep -o '\\nFROM [^\\]*sha256-[0-9a-f]*' | head -n 1 | sed 's/.*sha256-//'
 }
 
-# runner DIGEST WEIGHTS: the /api/ps entry that serves them. A runner is found by its weights and keeps the
-# name and digest under which it was loaded, so another name's entry counts where the weights are the same.
+# runner WEIGHTS DIGESTS: the /api/ps entry that holds them. A runner is found by its weights and keeps the
+# digest under which it was loaded: one of those known for the weights, or one that a name still has.
 runner() {
-    loaded=$(api 30 /api/ps | entries)
-    printf '%s\n' "$loaded" | grep -F "\"digest\":\"$1\"" && return
-    for other in $(printf '%s\n' "$loaded" | field digest); do
-        [ "$(weights_of "$other")" != "$2" ] || printf '%s\n' "$loaded" | grep -F "\"digest\":\"$other\""
-    done | head -n 1
+    loaded=$(api 10 /api/ps | entries)
+    for digest in $(printf '%s\n' "$loaded" | field digest); do
+        case " $2 " in *" $digest "*) ;; *) [ "$(weights_of "$digest")" = "$1" ] || continue ;; esac
+        printf '%s\n' "$loaded" | grep -F "\"digest\":\"$digest\"" && return
+    done
 }
 
 # error_in ANSWER: what an API answer says went wrong, on one line.
@@ -58,7 +58,7 @@ answer() {
     esac
 }
 
-# prove DIGEST WEIGHTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows;
+# prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows;
 # prints its gigabytes, or what is wrong and fails.
 prove() {
     found=$(runner "$1" "$2")
@@ -74,14 +74,32 @@ prove() {
     printf '%d.%02d\n' $((hundredths / 100)) $((hundredths % 100))
 }
 
+# value KEY NAME: what the state of a slot says.
+value() {
+    sed -n "s/^$1=//p" "$state_dir/$2.slot"
+}
+
+# values KEY WEIGHTS: what the states of all slots on these weights say.
+values() {
+    grep -lF "weights=$2" "$state_dir"/*.slot | xargs sed -n "s/^$1=//p" | tr '\n' ' '
+}
+
+# proven NAME GPU(yes|no): that a slot is resident. Slots with the same weights share a runner; where they are
+# allowed different windows, the one that was asked last has its own.
+proven() {
+    held=$(value weights "$1")
+    prove "$held" "$(values variant "$held")$(values loaded "$held")$(values base "$held")" \
+        "$(values context "$held")" "$2"
+}
+
 # unload NAME:TAG: waits, bounded, until its runner is gone. Unloading goes by weights, not by name.
 unload() {
     gone=$(digest_of "$1")
     [ -n "$gone" ] || return 0
     api 60 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     waited=0
-    while [ $waited -lt 120 ] && api 30 /api/ps | entries | grep -qF "\"digest\":\"$gone\""; do
-        sleep 0.5
+    while [ "$waited" -lt 60 ] && api 10 /api/ps | entries | grep -qF "\"digest\":\"$gone\""; do
+        sleep 1
         waited=$((waited + 1))
     done
 }

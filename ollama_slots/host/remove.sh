@@ -2,6 +2,7 @@
 # Arguments: URL LOCK_SECONDS UNLOAD FORGET DELETE...: a model or '', a slot's name or '', models.
 set -u
 url=$1 lock_seconds=$2 unloaded=$3 forgotten=$4
+keep_alive='' load_seconds='' # nothing is loaded here
 shift 4
 
 one_at_a_time "$lock_seconds"

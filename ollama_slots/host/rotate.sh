@@ -4,9 +4,11 @@ set -u
 trap '' HUP PIPE
 url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4
 name=$5 modelfile=$6 # the variant's name and its Modelfile's text
-state=$7             # what to write into the state file, all but the variant's digest
+state=$7             # what to write into the state file, all but the digests that come of it
 weights=$8 context=$9
 shift 9
+known=$1 # digests that are known to be of these weights
+shift
 gpu=$1        # yes: it must be wholly in GPU memory
 make_room=$2  # yes: both do not fit in memory, the old one is unloaded first
 unload_old=$3 # yes: no slot uses the old weights once this one is switched
@@ -45,7 +47,7 @@ if [ "$next" != "$old" ]; then
     why=$(answer "$name:next") || refuse "the candidate does not answer: $why"
     if [ "$alone" = yes ]; then
         # Else a request to the slot that shares the runner may just have loaded it with its own window again.
-        why=$(prove "$next" "$weights" "$context" "$gpu") || refuse "the candidate is refused: $why"
+        why=$(prove "$weights" "$next" "$context" "$gpu") || refuse "the candidate is refused: $why"
     fi
     if [ -n "$old" ]; then
         why=$(copy "$name:latest" "$name:previous") || refuse "the old one cannot be kept: $why"
@@ -54,11 +56,12 @@ if [ "$next" != "$old" ]; then
     [ "$unload_old" = no ] || unload "$name:previous"
     broken=$(answer "$name:latest") && broken=''
 fi
+loaded=$(runner "$weights" "$next $old $known" | field digest)
 delete "$name:next"
 
 if ! { install -m 644 "$candidate" "/etc/ollama/modelfiles/$name.Modelfile.new" &&
     mv "/etc/ollama/modelfiles/$name.Modelfile.new" "/etc/ollama/modelfiles/$name.Modelfile" &&
-    printf '%s\nvariant=%s\n' "$state" "$next" >"$state_dir/$name.slot.new" &&
+    printf '%s\nvariant=%s\nloaded=%s\n' "$state" "$next" "${loaded:-$next}" >"$state_dir/$name.slot.new" &&
     mv "$state_dir/$name.slot.new" "$state_dir/$name.slot"; }; then
     echo "slot $name: holds the new model, but its state could not be written" >&2
     exit 1

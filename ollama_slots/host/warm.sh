@@ -14,14 +14,17 @@ renew() { # renew NAME BASE
 
 systemctl restart ollama-warmup.service && exit 0
 one_at_a_time "$lock_seconds"
-renewed=''
+again=''
 for state in "$state_dir"/*.slot; do
     name=${state##*/}
     name=${name%.slot}
-    case $(answer "$name:latest") in
-    *'does not support generate'*) renew "$name" "$(sed -n 's/^model=//p' "$state")" >/dev/null && renewed=yes ;;
-    esac
+    if why=$(answer "$name:latest"); then
+        # What answers and is not found was loaded under a manifest that is gone: only a reload makes it known.
+        why=$(proven "$name" no) || { unload "$name:latest" && again=yes; }
+    else
+        case $why in *'does not support generate'*) renew "$name" "$(value model "$name")" >/dev/null && again=yes ;; esac
+    fi
 done
-[ -z "$renewed" ] || ! systemctl restart ollama-warmup.service || exit 0
+[ -z "$again" ] || ! systemctl restart ollama-warmup.service || exit 0
 systemctl status --no-pager --lines=20 ollama-warmup.service >&2
 exit 1

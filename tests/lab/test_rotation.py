@@ -99,3 +99,26 @@ def test_a_candidate_that_cannot_load_changes_nothing(project: Project, gpu1: Ho
     assert [(host.tags()["coding-primary:latest"], host.ps().keys()) for host in (gpu1, gpu2)] == before
     assert "coding-primary:next" not in gpu1.tags()
     assert gpu1.answers("coding-primary")
+
+
+def test_where_both_do_not_fit_the_old_one_makes_room(project: Project, gpu1: Host, figures: list[str]) -> None:
+    project.select(slot1_coding=SPARE)
+    with asking(gpu1, "coding-primary") as record:
+        run = project.deploy("gpu_memory_gib=2")
+    assert run.code == 0, run.output
+    assert run.lines("gpu1", "coding-primary", "the old one unloaded first"), run.output
+    figures.append(f"rotation without room for both: {record}")
+    assert record.failures == []
+    assert gpu1.parent("coding-primary") == SPARE
+    assert gpu1.resident(*SLOTS)
+
+
+def test_the_old_one_is_put_back_if_the_new_one_fails(project: Project, gpu1: Host) -> None:
+    before = gpu1.tags()["coding-primary:latest"]
+    project.select(slot1_coding=model("unknown-arch:135m"))
+    run = project.deploy("gpu_memory_gib=2")
+    assert run.code == 1
+    assert run.lines("gpu1", "the old one unloaded first"), run.output
+    assert gpu1.tags()["coding-primary:latest"] == before
+    assert gpu1.resident(*SLOTS)
+    assert "coding-primary:next" not in gpu1.tags()

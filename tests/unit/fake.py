@@ -1,0 +1,80 @@
+"""Operations on pyinfra's @fake connector, against a World: what a command would do to a host, it does to that."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.operation import add_op
+from pyinfra.api.operations import run_ops
+
+from ollama_slots import render
+from ollama_slots.plan import questions
+from ollama_slots.settings import Settings
+from tests.unit.complaint import complaint
+from tests.unit.world import World
+
+
+class Asked(dict[str, Any]):
+    """A response that is made when its command comes, for @fake's own are the same every time."""
+
+    def __init__(self, make: Callable[[], list[str] | None]) -> None:
+        super().__init__()
+        self.make = make
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.make() if key == "stdout" else default
+
+
+def answers(world: World, settings: Settings) -> dict[str, Any]:
+    """What the host says to the scripts that tell apart by these words, and what they do to it."""
+
+    def install() -> None:
+        files = {render.DROP_IN: ("", render.drop_in(settings))} | render.warm_up(settings, needs_gpu=False)
+        world.files |= {path: sha256(text.encode()).hexdigest() for path, (_, text) in files.items()}
+
+    def restart() -> None:
+        world.restart()
+        world.most = settings.loaded_models
+
+    def step() -> None:
+        world.apply(world.plan(settings)[0])
+
+    return {
+        "== units": Asked(world.probe),
+        "== show": Asked(lambda: world.show(questions(settings, world.found()))),
+        "systemctl restart ollama.service": Asked(restart),
+        "systemctl restart ollama-warmup.service": Asked(world.warm_up),
+        'mv "$1.new" "$1"': Asked(install),
+        "/api/pull": Asked(step),
+        "HUP PIPE": Asked(step),  # rotate.sh
+        "forgotten=$4": Asked(step),  # remove.sh
+    }
+
+
+class Run:
+    """One run of pyinfra, as with ``-y``: every operation on every host.
+
+    + operations: to run, in order
+    + hosts: by name, what each answers
+    """
+
+    def __init__(self, operations: list[Any], settings: Settings, **hosts: dict[str, Any]) -> None:
+        names = {name: f"@fake/{name}" for name in hosts}
+        data = {"fake_delay": 0, "fake_delay_jitter": 0}
+        named = [(names[name], data | {"fake_responses": it}) for name, it in hosts.items()]
+        inventory = Inventory((named, {}))  # type: ignore[no-untyped-call]
+        self.state = State(inventory, Config(), check_for_changes=False)  # type: ignore[no-untyped-call]
+        connect_all(self.state)
+        self.results = [add_op(self.state, operation, settings=settings) for operation in operations]
+        assert complaint(run_ops, self.state) in ("", "No hosts remaining!")
+        self.failed = {name for name in hosts if inventory.get_host(names[name]) in self.state.failed_hosts}
+        self.commands: dict[str, list[str]] = {
+            name: vars(inventory.get_host(names[name]).connector)["executed_commands"] for name in hosts
+        }
+        self.changed = {
+            name: any(result[inventory.get_host(names[name])].did_change() for result in self.results)
+            for name in hosts
+            if name not in self.failed
+        }

@@ -1,0 +1,80 @@
+"""What is asked of a host only when something is to be done."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ollama_slots.found import Shown, parse_details
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def shown(weights: str = A, **more: Any) -> str:
+    text = f"# Modelfile generated\n# FROM x:7b\n\nFROM /usr/share/ollama/blobs/sha256-{weights}\nSYSTEM x\n"
+    info = {"general.architecture": "llama", "llama.context_length": 8192}
+    return json.dumps({"modelfile": text, "model_info": info, "capabilities": ["completion"]} | more)
+
+
+def test_what_a_model_runs_on() -> None:
+    answer = Shown.of(json.loads(shown()))
+    assert answer
+    assert (answer.weights, answer.trained_context, answer.sees) == (A, 8192, False)
+
+
+def test_a_vision_model_has_its_weights_before_its_projector() -> None:
+    text = f"FROM /blobs/sha256-{B}\nFROM /blobs/sha256-{C}\n"
+    answer = Shown.of(json.loads(shown(modelfile=text, capabilities=["completion", "vision"])))
+    assert answer
+    assert (answer.weights, answer.sees) == (B, True)
+
+
+@pytest.mark.parametrize("modelfile", [None, "", "FROM x:7b\n", f"# FROM /blobs/sha256-{A}\n"])
+def test_a_model_without_a_blob_has_no_weights(modelfile: str | None) -> None:
+    assert Shown.of({"modelfile": modelfile}) is None
+
+
+@pytest.mark.parametrize("more", [{"model_info": None}, {"model_info": {}}, {"capabilities": None}])
+def test_what_an_answer_leaves_out_is_unknown(more: dict[str, Any]) -> None:
+    answer = Shown.of(json.loads(shown(**more)))
+    assert answer
+    assert not answer.sees
+
+
+def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
+    output = ["== show", shown(A), "200", '{"error":"not found"}', "404", shown(B), "200", "== missing", "== gpu"]
+    details = parse_details(["x:7b", "gone:7b", "Y"], output)
+    assert details.weights("x:7b") == A
+    assert details.weights("gone:7b") is None
+    assert details.weights("y:latest") == B
+    assert (details.gpu_total, details.gpu_free) == (None, None)
+
+
+def test_a_model_whose_blob_is_not_on_the_disk_is_missing() -> None:
+    output = ["== show", shown(A), "200", shown(B), "200", "== missing", B, "== gpu"]
+    details = parse_details(["x:7b", "y:7b"], output)
+    assert details.weights("x:7b") == A
+    assert details.weights("y:7b") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "total", "free"),
+    [
+        (["24576, 24000"], 24576 << 20, 24000 << 20),
+        (["24576, 24000", "16384, 1"], 40960 << 20, 24001 << 20),
+        ([], None, None),
+        (["No devices were found"], None, None),
+        (["[N/A], [N/A]"], None, None),
+        (["[Insufficient Permissions], 3"], None, None),
+    ],
+)
+def test_gpu_memory_is_the_sum_over_the_gpus(lines: list[str], total: int | None, free: int | None) -> None:
+    details = parse_details([], ["== show", "== missing", "== gpu", *lines])
+    assert (details.gpu_total, details.gpu_free) == (total, free)
+
+
+@pytest.mark.parametrize("answers", [[], [shown()], ["", "000"], [shown(), "200", "", "000"]])
+def test_a_missing_answer_is_a_value_error(answers: list[str]) -> None:
+    """The engine went away; a model that is not there is another thing: 404."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_details(["x:7b", "y:7b"], ["== show", *answers, "== missing", "== gpu"])

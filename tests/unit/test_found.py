@@ -1,0 +1,165 @@
+import pytest
+
+from ollama_slots.found import parse_probe
+from tests.unit.declared import declared
+from tests.unit.world import World, deployed
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+# As a host printed it, but for the digests.
+PROBE = f"""\
+== units
+Id=ollama.service
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+NeedDaemonReload=no
+MainPID=312
+
+MainPID=0
+Id=ollama-warmup.service
+LoadState=not-found
+ActiveState=inactive
+UnitFileState=
+NeedDaemonReload=no
+== environ
+OLLAMA_KEEP_ALIVE=-1
+OLLAMA_ORIGINS=http://a=b
+== gpu
+yes
+== files
+{A}  /etc/systemd/system/ollama.service.d/ollama-slots.conf
+{B}  /etc/ollama/modelfiles/coding primary.Modelfile
+== states
+/var/lib/ollama-slots/coding.slot:model=hub:5000/me/x:7b
+/var/lib/ollama-slots/coding.slot:modelfile={A}
+/var/lib/ollama-slots/coding.slot:base={A}
+/var/lib/ollama-slots/coding.slot:weights={B}
+/var/lib/ollama-slots/coding.slot:context=4096
+/var/lib/ollama-slots/coding.slot:variant={C}
+== api
+{{"version":"0.32.15"}}
+{{"models":[{{"name":"Coding:latest","model":"Coding:latest","modified_at":"2026-01-15T10:30:00.1Z","size":98,\
+"digest":"{C}","details":{{"parent_model":"hub:5000/me/x:7b","families":null}},"capabilities":["completion"]}},\
+{{"name":"odd name:7b","size":1,"digest":"{A}","details":{{}}}}]}}
+{{"models":[{{"name":"coding:next","model":"coding:next","size":253,"digest":"{C}","details":{{"parent_model":""}},\
+"expires_at":"2318-04-27T00:00:00Z","size_vram":200,"context_length":4096}}]}}
+""".splitlines()
+
+
+def without(section: str, *lines: str) -> list[str]:
+    """The probe's output with other lines in one of its sections."""
+    start = PROBE.index(f"== {section}") + 1
+    end = next((i for i, line in enumerate(PROBE) if i >= start and line.startswith("== ")), len(PROBE))
+    return [*PROBE[:start], *lines, *PROBE[end:]]
+
+
+def test_all_of_a_probe() -> None:
+    found = parse_probe(PROBE)
+    assert found.units["ollama.service"]["LoadState"] == "loaded"
+    assert found.units["ollama.service"]["MainPID"] == "312"
+    assert found.units["ollama-warmup.service"]["LoadState"] == "not-found"
+    assert found.units["ollama-warmup.service"]["MainPID"] == "0"  # whichever comes first of a unit's lines
+    assert found.environ == {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_ORIGINS": "http://a=b"}
+    assert found.has_gpu
+    assert found.files["/etc/ollama/modelfiles/coding primary.Modelfile"] == B
+    assert found.states["coding"].model == "hub:5000/me/x:7b"
+    assert found.states["coding"].context == 4096
+    assert found.version == "0.32.15"
+    assert found.listed
+    [listed] = found.listed.values()  # a name that no deploy could have made is nobody's
+    assert (listed.name, listed.size) == ("Coding:latest", 98)
+    assert found.runners
+    [runner] = found.runners
+    assert (runner.name, runner.digest, runner.size, runner.size_vram) == ("coding:next", C, 253, 200)
+
+
+def test_a_digest_is_found_by_any_spelling_of_a_name() -> None:
+    found = parse_probe(PROBE)
+    assert found.digest("coding") == found.digest("library/CODING:latest") == C
+    assert found.digest("coding:7b") is None
+
+
+def test_the_state_that_was_written_is_the_state_that_is_read() -> None:
+    world = deployed(declared("a:1b", "b:1b"))
+    assert world.found().states == world.states
+
+
+def test_an_api_that_does_not_answer_is_unknown_and_not_empty() -> None:
+    found = parse_probe(without("api", "", "", ""))
+    assert (found.version, found.listed, found.runners) == (None, None, None)
+    assert found.digest("coding") is None
+
+
+def test_an_engine_without_models_is_empty_and_not_unknown() -> None:
+    for none in ("[]", "null"):
+        found = parse_probe(without("api", '{"version":"0"}', f'{{"models":{none}}}', f'{{"models":{none}}}'))
+        assert found.listed == {}
+        assert found.runners == ()
+
+
+def test_a_process_that_does_not_run_has_an_unknown_environment() -> None:
+    stopped = [line.replace("MainPID=312", "MainPID=0") for line in without("environ")]
+    assert parse_probe(stopped).environ is None
+    assert parse_probe(without("environ")).environ == {}
+    assert parse_probe(without("units")).environ is None
+
+
+def test_a_host_without_a_gpu() -> None:
+    assert not parse_probe(without("gpu", "no")).has_gpu
+
+
+STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== api")]
+
+
+@pytest.mark.parametrize("gone", range(6))
+def test_a_state_that_was_cut_short_is_no_state(gone: int) -> None:
+    assert parse_probe(without("states", *STATE[:gone], *STATE[gone + 1 :])).states == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "coding.slot:context=many",
+        "coding.slot:context=",
+        "coding.slot:model=",
+        "coding.slot:model=;$(reboot)",
+        "coding.slot:model=x y",
+    ],
+)
+def test_a_damaged_state_is_no_state(line: str) -> None:
+    assert parse_probe(without("states", *STATE, f"/var/lib/ollama-slots/{line}")).states == {}
+
+
+@pytest.mark.parametrize("name", ["coding (copy)", "", "a:b"])
+def test_a_state_of_no_possible_slot_is_no_state(name: str) -> None:
+    """A copy that someone made of a state file; what is ours is looked up by these names."""
+    copy = [line.replace("/coding.slot", f"/{name}.slot") for line in STATE]
+    assert set(parse_probe(without("states", *STATE, *copy)).states) == {"coding"}
+
+
+def test_an_unknown_line_in_a_state_is_of_another_version_and_no_damage() -> None:
+    assert "coding" in parse_probe(without("states", *STATE, "/var/lib/ollama-slots/coding.slot:more=1")).states
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        (["== busy"], "another deploy holds this host's lock"),
+        ([], "did not run to its end"),
+        (PROBE[: PROBE.index("== states")], "did not run to its end"),
+        (["sh: 1: systemctl: not found"], "did not run to its end"),
+        (without("api", '{"version":"0.32.15"}', '{"models":[', ""), "."),  # cut off by a time limit
+        (without("api", '{"version":"0.32.15"}', '{"models":[{"name":"x"}]}', ""), "."),
+    ],
+)
+def test_what_is_not_a_whole_probe_is_a_value_error(output: list[str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse_probe(output)
+
+
+def test_the_test_host_says_what_a_real_one_says() -> None:
+    """The keys that the fleet's tests rely on are those of a real probe."""
+    world = deployed(declared("a:1b"), World())
+    sections = [line for line in world.probe() if line.startswith("== ")]
+    assert sections == [line for line in PROBE if line.startswith("== ")]

@@ -1,0 +1,98 @@
+from typing import Any
+
+import pytest
+
+from ollama_slots.memory import fits, predicted
+from tests.unit.declared import declared
+from tests.unit.world import GB, World, deployed
+
+# The figures of Llama 3.1 8B in Q4_K_M: 4.9 GB of weights, and 128 KiB of cache a token.
+LLAMA = {
+    "general.architecture": "llama",
+    "llama.block_count": 32,
+    "llama.embedding_length": 4096,
+    "llama.attention.head_count": 32,
+    "llama.attention.head_count_kv": 8,
+}
+
+
+def test_the_prediction_is_the_weights_and_a_cache_of_two_bytes_a_value() -> None:
+    assert predicted(LLAMA, 4_900_000_000, 16384) == 4_900_000_000 + 16384 * 128 * 1024
+    assert predicted(LLAMA, 4_900_000_000, 0) == 4_900_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "a_token"),
+    [
+        ({"llama.attention.head_count_kv": [8, 8, 2, 8]}, 32 * 1024),  # the least, as the engine takes it
+        ({"llama.attention.head_count": [16, 32]}, 128 * 1024),  # the most
+        ({"llama.attention.head_count_kv": None}, 512 * 1024),  # a list, which /api/show leaves out
+        ({"llama.attention.head_count": []}, 0),
+        ({"llama.attention.head_count_kv": []}, 512 * 1024),
+        ({"llama.block_count": None}, 0),
+        ({"general.architecture": None}, 0),
+    ],
+)
+def test_figures_may_be_lists_or_missing(change: dict[str, Any], a_token: int) -> None:
+    assert predicted(LLAMA | change, 0, 10) == 10 * a_token
+
+
+def test_nothing_known_of_a_model_is_its_size() -> None:
+    assert predicted({}, GB, 4096) == GB
+
+
+def asked(world: World, tokens: int = 4096, **data: Any) -> bool:
+    """Whether b:1b, of 1 GB, would be loaded beside what is there."""
+    world.pull("b:1b")
+    return fits(declared("a:1b", **data), "b:1b", tokens, world.found(), world.details(["b:1b"]))
+
+
+def hot(**more: Any) -> World:
+    """A host with one slot of 1 GB in memory."""
+    return deployed(declared("a:1b"), World(**more))
+
+
+def test_unknown_memory_is_no_obstacle() -> None:
+    assert asked(hot())
+
+
+@pytest.mark.parametrize(("most", "room"), [(1, False), (2, True)])
+def test_the_engine_holds_so_many_models_and_no_more(most: int, room: bool) -> None:
+    assert asked(hot(most=most)) is room
+
+
+@pytest.mark.parametrize("most", [0, -1, "three", ""])
+def test_a_number_of_models_that_the_engine_cannot_read_is_three(most: Any) -> None:
+    world = hot()
+    world.most = most
+    for name in ("c:1b", "d:1b"):
+        assert asked(world)
+        world.pull(name)
+        world.runners[world.tags[name].weights] = world.runners[world.tags["a:1b"].weights]
+    assert not asked(world)
+
+
+@pytest.mark.parametrize(("free_mib", "room"), [(0, False), (1192, False), (1193, True)])
+def test_four_fifths_of_the_free_memory_are_the_engines_to_use(free_mib: int, room: bool) -> None:
+    assert asked(hot(gpu=(24000, free_mib))) is room
+
+
+@pytest.mark.parametrize(("gib", "room"), [(2.0, False), (2.09, False), (2.1, True)])
+def test_memory_that_is_told_is_less_what_is_loaded(gib: float, room: bool) -> None:
+    """1 GB of it, 0.93 GiB, is the other slot's; of the rest four fifths are 1 GB at 1.17 GiB."""
+    assert asked(hot(), gpu_memory_gib=gib) is room
+
+
+def test_memory_that_is_told_wins_over_nvidia_smi() -> None:
+    assert asked(hot(gpu=(24000, 0)), gpu_memory_gib=24)
+    assert not asked(hot(gpu=(24000, 24000)), gpu_memory_gib=1)
+
+
+@pytest.mark.parametrize(("parallel", "room"), [(1, True), (2, False), (0, True), ("x", True)])
+def test_the_window_counts_once_for_each_parallel_request(parallel: Any, room: bool) -> None:
+    world = hot(gpu=(24000, 2000), parallel=parallel)
+    world.pull("b:1b")
+    details = world.details(["b:1b"])
+    shown = {key: it.model_copy(update={"model_info": LLAMA}) for key, it in details.shown.items()}
+    details = details.model_copy(update={"shown": shown})  # 4096 tokens are 0.54 GB
+    assert fits(declared("a:1b"), "b:1b", 4096, world.found(), details) is room

@@ -1,0 +1,134 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots import render
+from ollama_slots.targets import Target
+from tests.unit.declared import declared
+
+
+def modelfile(**data: Any) -> str:
+    """The Modelfile of a slot with this data, as it goes to a host."""
+    slot = declared("hub:5000/me/x:7b", **data).slots[0]
+    assert slot.model
+    return render.modelfile(Target(slot, slot.model, num_ctx=8192))
+
+
+def instructions(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_a_slot_without_more_is_its_base_and_its_window() -> None:
+    text = modelfile()
+    assert instructions(text) == ["FROM hub:5000/me/x:7b", "PARAMETER num_ctx 8192"]
+    assert text.startswith("# ")  # says who made it
+    assert text.endswith("\n")
+
+
+def test_the_window_is_the_targets_and_not_the_slots_own() -> None:
+    assert "PARAMETER num_ctx 8192" in modelfile(slot1_num_ctx=4096)
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        (True, ["PARAMETER p true"]),
+        (False, ["PARAMETER p false"]),
+        (0, ["PARAMETER p 0"]),
+        (-7, ["PARAMETER p -7"]),
+        (0.2, ["PARAMETER p 0.2"]),
+        (1e-07, ["PARAMETER p 1e-07"]),
+        ("</s>", ['PARAMETER p """</s>"""']),
+        ("two words", ['PARAMETER p """two words"""']),
+        ("", ['PARAMETER p """"""']),
+        (["<|end|>", "User:"], ['PARAMETER p """<|end|>"""', 'PARAMETER p """User:"""']),
+        ([], []),
+    ],
+)
+def test_a_parameter_is_written_as_the_engine_reads_it(value: Any, lines: list[str]) -> None:
+    assert instructions(modelfile(slot1_parameters={"p": value}))[2:] == lines
+
+
+def test_a_system_prompt_stands_between_triple_quotes() -> None:
+    text = 'You write "Python".\n# No Perl.'
+    assert f'SYSTEM """{text}"""\n' in modelfile(slot1_system=text)
+
+
+def test_jinja_in_a_value_is_text() -> None:
+    assert "{{ slot.name }}" in modelfile(slot1_system="{{ slot.name }}")
+
+
+@pytest.mark.parametrize("text", ['"""', 'a"""b', 'ends with "', '"', "\0"])
+@pytest.mark.parametrize("key", ["slot1_system", "slot1_parameters"])
+def test_text_that_a_modelfile_cannot_hold_is_refused(key: str, text: str) -> None:
+    with pytest.raises(PyinfraError, match=f"^gpu-a: {key}.*a Modelfile cannot hold text") as refusal:
+        modelfile(**{key: text if key == "slot1_system" else {"stop": [text]}})
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("text", ["no-break\u00a0space", "joined\u200demoji", "\x1b[0m", "a\vb", "\u2028"])
+def test_text_that_the_engine_would_silently_drop_is_refused(text: str) -> None:
+    """Its parser leaves out what Go's strconv.IsPrint denies, but for space, tab, CR and LF (v0.32.15, tried)."""
+    with pytest.raises(PyinfraError, match=r"^gpu-a: slot1_system"):
+        modelfile(slot1_system=text)
+
+
+# Whatever settings take is one value between one pair of triple quotes: no text can end it and go on as a
+# Modelfile's next instruction.
+@given(st.text(st.characters(categories=["L", "N", "P", "S"], include_characters=' \n"'), min_size=1))
+def test_no_text_can_break_out(text: str) -> None:
+    try:
+        written = modelfile(slot1_system=text)
+    except PyinfraError:
+        return
+    assert written.partition('SYSTEM """')[2] == f'{text}"""\n'
+    assert text.count('"""') == 0
+
+
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A template of the user's, beside those of the project."""
+    (tmp_path / "templates").symlink_to(Path("templates").absolute())
+    monkeypatch.chdir(tmp_path)
+    return Path("Mine.j2")
+
+
+def test_a_template_of_ones_own(template: Path) -> None:
+    template.write_text("FROM {{ model }}\nPARAMETER num_ctx {{ num_ctx }}\nTEMPLATE x{{ slot.number }}\n")
+    assert modelfile(slot1_modelfile="Mine.j2") == "FROM hub:5000/me/x:7b\nPARAMETER num_ctx 8192\nTEMPLATE x1\n"
+
+
+def test_a_template_may_be_given_by_its_whole_path(template: Path) -> None:
+    template.write_text("FROM {{ model }}\n")
+    assert modelfile(slot1_modelfile=str(template.absolute())) == "FROM hub:5000/me/x:7b\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM {{ modle }}",
+        "FROM {{ slot.modle }}",
+        "FROM {{ model.x.y }}",
+        "FROM {{ model",
+        "{% for %}",
+        "FROM {{ model | nofilter }}",
+        "{% include 'gone.j2' %}",
+        "FROM {{ model }}{{ 1 / 0 }}",
+        "FROM {{ model + 1 }}",
+        b"FROM {{ model }} \xe9",
+    ],
+)
+def test_a_broken_template_ends_in_one_line_that_names_it(template: Path, text: str | bytes) -> None:
+    template.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(PyinfraError, match=r"Mine\.j2") as refusal:
+        modelfile(slot1_modelfile="Mine.j2")
+    assert str(refusal.value).isprintable()
+
+
+def test_a_template_that_is_not_there_is_refused_with_the_data(template: Path) -> None:
+    with pytest.raises(PyinfraError, match=r"^gpu-a: slot1_modelfile: .*found no file 'Mine\.j2'"):
+        declared("x", slot1_modelfile=str(template))

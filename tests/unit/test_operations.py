@@ -1,0 +1,163 @@
+import shlex
+from typing import Any
+
+import pytest
+
+from ollama_slots import render
+from ollama_slots.operations import models, proof, service, warm_up
+from tests.unit.declared import declared
+from tests.unit.fake import Asked, Run, answers
+from tests.unit.world import World
+
+ALL = [service, models, warm_up, proof]
+AB = declared("a:1b", "b:1b", max_loaded_models=9)
+
+
+def run(world: World, *which: Any) -> Run:
+    return Run(list(which), AB, gpu=answers(world, AB))
+
+
+@pytest.fixture
+def ready() -> World:
+    """A host on which everything is as declared."""
+    world = World()
+    assert not run(world, *ALL).failed
+    return world
+
+
+def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:
+    world = World(most=3)
+    done = run(world, *ALL)
+    assert done.failed == set()
+    assert done.changed == {"gpu": True}
+    assert world.most == 9
+    assert world.faults(AB) == {}
+    assert render.DROP_IN in world.files
+    assert render.WARM_UP_SCRIPT in world.files
+
+
+@pytest.mark.parametrize("operation", ALL)
+def test_a_second_run_reads_once_and_changes_nothing(ready: World, operation: Any) -> None:
+    done = run(ready, operation)
+    assert done.failed == set()
+    assert done.changed == {"gpu": False}
+    assert len(done.commands["gpu"]) == 1
+
+
+def test_a_run_in_which_nothing_is_to_do_costs_six_commands_at_most_whatever_was_before(ready: World) -> None:
+    """A runner shows the digest by which it was loaded: here that of a Modelfile before the present one."""
+    for system in ("Be brief.", "Be kind."):
+        wanted = declared("a:1b", "b:1b", max_loaded_models=9, slot1_system=system)
+        Run(ALL, wanted, gpu=answers(ready, wanted))
+    done = Run(ALL, wanted, gpu=answers(ready, wanted))
+    assert done.failed == set()
+    assert done.changed == {"gpu": False}
+    assert len(done.commands["gpu"]) <= 6
+
+
+@pytest.mark.parametrize(("state", "word"), [("not-found", "not-found"), ("masked", "masked")])
+def test_a_host_without_ollamas_unit_fails_and_is_told_why(
+    state: str, word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    world.service["LoadState"] = state
+    done = run(world, service)
+    assert done.failed == {"gpu"}
+    assert len(done.commands["gpu"]) == 1
+    assert f"found it {word}: install Ollama" in caplog.text
+
+
+def test_a_process_without_the_environment_is_restarted_though_the_drop_in_is_there(ready: World) -> None:
+    """As after a run that was interrupted between the two."""
+    ready.most = 3
+    done = run(ready, service)
+    assert done.failed == set()
+    assert [it for it in done.commands["gpu"] if "systemctl restart ollama.service" in it]
+    assert ready.most == 9
+
+
+def test_a_process_that_still_lacks_the_environment_is_told_of(
+    ready: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready.most = 3
+    stubborn = answers(ready, AB) | {"systemctl restart ollama.service": ""}
+    done = Run([service], AB, gpu=stubborn)
+    assert done.failed == {"gpu"}
+    assert "still lacks OLLAMA_MAX_LOADED_MODELS=9: another drop-in" in caplog.text
+
+
+def test_a_unit_that_was_changed_on_the_disk_is_read_again(ready: World) -> None:
+    ready.service["NeedDaemonReload"] = "yes"
+    assert "systemctl daemon-reload" in run(ready, service).commands["gpu"][1]
+
+
+def test_a_host_that_stops_being_readable_after_the_restart_fails(ready: World) -> None:
+    ready.most = 3
+    responses = answers(ready, AB)
+    probes = iter([ready.probe()])
+    responses["== units"] = Asked(lambda: next(probes, ["sh: not a probe"]))
+    assert Run([service], AB, gpu=responses).failed == {"gpu"}
+
+
+@pytest.mark.parametrize("operation", ALL)
+def test_a_host_that_cannot_be_read_fails_and_no_other(ready: World, operation: Any) -> None:
+    unreadable = {"== units": {"success": False, "stderr": "sh: 1: flock: not found"}}
+    done = Run([operation], AB, bad=unreadable, gpu=answers(ready, AB))
+    assert done.failed == {"bad"}
+    assert done.changed == {"gpu": False}
+    assert len(done.commands["bad"]) == 1
+
+
+@pytest.mark.parametrize("output", [[], ["== busy"], ["nonsense"], ["== units", "== environ", "== api", "{"]])
+def test_a_probe_that_makes_no_sense_fails_its_host_and_no_other(ready: World, output: list[str]) -> None:
+    done = Run(ALL, AB, bad={"== units": output}, gpu=answers(ready, AB))
+    assert done.failed == {"bad"}
+    assert done.changed == {"gpu": False}
+
+
+def test_an_api_that_does_not_answer_fails_the_models(caplog: pytest.LogCaptureFixture, ready: World) -> None:
+    silent = [*ready.probe()[:-3], "", "", ""]
+    done = Run([models], AB, gpu={"== units": silent})
+    assert done.failed == {"gpu"}
+    assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text
+
+
+@pytest.mark.parametrize("command", ["/api/pull", "HUP PIPE"])
+def test_a_step_that_fails_is_the_last_one_on_its_host(command: str, ready: World) -> None:
+    bad = World()
+    failing = answers(bad, AB) | {command: {"success": False}}
+    done = Run(ALL, AB, bad=failing, gpu=answers(ready, AB))
+    assert done.failed == {"bad"}
+    assert command in done.commands["bad"][-1]
+    assert done.changed == {"gpu": False}
+    assert bad.states == {}
+
+
+def test_a_step_that_is_done_in_vain_is_not_done_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    in_vain = answers(World(), AB) | {"/api/pull": ""}
+    done = Run([models], AB, gpu=in_vain)
+    assert done.failed == {"gpu"}
+    assert "pull a:1b, for slot one: was done, and is still to do" in caplog.text
+
+
+def test_shared_weights_that_are_refused_fail_the_host_before_anything_is_made(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refused = declared("x:16b", "x", shared_base="error", max_loaded_models=9)
+    world = World()
+    world.publish("x:16b", weights="x")
+    world.publish("x:latest", weights="x")
+    assert Run([models], refused, gpu=answers(world, refused)).failed == {"gpu"}
+    assert "share the weights of x:16b" in caplog.text
+    assert world.states == {}
+
+
+def test_no_shell_sees_a_value_unquoted() -> None:
+    """What reaches a host beside the scripts are arguments, each quoted as one word."""
+    settings = declared("a:1b", max_loaded_models=9, slot1_system='it\'s $(reboot); `reboot`\n| "x" > y')
+    done = Run([models], settings, gpu=answers(World(), settings))
+    [rotate] = [it for it in done.commands["gpu"] if "HUP PIPE" in it]
+    words = shlex.split(rotate)
+    assert words[:2] == ["sh", "-c"]
+    [text] = [word for word in words if word.startswith("# The variant")]
+    assert 'it\'s $(reboot); `reboot`\n| "x" > y' in text

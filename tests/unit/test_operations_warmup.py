@@ -1,0 +1,68 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ollama_slots.operations import models, proof, service, warm_up
+from tests.unit.declared import declared
+from tests.unit.fake import Run, answers
+from tests.unit.world import World, deployed
+
+AB = declared("a:1b", "b:1b", max_loaded_models=9)
+
+
+def run(world: World, *which: Any) -> Run:
+    return Run(list(which), AB, gpu=answers(world, AB))
+
+
+@pytest.fixture
+def ready() -> World:
+    """A host on which everything is as declared."""
+    world = World()
+    assert not run(world, service, models, warm_up, proof).failed
+    return world
+
+
+def test_a_cold_slot_is_warmed(ready: World) -> None:
+    ready.restart()
+    done = run(ready, warm_up)
+    assert done.changed == {"gpu": True}
+    assert ready.faults(AB) == {}
+
+
+@pytest.mark.parametrize(
+    ("damage", "command"),
+    [({"UnitFileState": "disabled"}, "enable"), ({"NeedDaemonReload": "yes"}, "daemon-reload")],
+)
+def test_a_warm_up_unit_that_is_not_as_it_should_be_is_put_right(
+    ready: World, damage: dict[str, str], command: str
+) -> None:
+    ready.warmup |= damage
+    done = run(ready, warm_up)
+    assert [it for it in done.commands["gpu"] if f"systemctl {command}" in it]
+
+
+def test_a_warm_up_unit_that_failed_runs_again_though_every_slot_is_resident(ready: World) -> None:
+    ready.warmup["ActiveState"] = "failed"
+    assert "systemctl restart ollama-warmup.service" in run(ready, warm_up).commands["gpu"][-1]
+
+
+def test_a_slot_that_is_not_resident_fails_the_proof_which_says_why(
+    ready: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    del ready.runners[ready.tags["b:1b"].weights]
+    done = run(ready, proof)
+    assert done.failed == {"gpu"}
+    assert "not every slot is resident as declared: slot two: it is not in memory" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("require_gpu", "has_gpu", "fails"),
+    [("auto", True, True), ("auto", False, False), (True, False, True), (False, True, False)],
+)
+def test_gpu_memory_is_required_as_declared(require_gpu: Any, has_gpu: bool, fails: bool) -> None:
+    settings = declared("a:1b", require_gpu=require_gpu)
+    world = deployed(settings, World(gpu=(24000, 20000) if has_gpu else None))
+    for weights, runner in world.runners.items():
+        world.runners[weights] = replace(runner, in_gpu=0.5)
+    assert bool(Run([proof], settings, gpu=answers(world, settings)).failed) is fails

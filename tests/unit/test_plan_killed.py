@@ -1,0 +1,53 @@
+"""What a run that was killed in a rotation left behind."""
+
+import pytest
+
+from ollama_slots.plan import Remove
+from tests.unit.declared import declared
+from tests.unit.world import Loaded, deployed
+
+ABC = declared("a:1b", "b:1b", "c:1b")
+
+
+def test_a_candidate_left_behind_is_removed_before_anything_is_made() -> None:
+    world = deployed(ABC)
+    world.pull("old:1b")
+    world.create("two:next", "FROM old:1b\nPARAMETER num_ctx 4096\n")
+    assert world.plan(declared("a:1b", "b:1b", "a:1b"))[0] == Remove(
+        "remove two:next, left behind", unload="two:next", delete=("two:next",)
+    )
+
+
+@pytest.mark.parametrize("base", ["a:1b", "b:1b"])
+def test_a_candidate_left_behind_is_not_unloaded_with_the_weights_of_a_slot(base: str) -> None:
+    world = deployed(ABC)
+    world.create("two:next", f"FROM {base}\nPARAMETER num_ctx 4096\n")
+    assert world.plan(ABC) == [Remove("remove two:next, left behind", delete=("two:next",))]
+
+
+def test_the_old_weights_of_a_run_that_died_are_unloaded() -> None:
+    world = deployed(ABC)
+    world.pull("old:1b")
+    world.create("two:previous", "FROM old:1b\nPARAMETER num_ctx 4096\n")
+    world.load("two:previous")
+    assert world.plan(ABC) == [Remove("unload two:previous, no slot uses it", unload="two:previous")]
+    world.deploy(ABC)
+    assert world.settled(ABC)
+    assert "two:previous" in world.tags  # it stays for a rollback
+
+
+def test_the_old_weights_stay_where_another_slot_uses_them() -> None:
+    world = deployed(ABC)
+    world.create("two:previous", "FROM a:1b\nPARAMETER num_ctx 1024\n")
+    world.runners[world.tags["a:1b"].weights] = Loaded("two:previous", world.tags["two:previous"].digest, 4096, 1)
+    assert world.plan(ABC) == []
+
+
+def test_the_old_weights_of_a_run_that_died_are_unloaded_though_the_slot_changes_again() -> None:
+    """The rotation that follows moves NAME:previous on, and nobody could tell what the runner is any more."""
+    world = deployed(ABC)
+    world.pull("old:1b")
+    world.create("two:previous", "FROM old:1b\nPARAMETER num_ctx 4096\n")
+    world.load("two:previous")
+    world.deploy(declared("a:1b", "new:1b", "c:1b"))
+    assert world.tags["old:1b"].weights not in world.runners

@@ -1,0 +1,173 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots import selection
+from tests.unit.complaint import complaint
+
+GOOD = {"slot1_coding": "a", "slot2_general": "b", "slot3_backup": "c"}
+METRICS = {"coding_composite": 0.5, "general_composite": 0.5}
+
+
+def with_results(**metrics: Any) -> str:
+    return json.dumps(GOOD | {"results": {"m": METRICS | metrics}})
+
+
+def refused(path: Path) -> str:
+    """The message that a bad file ends in: a PyinfraError of one printable line that begins with the file."""
+    with pytest.raises(PyinfraError) as refusal:
+        selection.slot_models(path)
+    message = str(refusal.value)
+    assert message.startswith(f"{path}: ")
+    assert message.isprintable()
+    assert len(message) < 500
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "model_selection.json"
+
+
+def test_no_file_means_the_defaults(file: Path) -> None:
+    assert selection.slot_models(file) == {}
+
+
+def test_a_file_gives_host_data_for_slots_1_to_3(file: Path) -> None:
+    file.write_text(json.dumps(GOOD))
+    assert selection.slot_models(file) == {"slot1_model": "a", "slot2_model": "b", "slot3_model": "c"}
+
+
+def test_slot_4_is_never_taken_from_the_file_and_one_line_says_so(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_text(json.dumps(GOOD | {"slot4_experimental": "mistral:7b"}))
+    assert "slot4_model" not in selection.slot_models(file)
+    [notice] = caplog.messages
+    assert "slot4_experimental is ignored" in notice
+
+
+def test_slot_4_of_null_needs_no_notice(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.write_text(json.dumps(GOOD | {"slot4_experimental": None}))
+    selection.slot_models(file)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "expected"),
+    [
+        (b"", "", "empty file"),
+        (b" \n", "", "empty file"),
+        (b"slot1: a", "", "expected JSON"),
+        (b'{"slot1_coding": "a",\n}', "", "line 2"),
+        (b"{} {}", "", "expected JSON"),
+        (b"[]", "", "found a list"),
+        (b'"a"', "", "found a str"),
+        (b"null", "", "found a NoneType"),
+        (b"\xff\xfe{\x00}\x00", "", "utf-8"),
+        (b'{"slot1_coding": "\xe9"}', "", "utf-8"),
+        (b"[" * 100_000, "", "nested too deeply"),
+        (b'{"a":' * 100_000, "", "nested too deeply"),
+        (b'{"slot1_coding": ' + b"9" * 5000 + b"}", "", "digit"),
+        (b'{"slot1_coding": 7}', "slot1_coding", "valid string"),
+        (b'{"slot2_general": ["a"]}', "slot2_general", "valid string"),
+        (b'{"slot3_backup": {"a": 1}}', "slot3_backup", "valid string"),
+        (b'{"slot1_coding": true}', "slot1_coding", "valid string"),
+        (b'{"slot1_coding": ""}', "slot1_coding", "not a model name"),
+        (b'{"slot1_coding": ";$(reboot)"}', "slot1_coding", "not a model name"),
+        (b'{"slot1_coding": "a\\nb"}', "slot1_coding", "not a model name"),
+        (b'{"slot1_coding": "\\u001b[2Ja"}', "slot1_coding", "not a model name"),
+        (b'{"slot1_coding": "\\ud800"}', "slot1_coding", ""),
+        (b'{"slot1_coding": "' + b"x" * 300 + b'"}', "slot1_coding", "not a model name"),
+        (b'{"slot1_coding": "x:120b-cloud"}', "slot1_coding", "cloud"),
+        (b'{"slot4_experimental": ""}', "slot4_experimental", "not a model name"),
+        (b'{"slot9_x": "a"}', "slot9_x", "unknown slot key"),
+        (b'{"slot1_model": "a"}', "slot1_model", "slot1_coding"),
+        (b'{"Slot1_coding": "a"}', "Slot1_coding", "slot1_coding"),
+        (b'{"slot\\n\\u001b[2J": "a"}', "slot", "unknown slot key"),
+        (b'{"slot' + b"9" * 300 + b'": "a"}', "slot999", "unknown slot key"),
+        (b'{"results": []}', "results", "dictionary"),
+        (b'{"results": {"": {}}}', "results", "not a model name"),
+        (b'{"results": {"a\\nb": {}}}', "results", "not a model name"),
+        (b'{"results": {"\\ud800": {}}}', "results", ""),
+        (b'{"results": {"m": 7}}', "results.m", ""),
+        (b'{"results": {"a\\nb": 7}}', "results.a\\nb", ""),
+        (b'{"all_metrics": {"m": []}}', "m", ""),
+        (with_results(coding_composite="0.5").encode(), "results.m.coding_composite", "valid number"),
+        (with_results(coding_composite=True).encode(), "results.m.coding_composite", "valid number"),
+        (with_results(coding_composite=1.5).encode(), "results.m.coding_composite", "less than or equal to 1"),
+        (with_results(general_composite=-0.1).encode(), "results.m.general_composite", "greater than or equal"),
+        (with_results(coding_composite=10**400).encode(), "results.m.coding_composite", ""),
+        (with_results(tokens_per_sec=-1).encode(), "tokens_per_sec", "greater than or equal"),
+        (with_results(tokens_per_sec="fast").encode(), "tokens_per_sec", "valid number"),
+        (with_results(tokens_per_sec=float("nan")).encode(), "", "NaN is not a JSON number"),
+        (with_results(tokens_per_sec=float("inf")).encode(), "", "Infinity is not a JSON number"),
+        (with_results(tokens_per_sec=float("-inf")).encode(), "", "-Infinity is not a JSON number"),
+        (with_results(tokens_per_sec=7).replace("7", "1e999").encode(), "tokens_per_sec", "finite"),
+        (b'{"results": {"m": {}}}', "slot1_coding", "found 0 such models"),
+    ],
+)
+def test_a_bad_file_ends_in_one_line(file: Path, content: bytes, key: str, expected: str) -> None:
+    file.write_bytes(content)
+    message = refused(file)
+    assert key in message
+    assert expected in message
+
+
+def test_an_unreadable_file_ends_in_one_line(tmp_path: Path) -> None:
+    assert refused(tmp_path) == "Is a directory"  # the tests may run as root, who can read every file
+
+
+def test_a_dangling_link_is_not_the_absence_of_a_file(file: Path) -> None:
+    """A file that is there but wrong is an error, never a silent default."""
+    file.symlink_to("gone.json")
+    refused(file)
+
+
+@pytest.mark.parametrize("key", ["slot1_coding", "results", "note"])
+def test_no_depth_of_nesting_is_a_traceback(file: Path, key: str) -> None:
+    """Between the depth that the JSON reader takes and the one that Python can print there may be a gap."""
+    for depth in range(850, 1010, 3):
+        file.write_text(json.dumps(GOOD)[:-1] + f', "{key}": {"[" * depth}{"]" * depth}}}')
+        assert complaint(selection.slot_models, file).isprintable()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+NEARLY = st.dictionaries(
+    st.sampled_from([*GOOD, "slot4_experimental", "results", "all_metrics"]) | st.text(),
+    st.sampled_from(["a", "b:1b", None])
+    | st.dictionaries(
+        st.sampled_from(["a", "b", "c"]) | st.text(),
+        st.dictionaries(
+            st.sampled_from(["coding_composite", "general_composite", "tokens_per_sec"]), st.floats(0, 1) | JSON
+        ),
+    )
+    | JSON,
+)
+
+
+def holds(text: str) -> None:
+    """Success or one line, and nothing else."""
+    if why := complaint(lambda: selection.choose(selection.parse(text))):
+        assert why.isprintable()
+    else:
+        assert set(selection.choose(selection.parse(text))) == {1, 2, 3}
+
+
+@given(JSON | NEARLY)
+def test_any_json_ends_in_success_or_one_line(content: Any) -> None:
+    holds(json.dumps(content))
+
+
+@given(st.text() | st.text('{}[]",:slot1_coding ae0.'))
+def test_any_text_ends_in_success_or_one_line(text: str) -> None:
+    holds(text)

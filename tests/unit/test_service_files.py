@@ -1,0 +1,81 @@
+import re
+from typing import Any
+
+import pytest
+
+from ollama_slots import render
+from tests.unit.declared import declared
+
+
+def script(needs_gpu: bool = False, **data: Any) -> str:
+    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu)[render.WARM_UP_SCRIPT][1]
+
+
+def unit(**data: Any) -> str:
+    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu=False)[render.WARM_UP_UNIT][1]
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        ({}, ["OLLAMA_KEEP_ALIVE=-1", "OLLAMA_MAX_LOADED_MODELS=5"]),
+        ({"keep_alive": "24h", "max_loaded_models": 9}, ["OLLAMA_KEEP_ALIVE=24h", "OLLAMA_MAX_LOADED_MODELS=9"]),
+    ],
+)
+def test_the_drop_in_is_a_service_section_with_the_environment(data: dict[str, object], lines: list[str]) -> None:
+    text = render.drop_in(declared("a", "b", "c", "d", **data))
+    body = [line for line in text.splitlines() if not line.startswith("#")]
+    assert body == ["[Service]", *(f'Environment="{line}"' for line in lines)]
+    assert text.endswith("\n")
+
+
+def test_the_unit_follows_ollama_through_boot_restart_and_crash() -> None:
+    lines = unit().splitlines()
+    for line in ("After", "Requires", "PartOf", "WantedBy"):
+        assert f"{line}=ollama.service" in lines
+    assert "Type=oneshot" in lines
+    assert "RemainAfterExit=yes" in lines
+    assert f"ExecStart={render.WARM_UP_SCRIPT}" in lines
+
+
+def test_the_script_may_be_run_and_the_unit_may_not() -> None:
+    files = render.warm_up(declared("a"), needs_gpu=False)
+    assert {path: mode for path, (mode, _) in files.items()} == {
+        "/usr/local/lib/ollama-slots/ollama-warmup.sh": "755",
+        "/etc/systemd/system/ollama-warmup.service": "644",
+    }
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"api_seconds": 1, "load_seconds": 1}, {"api_seconds": 600, "load_seconds": 3600}]
+)
+def test_the_unit_outlasts_every_wait_of_its_script(data: dict[str, Any]) -> None:
+    """Each of them at its longest: an engine that takes connections long before it answers is a usual one."""
+    settings, text = declared("a", "b", "c", "d", **data), script(**data)
+    bound = {path: int(seconds) for seconds, path in re.findall(r"\bapi (\d+) (/api/\w+)", text)}
+    nap = re.search(r"\$api_seconds.*\n\s*sleep (\d+)", text)
+    assert nap
+    api = settings.api_seconds * (bound["/api/version"] + int(nap[1]))
+    proof = bound["/api/ps"] + settings.loaded_models * (bound["/api/tags"] + bound["/api/show"])
+    waits = api + len(settings.slots) * (settings.load_seconds + 2 * proof)
+    timeout = re.search(r"^TimeoutStartSec=(\d+)$", unit(**data), re.MULTILINE)
+    assert timeout
+    assert int(timeout[1]) > waits
+
+
+@pytest.mark.parametrize(("keep_alive", "json"), [(-1, "-1"), (3600, "3600"), ("24h", '"24h"')])
+def test_keep_alive_is_json_in_a_request(keep_alive: int | str, json: str) -> None:
+    """A string of "-1" is an error to the engine, and so is a duration without quotes."""
+    assert render.keep_alive(declared("a", keep_alive=keep_alive)) == json
+    assert f"keep_alive='{json}'\n" in script(keep_alive=keep_alive)
+
+
+@pytest.mark.parametrize(("needs_gpu", "word"), [(True, "yes"), (False, "no")])
+def test_the_script_knows_whether_slots_must_be_in_gpu_memory(needs_gpu: bool, word: str) -> None:
+    assert re.search(rf"^gpu={word}\b", script(needs_gpu), re.MULTILINE)
+
+
+def test_the_script_asks_with_one_token_and_no_other_option() -> None:
+    """Another option would load the runner in another shape than clients ask for."""
+    assert '\\"options\\":{\\"num_predict\\":1}' in script()
+    assert script().count("options") == 1

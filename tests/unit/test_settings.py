@@ -1,0 +1,215 @@
+import runpy
+from typing import Any
+
+import pytest
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots.settings import Settings
+
+MINIMAL = {"slot1_name": "coding", "slot1_num_ctx": 4096}
+
+
+def of(**data: Any) -> Settings:
+    """Settings of one host with one slot, and these keys besides."""
+    return Settings.of("gpu-a", MINIMAL | data)
+
+
+def refused(**data: Any) -> str:
+    """The message that bad data ends in: a PyinfraError of one printable line that begins with the host."""
+    with pytest.raises(PyinfraError) as refusal:
+        of(**data)
+    message = str(refusal.value)
+    assert message.startswith("gpu-a: ")
+    assert message.isprintable()
+    assert len(message) < 400
+    return message.removeprefix("gpu-a: ")
+
+
+def test_the_defaults() -> None:
+    settings = of()
+    [slot] = settings.slots
+    assert (slot.number, slot.name, slot.tagged, slot.num_ctx) == (1, "coding", "coding:latest", 4096)
+    assert (slot.model, slot.system, slot.parameters) == (None, None, {})
+    assert settings.keep_alive == -1
+    assert settings.shared_base == "align"
+    assert settings.require_gpu == "auto"
+    assert settings.ollama_url == "http://127.0.0.1:11434"
+
+
+def test_the_project_s_own_data_are_four_slots() -> None:
+    values = runpy.run_path("group_data/all.py")
+    settings = Settings.of("gpu-a", {key: it for key, it in values.items() if not callable(it)})  # no imports
+    assert [(slot.name, slot.num_ctx) for slot in settings.slots] == [
+        ("coding-primary", 32768),
+        ("general-primary", 16384),
+        ("backup", 16384),
+        ("experimental", 8192),
+    ]
+    assert settings.slots[3].model is None
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"),
+    [
+        ("mistral", "mistral:latest"),
+        ("library/mistral:7b", "mistral:7b"),
+        ("hub:5000/me/x", "hub:5000/me/x:latest"),
+        ("none", "none"),
+        (None, None),
+    ],
+)
+def test_a_slots_model_becomes_canonical(given: str | None, canonical: str | None) -> None:
+    assert of(slot1_model=given).slots[0].model == canonical
+
+
+def test_a_fifth_slot_is_data() -> None:
+    settings = of(slot5_name="fifth", slot5_num_ctx=2048, slot5_model="x", slot12_name="twelfth", slot12_num_ctx=1)
+    assert [(slot.number, slot.name) for slot in settings.slots] == [(1, "coding"), (5, "fifth"), (12, "twelfth")]
+
+
+def test_keys_that_are_not_ours_are_left_alone() -> None:
+    assert of(ssh_user="x", _sudo=True, slo=1, my_slot1_model=object(), fake_responses={}) == of()
+
+
+def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
+    assert of(slot2_name="b", slot2_num_ctx=1).loaded_models == 3
+    assert of(max_loaded_models=7).loaded_models == 7
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("slot1_model", 7),
+        ("slot1_model", ["mistral"]),
+        ("slot1_model", ""),
+        ("slot1_model", ";$(reboot)"),
+        ("slot1_model", "x" * 300),
+        ("slot1_model", "x\n"),
+        ("slot1_model", "gpt-oss:120b-cloud"),
+        ("slot1_name", None),
+        ("slot1_name", 7),
+        ("slot1_name", ""),
+        ("slot1_name", "a:b"),
+        ("slot1_name", "a/b"),
+        ("slot1_name", "../a"),
+        ("slot1_name", ".a"),
+        ("slot1_name", "a b"),
+        ("slot1_name", "a\n"),
+        ("slot1_name", "$(reboot)"),
+        ("slot1_name", "n" * 81),
+        ("slot1_num_ctx", "4096"),
+        ("slot1_num_ctx", 4096.0),
+        ("slot1_num_ctx", True),
+        ("slot1_num_ctx", None),
+        ("slot1_num_ctx", 0),
+        ("slot1_num_ctx", -1),
+        ("slot1_num_ctx", 2**31 + 1),
+        ("slot1_system", 7),
+        ("slot1_system", 'say """'),
+        ("slot1_system", 'say "hi"'),
+        ("slot1_system", "a\0b"),
+        ("slot1_parameters", "temperature=1"),
+        ("slot1_parameters", ["temperature"]),
+        ("slot1_parameters", {"num_ctx": 1}),
+        ("slot1_parameters", {"Temperature": 1}),
+        ("slot1_parameters", {"a b": 1}),
+        ("slot1_parameters", {"a\nFROM x": 1}),
+        ("slot1_parameters", {"": 1}),
+        ("slot1_parameters", {7: 1}),
+        ("slot1_parameters", {"stop": {"a": 1}}),
+        ("slot1_parameters", {"stop": None}),
+        ("slot1_parameters", {"stop": [1]}),
+        ("slot1_parameters", {"stop": ['"""']}),
+        ("slot1_parameters", {"stop": '"'}),
+        ("slot1_parameters", {"temperature": float("nan")}),
+        ("slot1_parameters", {"temperature": float("inf")}),
+        ("slot1_modelfile", "templates/gone.j2"),
+        ("slot1_modelfile", "templates"),
+        ("slot1_modelfile", 7),
+        ("slot1_modelfile", "a\nb"),
+        ("slot1_modelfile", "a\0b"),
+        ("slot1_modelfile", "x" * 300),
+        ("shared_base", "aligned"),
+        ("shared_base", True),
+        ("require_gpu", "yes"),
+        ("require_gpu", None),
+        ("require_gpu", 1),
+        ("pull_insecure", "true"),
+        ("pull_insecure", 1),
+        ("keep_alive", "-1"),
+        ("keep_alive", "1d"),
+        ("keep_alive", "for ever"),
+        ("keep_alive", "1h'; reboot"),
+        ("keep_alive", "1h\n"),
+        ("keep_alive", 1.5),
+        ("keep_alive", True),
+        ("keep_alive", None),
+        ("max_loaded_models", 0),
+        ("max_loaded_models", "5"),
+        ("gpu_memory_gib", 0),
+        ("gpu_memory_gib", "24"),
+        ("gpu_memory_gib", float("nan")),
+        ("ollama_url", "https://127.0.0.1:11434"),
+        ("ollama_url", "http://127.0.0.1:11434/"),
+        ("ollama_url", "http://127.0.0.1:11434\n"),
+        ("ollama_url", "http://a b"),
+        ("ollama_url", "http://$(reboot)"),
+        ("ollama_url", "http://"),
+        ("ollama_url", 11434),
+        *[
+            (key, value)
+            for key in ("api_seconds", "load_seconds", "pull_seconds", "pull_stall_seconds")
+            for value in (0, -1, "60", 1.5, None, True, 8 * 24 * 3600)
+        ],
+    ],
+)
+def test_a_bad_value_ends_in_one_line_that_names_host_and_key(key: str, value: Any) -> None:
+    where = refused(**{key: value}).partition(":")[0]
+    # Only a dict has keys of its own to name; how pydantic calls the members of a union is nobody's business.
+    assert where.startswith(f"{key}.") if key == "slot1_parameters" and "." in where else where == key
+
+
+@pytest.mark.parametrize("key", ["slot1_modle", "slot1_", "slot_model", "slots", "slot0_model", "slot1-model"])
+def test_an_unknown_slot_key_is_a_misspelt_one(key: str) -> None:
+    assert key in refused(**{key: "x"})
+
+
+@pytest.mark.parametrize("value", [7, 1, "1", "a\nb", None])
+def test_a_slots_number_is_in_its_key_and_nowhere_else(value: Any) -> None:
+    assert "slot1_number" in refused(slot1_number=value)
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [({"slot2_model": "x"}, "slot2_name"), ({"slot2_name": "b", "slot2_model": "x"}, "slot2_num_ctx")],
+)
+def test_half_a_slot_names_the_missing_key(data: dict[str, Any], key: str) -> None:
+    assert refused(**data).startswith(key)
+
+
+def test_no_slot_at_all_is_refused() -> None:
+    with pytest.raises(PyinfraError, match=r"^gpu-a: slots: "):
+        Settings.of("gpu-a", {"ollama_url": "http://127.0.0.1:11434"})
+
+
+@pytest.mark.parametrize("name", ["coding", "Coding"])
+def test_two_slots_cannot_have_one_name(name: str) -> None:
+    message = refused(slot2_name=name, slot2_num_ctx=1)
+    assert message.startswith("slot2_name: ")
+    assert "slot 1's name" in message
+
+
+@pytest.mark.parametrize("model", ["coding", "Coding:latest", "library/coding", "coding:previous", "coding:next"])
+@pytest.mark.parametrize("slot", [1, 2])
+def test_a_slots_variant_is_no_base(slot: int, model: str) -> None:
+    message = refused(slot2_name="b", slot2_num_ctx=1, **{f"slot{slot}_model": model})
+    assert message.startswith(f"slot{slot}_model: ")
+
+
+def test_anothers_namespace_may_have_a_slots_name() -> None:
+    assert of(slot1_model="me/coding").slots[0].model == "me/coding:latest"
+
+
+@pytest.mark.parametrize("value", [-1, 0, 3600, "24h", "-1m", "1h30m", "500ms"])
+def test_keep_alive_as_the_engine_takes_it(value: int | str) -> None:
+    assert of(keep_alive=value).keep_alive == value

@@ -1,0 +1,69 @@
+"""What runs on a host, as it runs there: the texts that are put together, through shellcheck and sh."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ollama_slots import render
+from tests.unit.declared import declared
+
+SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
+
+SCRIPTS = {
+    "probe": render.host_script("probe"),
+    "details": render.host_script("details"),
+    "pull": render.host_script("pull"),
+    "install": render.host_script("install"),
+    "rotate": render.host_script("engine", "rotate"),
+    "warm": render.host_script("engine", "warm"),
+    "remove": render.host_script("engine", "remove"),
+    "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True)[render.WARM_UP_SCRIPT][1],
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_shellcheck_has_nothing_to_say(name: str) -> None:
+    # SC2329, a function that is not called: engine.sh is what several scripts share, and none needs all of it.
+    command = [SHELLCHECK, "--shell=sh", "--format=gcc", "--exclude=SC2329", "-"]
+    done = subprocess.run(command, input=SCRIPTS[name], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+def engine(command: str, text: str) -> str:
+    """What a function of engine.sh prints for a text on its stdin."""
+    script = f"url= keep_alive= load_seconds=\n{render.host_script('engine')}\n{command}"
+    return subprocess.run(["sh", "-c", script], input=text, capture_output=True, text=True, check=True).stdout
+
+
+TAGS = (
+    '{"models":[{"name":"one:latest","model":"one:latest","modified_at":"2026-01-15T10:30:00Z","size":98,'
+    '"digest":"aaa","details":{"parent_model":"x:1b","format":"gguf","family":"llama","families":["llama"],'
+    '"parameter_size":"1B","quantization_level":"Q4_1"},"capabilities":["completion"]},'
+    '{"name":"two:latest","model":"two:latest","size":253,"digest":"bbb","details":{"families":null}}]}'
+)
+PS = (
+    '{"models":[{"name":"one:next","model":"one:next","size":2345678901,"digest":"aaa","details":{"parent_model":"",'
+    '"family":"llama"},"expires_at":"2318-04-27T00:00:00Z","size_vram":2345678901,"context_length":4096}]}'
+)
+
+
+def test_the_engines_list_is_read_one_line_a_model() -> None:
+    assert engine("entries | field name", TAGS).split() == ["one:latest", "two:latest"]
+    assert engine("entries | field digest", TAGS).split() == ["aaa", "bbb"]
+
+
+def test_the_engines_runners_are_read() -> None:
+    for key, value in [("context_length", "4096"), ("size", "2345678901"), ("size_vram", "2345678901")]:
+        assert engine(f"entries | field {key}", PS).split() == [value]
+
+
+@pytest.mark.parametrize("text", ["", '{"models":[]}', '{"models":null}', "curl: (7) Failed to connect"])
+def test_no_list_is_no_model(text: str) -> None:
+    assert engine("entries | field name || true", text) == ""
+
+
+def test_an_error_is_told_without_its_json() -> None:
+    assert engine('error_in "$(cat)"', '{"error":"model \'x\' not found"}\n').strip() == "model 'x' not found"

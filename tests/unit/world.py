@@ -1,0 +1,296 @@
+"""A host of plain values that behaves as Ollama and the scripts of host/ do, as far as a plan looks at them.
+
+What it shows goes through the texts that a host prints, so that found.py reads here what it reads there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from ollama_slots import names, render
+from ollama_slots.found import Details, Found, SlotState, parse_details, parse_probe
+from ollama_slots.plan import MODELFILES, Pull, Remove, Rotate, Step, questions, settled, steps
+from ollama_slots.residency import fault
+from ollama_slots.settings import Settings
+from ollama_slots.targets import Target, aligned, known_weights, targets
+
+GB = 10**9
+
+
+def digest(*parts: object) -> str:
+    return sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A manifest: of a base, or of a variant."""
+
+    digest: str
+    weights: str
+    trained: int = 131072  # tokens
+    sees: bool = False
+    size: int = GB
+    window: int = 4096  # num_ctx, before the engine's own bounds
+
+    @property
+    def context(self) -> int:
+        return min(max(self.window, 2048) if self.sees else self.window, self.trained)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A runner: it keeps the name and the digest by which it was loaded."""
+
+    name: str
+    digest: str
+    context: int
+    size: int
+    in_gpu: float = 1.0
+
+
+class Killed(Exception):  # noqa: N818 (it is no error)
+    """The run ended in the middle of a step."""
+
+
+@dataclass
+class World:
+    """One host.
+
+    + registry: what can be pulled, by name; a name that is not there gets weights of its own
+    + most: how many runners the engine holds; one more evicts the first that it finds
+    """
+
+    registry: dict[str, Model] = field(default_factory=dict)
+    tags: dict[str, Model] = field(default_factory=dict)  # by name:tag
+    runners: dict[str, Loaded] = field(default_factory=dict)  # by weights
+    states: dict[str, SlotState] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)  # path to sha256
+    service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
+    warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
+    lost: set[str] = field(default_factory=set)  # weights whose file is gone
+    most: int = 9
+    parallel: int = 1
+    gpu: tuple[int, int] | None = None  # MiB: total, free
+    unloaded: list[tuple[str, str]] = field(default_factory=list)  # on whose behalf, which weights
+    evicted: list[tuple[str, str]] = field(default_factory=list)
+    lives: int | None = None  # changes until the run is killed
+
+    # What the engine does.
+
+    def publish(self, name: str, weights: str | None = None, **more: int | bool) -> None:
+        """Puts a model into the registry, with the weights of another one if they are named."""
+        of = digest("weights", weights or name)
+        self.registry[name] = Model(digest("manifest", name, of, more), of, **more)  # type: ignore[arg-type]
+
+    def pull(self, name: str) -> None:
+        if name not in self.registry:
+            self.publish(name)
+        self._change()
+        self.tags[name] = self.registry[name]
+        self.lost.discard(self.tags[name].weights)
+
+    def create(self, name: str, modelfile: str) -> None:
+        """``ollama create``: the same instructions on the same base are the same manifest."""
+        said = [line for line in modelfile.splitlines() if not line.startswith("#")]
+        [base] = [self.tags[line.removeprefix("FROM ")] for line in said if line.startswith("FROM ")]
+        [window] = [int(line.split()[-1]) for line in said if line.startswith("PARAMETER num_ctx ")]
+        self._change()
+        self.tags[name] = replace(base, digest=digest(base.digest, *said[1:]), window=window)
+
+    def load(self, name: str, behalf: str = "") -> None:
+        """A request: it reloads only where the window differs."""
+        model = self.tags[name]
+        assert model.weights not in self.lost
+        runner = self.runners.get(model.weights)
+        if runner and runner.context == model.context:
+            return
+        self._change()
+        self.runners.pop(model.weights, None)
+        while len(self.runners) >= self.most:
+            victim = min(self.runners)
+            self.evicted.append((behalf, victim))
+            del self.runners[victim]
+        self.runners[model.weights] = Loaded(name, model.digest, model.context, model.size)
+
+    def unload(self, name: str, behalf: str = "") -> None:
+        """By weights, whoever loaded them."""
+        if name in self.tags:
+            self._change()
+            if self.runners.pop(self.tags[name].weights, None):
+                self.unloaded.append((behalf, self.tags[name].weights))
+
+    def restart(self) -> None:
+        self.runners.clear()
+
+    def _change(self) -> None:
+        if self.lives is not None:
+            self.lives -= 1
+            if self.lives < 0:
+                raise Killed
+
+    def _delete(self, name: str) -> None:
+        self._change()
+        self.tags.pop(name, None)
+
+    # What the scripts of host/ do.
+
+    def apply(self, step: Step) -> None:
+        if isinstance(step, Pull):
+            self.pull(step.model)
+        elif isinstance(step, Remove):
+            behalf = step.forget or ""
+            if step.unload:
+                self.unload(step.unload, behalf)
+            for name in step.delete:
+                self._delete(name)
+            if step.forget:
+                self._change()
+                self.states.pop(step.forget, None)
+                self.files.pop(f"{MODELFILES}/{step.forget}.Modelfile", None)
+        else:
+            self._rotate(step)
+
+    def _rotate(self, step: Rotate) -> None:
+        name = step.target.slot.name
+        latest, candidate, previous = (f"{name}:{tag}" for tag in ("latest", "next", "previous"))
+        self.create(candidate, step.modelfile)
+        made, old = self.tags[candidate], self.tags.get(latest)
+        if old is None or made.digest != old.digest:
+            if step.make_room:
+                self.unload(latest, name)
+            self.load(candidate, name)
+            assert made.weights == step.state.weights
+            assert self.runners[made.weights].context == step.state.context
+            if old:
+                self._change()
+                self.tags[previous] = old
+            self._change()
+            self.tags[latest] = made
+            if step.unload_old:
+                self.unload(previous, name)
+            self.load(latest, name)
+        self._delete(candidate)
+        self._change()
+        self.files[f"{MODELFILES}/{name}.Modelfile"] = sha256(step.modelfile.encode()).hexdigest()
+        self._change()
+        runner = self.runners.get(made.weights)
+        digests = {"variant": made.digest, "loaded": runner.digest if runner else made.digest}
+        self.states[name] = step.state.model_copy(update=digests)
+
+    # What a host prints.
+
+    def probe(self) -> list[str]:
+        """The output of host/probe.sh."""
+        tags = [{"name": name, "digest": it.digest, "size": it.size} for name, it in self.tags.items()]
+        loaded = [
+            {
+                "name": it.name,
+                "digest": it.digest,
+                "size": it.size,
+                "size_vram": int(it.size * it.in_gpu),
+                "context_length": it.context,
+            }
+            for it in self.runners.values()
+        ]
+        return [
+            "== units",
+            "Id=ollama.service",
+            *(f"{key}={value}" for key, value in self.service.items()),
+            "",
+            "Id=ollama-warmup.service",
+            *(f"{key}={value}" for key, value in self.warmup.items()),
+            "== environ",
+            "OLLAMA_KEEP_ALIVE=-1",
+            f"OLLAMA_MAX_LOADED_MODELS={self.most}",
+            f"OLLAMA_NUM_PARALLEL={self.parallel}",
+            "== gpu",
+            "yes" if self.gpu else "no",
+            "== files",
+            *(f"{sha}  {path}" for path, sha in self.files.items()),
+            "== states",
+            *(
+                f"/var/lib/ollama-slots/{name}.slot:{line}"
+                for name, state in self.states.items()
+                for line in [*state.lines().splitlines(), f"variant={state.variant}", f"loaded={state.loaded}"]
+            ),
+            "== api",
+            json.dumps({"version": "0.32.15"}),
+            json.dumps({"models": tags}),
+            json.dumps({"models": loaded}),
+        ]
+
+    def show(self, models: list[str]) -> list[str]:
+        """The output of host/details.sh."""
+        lines = ["== show"]
+        present = {names.parse(name).key: model for name, model in self.tags.items()}
+        for name in models:
+            model = present.get(names.parse(name).key)
+            if model is None:
+                lines += [json.dumps({"error": f"model '{name}' not found"}), "404"]
+                continue
+            answer = {
+                "modelfile": f"# FROM {name}\n\nFROM /usr/share/ollama/blobs/sha256-{model.weights}\n",
+                "capabilities": ["completion", "vision"] if model.sees else ["completion"],
+                "model_info": {"general.architecture": "llama", "llama.context_length": model.trained},
+            }
+            lines += [json.dumps(answer), "200"]
+        gpu = [f"{self.gpu[0]}, {self.gpu[1]}"] if self.gpu else []
+        return [*lines, "== missing", *sorted(self.lost), "== gpu", *gpu]
+
+    def found(self) -> Found:
+        return parse_probe(self.probe())
+
+    def details(self, models: list[str]) -> Details:
+        return parse_details(models, self.show(models))
+
+    # What a deploy does with it.
+
+    def look(self, settings: Settings) -> tuple[list[Target], Found, Details]:
+        """All that the steps are planned from."""
+        found = self.found()
+        declared = targets(settings, found)
+        details = self.details(questions(settings, found))
+        return aligned(settings, declared, known_weights(declared, found, details))[0], found, details
+
+    def settled(self, settings: Settings) -> bool:
+        found = self.found()
+        declared = targets(settings, found)
+        wanted, _ = aligned(settings, declared, known_weights(declared, found, None))
+        return settled(settings, wanted, found, render.modelfile)
+
+    def plan(self, settings: Settings) -> list[Step]:
+        """The steps from what is there to what is declared."""
+        if self.settled(settings):
+            return []
+        wanted, found, details = self.look(settings)
+        return steps(settings, wanted, found, details, render.modelfile)
+
+    def deploy(self, settings: Settings) -> list[Step]:
+        """Plans, takes the first step, and again; the steps that were taken. As operations.models does."""
+        taken: list[Step] = []
+        while planned := self.plan(settings):
+            assert str(planned[0]) not in map(str, taken), f"{planned[0]}: was done, and is still to do"
+            taken.append(planned[0])
+            self.apply(planned[0])
+        return taken
+
+    def warm_up(self) -> None:
+        """ollama-warmup.service."""
+        for name in sorted(self.states):
+            self.load(f"{name}:latest")
+
+    def faults(self, settings: Settings, needs_gpu: bool = False) -> dict[str, str]:
+        """What is wrong with each slot, by name; nothing where all is well."""
+        wanted, found, details = self.look(settings)
+        faults = {it.slot.name: fault(it, found, needs_gpu, details) for it in wanted}
+        return {name: why for name, why in faults.items() if why}
+
+
+def deployed(settings: Settings, world: World | None = None) -> World:
+    """A host on which these settings were deployed, every slot hot."""
+    world = world or World()
+    world.deploy(settings)
+    world.warm_up()
+    return world

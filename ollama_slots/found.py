@@ -40,6 +40,11 @@ class Runner(_Answer):
     expires_at: str = ""
 
     @property
+    def for_ever(self) -> bool:
+        """Whether it stays until it is unloaded: the engine then shows a day some 292 years ahead."""
+        return self.expires_at[:4] > "2200"
+
+    @property
     def gigabytes_in_gpu(self) -> float:
         """GPU memory held, in GB (10^9 bytes)."""
         return self.size_vram / 1e9
@@ -77,6 +82,7 @@ class Found(BaseModel):
     version: str | None = None
     listed: dict[str, Listed] | None = None  # by canonical key
     runners: tuple[Runner, ...] | None = None
+    live: frozenset[str] = frozenset()  # weights that a running process has on its command line
 
     def digest(self, model: str) -> str | None:
         """The manifest digest of a model that is there."""
@@ -157,6 +163,7 @@ def parse_probe(output: list[str]) -> Found:
         has_gpu=parts["gpu"] == ["yes"],
         files={path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])},
         states=_states(parts["states"]),
+        live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed={names.parse(model.name).key: model for model in listed if _ours(model.name)}
         if listed is not None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from functools import cache
 from hashlib import sha256
+from typing import Any, cast
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 from pyinfra.api.command import PyinfraCommand
 
 from ollama_slots import plan, render, table
@@ -60,7 +62,7 @@ def service(settings: Settings) -> Commands:
 
     Idempotency:
 
-    + the drop-in is written when its content differs
+    + the drop-in is written when its content differs; the unit is enabled when it is disabled
     + Ollama is restarted when the environment of the *running* process differs, so that a run which was
       interrupted between the two is made good by the next
     """
@@ -81,6 +83,8 @@ def service(settings: Settings) -> Commands:
         yield _install(files, changed)
     if changed or unit.get("NeedDaemonReload") == "yes":
         yield StringCommand("systemctl", "daemon-reload")
+    if unit.get("UnitFileState") == "disabled":
+        yield StringCommand("systemctl", "enable", "ollama.service")  # it brings the warm-up with it at boot
 
     wrong = _wrong_environment(settings, found)
     if not wrong and found.version is not None:
@@ -199,8 +203,14 @@ def _command(step: plan.Step, settings: Settings, found: Found) -> PyinfraComman
 
 def _show(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
     """Runs a long command whose every line is for people to see while it runs."""
-    succeeded, _ = host.run_shell_command(command, print_output=True)
+    succeeded, _ = host.run_shell_command(command, print_output=True, **_connector_arguments(host))
     return bool(succeeded)
+
+
+def _connector_arguments(host: Host) -> ConnectorArguments:
+    """What the operation at hand was given for the way into the host, such as ``_sudo``; a function is not."""
+    given: dict[str, Any] = dict(host.current_op_global_arguments or {})
+    return cast("ConnectorArguments", {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given})
 
 
 def needs_gpu(settings: Settings, found: Found) -> bool:
@@ -236,13 +246,26 @@ def warm_up(settings: Settings) -> Commands:
     if not changed and unit.get("ActiveState") == "active" and not cold:
         host.noop("ollama-warmup is active and every slot is resident")
         return
-    yield script(
+    yield FunctionCommand(_warm, (settings,), {})
+
+
+def _warm(state: State, host: Host, settings: Settings) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+    """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
+    command = script(
         render.host_script("engine", "warm"),
         settings.ollama_url,
         render.keep_alive(settings),
         settings.load_seconds,
         settings.lock_seconds,
     )
+    warm, output = host.run_shell_command(command, **_connector_arguments(host))
+    if not warm:
+        for line in output.output_lines:
+            host.log_styled(line, fg="red", log_func=logger.error)
+        found = host.get_fact(HostFound, settings=settings)
+        if found is not None:
+            table.report(host, table.rows(settings, found, _faults(settings, found)))
+    return bool(warm)
 
 
 @operation()
@@ -268,10 +291,10 @@ def proof(settings: Settings) -> Commands:
 
 def _faults(settings: Settings, found: Found) -> list[tuple[Target, str | None]]:
     """Each slot that is to hold a model, with what is wrong with it."""
-    wanted, gpu = targets(settings, found), needs_gpu(settings, found)
-    faults = [(target, fault(target, found, gpu)) for target in wanted]
-    if any(fault for _, fault in faults) and found.runners:
+    wanted, gpu, for_ever = targets(settings, found), needs_gpu(settings, found), settings.for_ever
+    faults = [(target, fault(target, found, gpu, for_ever)) for target in wanted]
+    if any(why for _, why in faults) and found.runners:
         # A runner that a foreign name loaded may hold a slot's very weights; only the details tell.
         details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
-        faults = [(target, fault(target, found, gpu, details)) for target in wanted]
+        faults = [(target, fault(target, found, gpu, for_ever, details)) for target in wanted]
     return faults

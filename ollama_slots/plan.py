@@ -186,6 +186,7 @@ def _difference(target: Target, found: Found, modelfile: str, details: Details |
         "made again: its base moved": state.base == found.digest(target.model),
         "made again: it was changed by hand": state.variant == found.digest(name),
         "made again: its Modelfile changed": state.modelfile == text,
+        "made again: its state is wrong": details is None or state.weights == details.weights(target.model),
         "made again: its window changed": details is None or state.context == context(target, details),
         "its Modelfile written again": found.files.get(f"{MODELFILES}/{name}.Modelfile") == text,
     }

@@ -30,8 +30,14 @@ def residency(name: str, found: Found, details: Details | None = None) -> Runner
     return next((it for it in found.runners or () if known.get(it.digest) == state.weights), None)
 
 
-def fault(target: Target, found: Found, needs_gpu: bool, details: Details | None = None) -> str | None:
-    """What keeps a slot from being as declared and resident, in words, or None."""
+def fault(
+    target: Target, found: Found, needs_gpu: bool, for_ever: bool = False, details: Details | None = None
+) -> str | None:
+    """What keeps a slot from being as declared and resident, in words, or None.
+
+    + needs_gpu: it must be wholly in GPU memory
+    + for_ever: it must not expire; a client's own keep_alive may have seen to that it does
+    """
     name, state = target.slot.name, found.states.get(target.slot.name)
     if found.listed is None or found.runners is None:
         return "Ollama does not answer"
@@ -48,6 +54,10 @@ def fault(target: Target, found: Found, needs_gpu: bool, details: Details | None
     sharers = [it for it in found.states.values() if it.weights == state.weights]
     if runner.context_length not in {it.context for it in sharers}:
         return f"its context is {runner.context_length} tokens, not {state.context}"
+    if state.weights not in found.live:
+        return "its process is gone"
+    if for_ever and not runner.for_ever:
+        return f"it expires at {runner.expires_at}"
     if needs_gpu and runner.size_vram != runner.size:
         return f"only {runner.size_vram} of its {runner.size} bytes are in GPU memory"
     return None

@@ -122,6 +122,11 @@ class Settings(BaseModel):
         return self.max_loaded_models or len(self.slots) + 1
 
     @property
+    def for_ever(self) -> bool:
+        """Whether models stay in memory until they are unloaded."""
+        return str(self.keep_alive).startswith("-")
+
+    @property
     def warm_up_seconds(self) -> int:
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
         api = 6 * self.api_seconds

@@ -37,6 +37,8 @@ yes
 /var/lib/ollama-slots/coding.slot:weights={B}
 /var/lib/ollama-slots/coding.slot:context=4096
 /var/lib/ollama-slots/coding.slot:variant={C}
+== live
+sha256-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 == api
 {{"version":"0.32.15"}}
 {{"models":[{{"name":"Coding:latest","model":"Coding:latest","modified_at":"2026-01-15T10:30:00.1Z","size":98,\
@@ -109,7 +111,7 @@ def test_a_host_without_a_gpu() -> None:
     assert not parse_probe(without("gpu", "no")).has_gpu
 
 
-STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== api")]
+STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== live")]
 
 
 @pytest.mark.parametrize("gone", range(6))

@@ -81,10 +81,11 @@ def test_a_cloud_model_is_refused_for_it_holds_no_gpu_memory(text: str) -> None:
         parse(text)
 
 
-def test_the_tag_local_is_refused_for_the_engine_takes_it_off() -> None:
+@pytest.mark.parametrize("text", ["x:local", "me/x:LOCAL"])
+def test_the_tag_local_is_refused_for_the_engine_takes_it_off(text: str) -> None:
     """``x:local`` is ``x:latest`` to it (internal/modelref): what is pulled is never listed by this name."""
     with pytest.raises(ValueError, match="local"):
-        parse("x:local")
+        parse(text)
 
 
 @pytest.mark.parametrize("text", ["cloud", "cloud/cloud", "x:cloudy", "x-cloud:7b", "local"])

@@ -91,6 +91,12 @@ def test_a_unit_that_was_changed_on_the_disk_is_read_again(ready: World) -> None
     assert "systemctl daemon-reload" in run(ready, service).commands["gpu"][1]
 
 
+@pytest.mark.parametrize(("state", "enabled"), [("disabled", True), ("enabled", False), ("static", False)])
+def test_ollamas_unit_is_enabled_for_the_next_boot(ready: World, state: str, enabled: bool) -> None:
+    ready.service["UnitFileState"] = state
+    assert ("systemctl enable ollama.service" in run(ready, service).commands["gpu"]) is enabled
+
+
 def test_a_host_that_stops_being_readable_after_the_restart_fails(ready: World) -> None:
     ready.most = 3
     responses = answers(ready, AB)

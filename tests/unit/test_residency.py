@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.residency import fault
+from ollama_slots.residency import fault, residency
 from ollama_slots.targets import targets
 from tests.unit.declared import declared
 from tests.unit.world import GB, Loaded, World, deployed
@@ -112,6 +112,38 @@ def test_where_other_windows_on_the_same_weights_are_allowed_either_will_do() ->
         world.load(f"{name}:latest")
         assert world.faults(allowed) == {}
         assert world.plan(allowed) == []
+
+
+def test_a_runner_whose_process_died_is_listed_and_is_no_more() -> None:
+    found = deployed(AB).found().model_copy(update={"live": frozenset()})
+    assert {fault(it, found, needs_gpu=False) for it in targets(AB, found)} == {"its process is gone"}
+
+
+@pytest.mark.parametrize(
+    ("expires", "why"),
+    [("2319-03-05T07:06:08Z", None), ("2026-01-15T10:35:00Z", "it expires at 2026-01-15T10:35:00Z")],
+)
+def test_a_client_s_own_keep_alive(expires: str, why: str | None) -> None:
+    found = deployed(AB).found()
+    runners = tuple(it.model_copy(update={"expires_at": expires}) for it in found.runners or ())
+    found = found.model_copy(update={"runners": runners})
+    for target in targets(AB, found):
+        assert fault(target, found, needs_gpu=False, for_ever=True) == why
+        assert fault(target, found, needs_gpu=False, for_ever=False) is None
+
+
+@pytest.mark.parametrize("silent", ["listed", "runners"])
+def test_an_engine_that_does_not_answer(silent: str) -> None:
+    found = deployed(AB).found().model_copy(update={silent: None})
+    assert {fault(it, found, needs_gpu=False) for it in targets(AB, found)} == {"Ollama does not answer"}
+
+
+def test_nothing_is_said_of_the_weights_of_what_someone_made_over() -> None:
+    world = deployed(AB)
+    world.create("two:latest", "FROM a:1b\nPARAMETER num_ctx 4096\nSYSTEM x\n")
+    assert residency("one", world.found())
+    assert residency("two", world.found()) is None
+    assert residency("three", world.found()) is None
 
 
 # A runner shows the digest by which it was loaded. Where that manifest is gone, nobody tells its weights any more;

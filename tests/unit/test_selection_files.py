@@ -101,6 +101,8 @@ def test_slot_4_of_null_needs_no_notice(file: Path, caplog: pytest.LogCaptureFix
         (with_results(coding_composite="0.5").encode(), "results.m.coding_composite", "valid number"),
         (with_results(coding_composite=True).encode(), "results.m.coding_composite", "valid number"),
         (with_results(coding_composite=1.5).encode(), "results.m.coding_composite", "less than or equal to 1"),
+        (with_results(general_composite=1.5).encode(), "results.m.general_composite", "less than or equal to 1"),
+        (with_results(coding_composite=-0.1).encode(), "results.m.coding_composite", "greater than or equal"),
         (with_results(general_composite=-0.1).encode(), "results.m.general_composite", "greater than or equal"),
         (with_results(coding_composite=10**400).encode(), "results.m.coding_composite", ""),
         (with_results(tokens_per_sec=-1).encode(), "tokens_per_sec", "greater than or equal"),

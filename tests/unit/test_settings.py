@@ -34,6 +34,9 @@ def test_the_defaults() -> None:
     assert settings.shared_base == "align"
     assert settings.require_gpu == "auto"
     assert settings.ollama_url == "http://127.0.0.1:11434"
+    assert settings.pull_insecure is False
+    assert (settings.api_seconds, settings.load_seconds) == (120, 600)
+    assert (settings.pull_seconds, settings.pull_stall_seconds) == (6 * 3600, 300)
 
 
 def test_the_project_s_own_data_are_four_slots() -> None:
@@ -149,6 +152,7 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("gpu_memory_gib", 0),
         ("gpu_memory_gib", "24"),
         ("gpu_memory_gib", float("nan")),
+        ("gpu_memory_gib", float("inf")),
         ("ollama_url", "https://127.0.0.1:11434"),
         ("ollama_url", "http://127.0.0.1:11434/"),
         ("ollama_url", "http://127.0.0.1:11434\n"),
@@ -167,6 +171,17 @@ def test_a_bad_value_ends_in_one_line_that_names_host_and_key(key: str, value: A
     where = refused(**{key: value}).partition(":")[0]
     # Only a dict has keys of its own to name; how pydantic calls the members of a union is nobody's business.
     assert where.startswith(f"{key}.") if key == "slot1_parameters" and "." in where else where == key
+
+
+@pytest.mark.parametrize("key", ["api_seconds", "load_seconds", "pull_seconds", "pull_stall_seconds"])
+def test_a_bound_may_be_a_week(key: str) -> None:
+    assert getattr(of(**{key: 7 * 24 * 3600}), key) == 7 * 24 * 3600
+
+
+def test_a_lock_is_waited_for_longer_than_a_rotation_takes() -> None:
+    """It makes, loads and asks, each within the bound of a load, and unloads within two minutes."""
+    for seconds in (1, 600, 3600):
+        assert of(load_seconds=seconds).lock_seconds > 3 * seconds + 2 * 120
 
 
 @pytest.mark.parametrize("key", ["slot1_modle", "slot1_", "slot_model", "slots", "slot0_model", "slot1-model"])
@@ -208,6 +223,13 @@ def test_a_slots_variant_is_no_base(slot: int, model: str) -> None:
 
 def test_anothers_namespace_may_have_a_slots_name() -> None:
     assert of(slot1_model="me/coding").slots[0].model == "me/coding:latest"
+
+
+@pytest.mark.parametrize(
+    ("value", "for_ever"), [(-1, True), ("-1m", True), (0, False), (3600, False), ("24h", False)]
+)
+def test_models_stay_for_ever_or_not(value: int | str, for_ever: bool) -> None:
+    assert of(keep_alive=value).for_ever is for_ever
 
 
 @pytest.mark.parametrize("value", [-1, 0, 3600, "24h", "-1m", "1h30m", "500ms"])

@@ -38,6 +38,13 @@ def test_a_target_is_what_is_declared_else_what_the_slot_has() -> None:
     assert [(it.slot.name, it.model) for it in wanted] == [("one", "new:1b"), ("two", "b:1b")]
 
 
+@pytest.mark.parametrize("spelling", ["A:1B", "library/a:1b", "registry.ollama.ai/Library/A:1b"])
+def test_another_spelling_of_the_same_name_is_no_change(spelling: str) -> None:
+    world = deployed(declared("a:1b"))
+    assert world.settled(declared(spelling))
+    assert world.plan(declared(spelling)) == []
+
+
 def test_different_weights_keep_their_windows() -> None:
     settings = declared("a:1b", "b:1b", slot2_num_ctx=8192)
     assert windows(settings, pulled("a:1b", "b:1b")) == ({"one": 4096, "two": 8192}, [])

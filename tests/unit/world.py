@@ -191,6 +191,7 @@ class World:
                 "size": it.size,
                 "size_vram": int(it.size * it.in_gpu),
                 "context_length": it.context,
+                "expires_at": "2318-01-01T00:00:00Z",
             }
             for it in self.runners.values()
         ]
@@ -215,6 +216,8 @@ class World:
                 for name, state in self.states.items()
                 for line in [*state.lines().splitlines(), f"variant={state.variant}", f"loaded={state.loaded}"]
             ),
+            "== live",
+            *(f"sha256-{weights}" for weights in self.runners),
             "== api",
             json.dumps({"version": "0.32.15"}),
             json.dumps({"models": tags}),
@@ -284,7 +287,7 @@ class World:
     def faults(self, settings: Settings, needs_gpu: bool = False) -> dict[str, str]:
         """What is wrong with each slot, by name; nothing where all is well."""
         wanted, found, details = self.look(settings)
-        faults = {it.slot.name: fault(it, found, needs_gpu, details) for it in wanted}
+        faults = {it.slot.name: fault(it, found, needs_gpu, details=details) for it in wanted}
         return {name: why for name, why in faults.items() if why}
 
 

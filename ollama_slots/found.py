@@ -89,6 +89,11 @@ class Found(BaseModel):
         listed = (self.listed or {}).get(names.parse(model).key)
         return listed.digest if listed else None
 
+    def spelling(self, model: str) -> str:
+        """A model's name as the host has it: to the engine's create, unlike to its API, case counts."""
+        listed = (self.listed or {}).get(names.parse(model).key)
+        return listed.name if listed else model
+
 
 class Shown(_Answer):
     """What /api/show says of a model whose weights are there, and its size on disk in bytes."""

@@ -25,10 +25,8 @@ def targets(settings: Settings, found: Found) -> list[Target]:
     for slot in settings.slots:
         state = found.states.get(slot.name)
         model = slot.model or (state.model if state else None)
-        if state and model and model != EMPTY and names.same(model, state.model):
-            model = state.model  # another spelling of the same name is no change
         if model and model != EMPTY:
-            wanted.append(Target(slot, model, slot.num_ctx))
+            wanted.append(Target(slot, found.spelling(model), slot.num_ctx))
     return wanted
 
 

@@ -6,8 +6,6 @@ import os
 import signal
 import time
 
-import pytest
-
 from tests.lab.fleet import SLOTS, Host, Project, model
 
 MODELS = ("smollm2-chat:135m", "smollm2-spare:135m")
@@ -15,31 +13,38 @@ MODELS = ("smollm2-chat:135m", "smollm2-spare:135m")
 MOMENTS = (0.3, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.3, 5.5)
 
 
-@pytest.mark.parametrize("number", range(len(MOMENTS)))
-def test_killed_at_ten_moments(
-    project: Project, fleet: tuple[Host, Host], figures: list[str], number: int
-) -> None:
-    wanted = model(MODELS[number % 2])
-    project.select(slot1_coding=wanted)
+def test_killed_at_ten_moments(project: Project, fleet: tuple[Host, Host], figures: list[str]) -> None:
+    for number, moment in enumerate(MOMENTS):
+        wanted = model(MODELS[number % 2])
+        project.select(slot1_coding=wanted)
+        figures.append(f"killed after {moment} s: {killed(project, fleet, moment)}")
+        healed = project.deploy()
+        assert healed.code == 0, healed.output
+        for host in fleet:
+            assert_as_declared(host, wanted)
+        assert project.deploy().changes == 0
+
+
+def killed(project: Project, fleet: tuple[Host, Host], moment: float) -> str:
+    """Kills a deploy after so many seconds, and has every slot answer then; what it was doing."""
     run = project.start()
-    time.sleep(MOMENTS[number])
+    time.sleep(moment)
     os.kill(run.pid, signal.SIGKILL)
     said, _ = run.communicate(timeout=30)
     for host in fleet:
         for slot in SLOTS:
             assert host.answers(slot), f"{slot} on {host.name} after: {said}"
     doing = [line.strip() for line in said.splitlines() if "[gpu1]" in line or "Starting" in line]
-    figures.append(f"killed after {MOMENTS[number]} s: {doing[-1] if doing else 'before any connection'}")
+    return doing[-1] if doing else "before any connection"
 
-    healed = project.deploy()
-    assert healed.code == 0, healed.output
-    for host in fleet:
-        assert host.parent("coding-primary") == wanted
-        assert host.resident(*SLOTS)
-        assert len(host.ps()) == 4, "no weights are left in memory that no slot uses"
-        assert not [name for name in host.tags() if name.endswith(":next")]
-        left = host.out(
-            "ls /run/ollama-slots; ls /etc/ollama/modelfiles /var/lib/ollama-slots | grep '[.]new$' || true"
-        )
-        assert left == ""
-    assert project.deploy().changes == 0
+
+def assert_as_declared(host: Host, wanted: str) -> None:
+    """Every slot is resident, and nothing else is there."""
+    assert host.parent("coding-primary") == wanted
+    assert host.resident(*SLOTS)
+    assert len(host.ps()) == 4, "no weights are left in memory that no slot uses"
+    assert not [name for name in host.tags() if name.endswith(":next")]
+    left = host.out(
+        "ls /run/ollama-slots; ls /etc/ollama/modelfiles /var/lib/ollama-slots | grep '[.]new$' || true"
+    )
+    assert left == ""

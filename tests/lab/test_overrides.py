@@ -44,7 +44,8 @@ def test_a_window_beyond_training_is_capped_with_a_notice(project: Project, gpu1
     run = project.deploy("slot1_num_ctx=32768")
     assert run.code == 0, run.output
     assert len(run.lines("gpu1", "trained for 8192 tokens, so its window is 8192, not 32768")) == 1
-    assert gpu1.ps()[gpu1.tags()["coding-primary:latest"]["digest"]]["context_length"] == 8192
+    loaded = {it["name"].partition(":")[0]: it["context_length"] for it in gpu1.ps().values()}
+    assert loaded["coding-primary"] == 8192
     assert project.deploy("slot1_num_ctx=32768").changes == 0
 
 

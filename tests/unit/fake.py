@@ -54,27 +54,34 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
 
 
 class Run:
-    """One run of pyinfra, as with ``-y``: every operation on every host.
+    """One run of pyinfra: every operation on every host.
 
     + operations: to run, in order
+    + dry: as with ``--dry``, else as with ``-y``
     + hosts: by name, what each answers
     """
 
-    def __init__(self, operations: list[Any], settings: Settings, **hosts: dict[str, Any]) -> None:
+    def __init__(
+        self, operations: list[Any], settings: Settings, dry: bool = False, **hosts: dict[str, Any]
+    ) -> None:
         names = {name: f"@fake/{name}" for name in hosts}
         data = {"fake_delay": 0, "fake_delay_jitter": 0}
         named = [(names[name], data | {"fake_responses": it}) for name, it in hosts.items()]
         inventory = Inventory((named, {}))  # type: ignore[no-untyped-call]
-        self.state = State(inventory, Config(), check_for_changes=False)  # type: ignore[no-untyped-call]
+        self.state = State(inventory, Config(), check_for_changes=dry)  # type: ignore[no-untyped-call]
         connect_all(self.state)
         self.results = [add_op(self.state, operation, settings=settings) for operation in operations]
-        assert complaint(run_ops, self.state) in ("", "No hosts remaining!")
+        if not dry:
+            assert complaint(run_ops, self.state) in ("", "No hosts remaining!")
         self.failed = {name for name in hosts if inventory.get_host(names[name]) in self.state.failed_hosts}
         self.commands: dict[str, list[str]] = {
             name: vars(inventory.get_host(names[name]).connector)["executed_commands"] for name in hosts
         }
         self.changed = {
-            name: any(result[inventory.get_host(names[name])].did_change() for result in self.results)
+            name: any(
+                it.will_change if dry else it.did_change()
+                for it in (result[inventory.get_host(names[name])] for result in self.results)
+            )
             for name in hosts
             if name not in self.failed
         }

@@ -36,6 +36,29 @@ def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:
     assert render.WARM_UP_SCRIPT in world.files
 
 
+def test_the_drop_in_is_read_before_ollama_is_restarted() -> None:
+    commands = run(World(most=3), service).commands["gpu"]
+    order = ["== units", f"{render.DROP_IN} 644", "systemctl daemon-reload", "systemctl restart ollama.service"]
+    assert [part in command for part, command in zip(order, commands, strict=False)] == [True] * 4
+
+
+def test_a_dry_run_tells_every_step_that_is_known_and_takes_none(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world = World()
+    for base in ("a:1b", "b:1b"):
+        world.pull(base)
+    done = Run(ALL, AB, dry=True, gpu=answers(world, AB))
+    assert done.changed == {"gpu": True}
+    assert world.states == {}
+    for line in ("slot one: a:1b at 4096 tokens", "slot two: b:1b at 4096 tokens"):
+        assert len([it for it in caplog.messages if line in it]) == 1
+    assert "still to do" not in caplog.text
+
+
+def test_a_dry_run_on_a_host_as_declared_has_nothing_to_tell(ready: World) -> None:
+    assert Run(ALL, AB, dry=True, gpu=answers(ready, AB)).changed == {"gpu": False}
+
+
 @pytest.mark.parametrize("operation", ALL)
 def test_a_second_run_reads_once_and_changes_nothing(ready: World, operation: Any) -> None:
     done = run(ready, operation)

@@ -82,6 +82,13 @@ def test_emptied_it_leaves_no_weights_of_a_run_that_died() -> None:
     assert set(world.runners) == {world.tags["a:1b"].weights}
 
 
+def test_emptied_it_does_not_make_another_slot_a_stranger_to_its_own_runner() -> None:
+    """That one gets the weights that this one loaded; reloading them would keep its users waiting."""
+    world = deployed(declared("a:1b", "x:1b"))
+    deployed(declared("x:1b", "none", slot1_system="Be brief."), world)
+    assert world.reloaded == []
+
+
 def test_emptied_though_its_state_is_lost() -> None:
     world = deployed(SET)
     del world.states["two"]

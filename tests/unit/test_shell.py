@@ -32,6 +32,12 @@ def test_shellcheck_has_nothing_to_say(name: str) -> None:
     assert done.returncode == 0
 
 
+def test_a_rotation_does_not_take_the_old_runner_for_the_new_one() -> None:
+    """The old weights may stay for another slot's sake: that runner's digest says nothing of the new ones."""
+    [line] = [it for it in SCRIPTS["rotate"].splitlines() if it.startswith("loaded=$(runner ")]
+    assert "$old" not in line
+
+
 def engine(command: str, text: str) -> str:
     """What a function of engine.sh prints for a text on its stdin."""
     script = f"url= keep_alive= load_seconds=\n{render.host_script('engine')}\n{command}"

@@ -12,7 +12,7 @@ from hashlib import sha256
 from ollama_slots import names, render
 from ollama_slots.found import Details, Found, SlotState, parse_details, parse_probe
 from ollama_slots.plan import MODELFILES, Pull, Remove, Rotate, Step, questions, settled, steps
-from ollama_slots.residency import fault
+from ollama_slots.residency import fault, residency
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target, aligned, known_weights, targets
 
@@ -75,6 +75,7 @@ class World:
     gpu: tuple[int, int] | None = None  # MiB: total, free
     unloaded: list[tuple[str, str]] = field(default_factory=list)  # on whose behalf, which weights
     evicted: list[tuple[str, str]] = field(default_factory=list)
+    reloaded: list[str] = field(default_factory=list)  # slots that were interrupted for it
     lives: int | None = None  # changes until the run is killed
 
     # What the engine does.
@@ -175,8 +176,14 @@ class World:
         self._change()
         self.files[f"{MODELFILES}/{name}.Modelfile"] = sha256(step.modelfile.encode()).hexdigest()
         self._change()
-        runner = self.runners.get(made.weights)
-        digests = {"variant": made.digest, "loaded": runner.digest if runner else made.digest}
+        # A runner's weights are not in /api/ps: only digests that are known for them, or that a name still has.
+        of_them = {
+            made.digest,
+            *step.known,
+            *(it.digest for it in self.tags.values() if it.weights == made.weights),
+        }
+        loaded = [it.digest for it in self.runners.values() if it.digest in of_them]
+        digests = {"variant": made.digest, "loaded": loaded[0] if loaded else made.digest}
         self.states[name] = step.state.model_copy(update=digests)
 
     # What a host prints.
@@ -280,9 +287,14 @@ class World:
         return taken
 
     def warm_up(self) -> None:
-        """ollama-warmup.service."""
+        """host/warm.sh: the unit, and once more for a runner whose manifest is gone, so that none knows it."""
         for name in sorted(self.states):
             self.load(f"{name}:latest")
+        for name in sorted(self.states):
+            if residency(name, self.found(), self.details(list(self.tags))) is None:
+                self.unload(f"{name}:latest", name)
+                self.load(f"{name}:latest")
+                self.reloaded.append(name)
 
     def faults(self, settings: Settings, needs_gpu: bool = False) -> dict[str, str]:
         """What is wrong with each slot, by name; nothing where all is well."""

@@ -22,7 +22,7 @@ OFF = [
     "LLAMA_CURL",
     "LLAMA_OPENSSL",
 ]
-PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,curl,ca-certificates,iproute2,procps,libgomp1"
+PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,sudo,curl,ca-certificates,iproute2,procps,libgomp1"
 
 
 def engine() -> Path:

@@ -12,5 +12,9 @@ done
 install -m 644 "$lab/ollama.service" "$1/etc/systemd/system/ollama.service"
 chroot "$1" systemctl enable ollama
 
+# Somebody who is not root.
+chroot "$1" useradd -m -s /bin/sh admin
+echo 'admin ALL=(ALL) NOPASSWD: ALL' >"$1/etc/sudoers.d/admin"
+
 # Each host gets keys and an id of its own.
 rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/machine-id" "$1/var/lib/dbus/machine-id"

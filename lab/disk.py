@@ -37,8 +37,10 @@ def create(name: str) -> Path:
     etc = changes / "etc"
     (etc / "ssh").mkdir(parents=True)
     (etc / "ssh/sshd_config.d").mkdir()
-    # Says each command that it runs, so that the tests can count them from outside.
-    (etc / "ssh/sshd_config.d/lab.conf").write_text("LogLevel VERBOSE\n")
+    # One key for every user. And each command is logged, so that the tests can count them from outside.
+    (etc / "ssh/sshd_config.d/lab.conf").write_text(
+        "AuthorizedKeysFile /etc/ssh/authorized_keys\nLogLevel VERBOSE\n"
+    )
     (etc / "hostname").write_text(f"{name}\n")
     # Without it every load of a model waits 10 s for an answer to "localhost".
     (etc / "hosts").write_text(f"127.0.0.1 localhost {name}\n")
@@ -48,10 +50,7 @@ def create(name: str) -> Path:
         (changes / place).mkdir(parents=True)
         shutil.copy(SOURCES / "simulated-gpu" / program, changes / place)
 
-    authorized = changes / "root/.ssh/authorized_keys"
-    authorized.parent.mkdir(parents=True)
-    (changes / "root").chmod(0o700)
-    shutil.copyfile(access.KEY.with_suffix(".pub"), authorized)
+    shutil.copyfile(access.KEY.with_suffix(".pub"), etc / "ssh/authorized_keys")
     host_key = etc / "ssh/ssh_host_ed25519_key"
     access.generate_key(host_key)
     return host_key.with_suffix(".pub")

@@ -51,7 +51,7 @@ def _make(scratch: Path, result: Path) -> None:
         _publish(repository / "smollm2", "latest", smollm2, SMOLLM2)
         _publish(repository / "smollm2-twin", "135m", smollm2, SMOLLM2, temperature=0.2)
         _publish(repository / "gemma3", "270m", gemma3, GEMMA3)
-        for use in ("coder", "chat", "math", "spare"):
+        for use in ("coder", "chat", "math", "spare", "slow"):
             name = f"SmolLM2 135M {use}".encode().ljust(len(NAME))
             _publish(repository / f"smollm2-{use}", "135m", _patch(smollm2, NAME, name), SMOLLM2)
         unknown = _patch(smollm2, ARCHITECTURE, ARCHITECTURE.replace(b"llama", b"llamx"))

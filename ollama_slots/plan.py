@@ -79,7 +79,7 @@ def settled(settings: Settings, wanted: list[Target], found: Found, render: Rend
     known, serving = weights_by_digest(found), {it.weights for it in found.states.values()}
     previous = {found.digest(f"{name}:previous") for name in _ours(settings, found)}
     return (
-        not _leftovers(settings, found)
+        not _candidates(settings, found)
         and not _emptied(settings, found)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in found.runners or ())
         and all(
@@ -104,7 +104,12 @@ def steps(settings: Settings, wanted: list[Target], found: Found, details: Detai
 
     held = _held(settings, wanted, found, details)
     rotations = [_rotation(settings, target, found, details, render(target), held) for target in wanted]
-    return [*_removals(settings, found, details, held), *(it for it in rotations if it)]
+    # Emptying comes last: it takes the digest with it by which a runner may be known that other slots share.
+    return [
+        *_leftovers(settings, found, details, held),
+        *(it for it in rotations if it),
+        *_empties(settings, found, held),
+    ]
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,8 @@ def _ours(settings: Settings, found: Found) -> list[str]:
     return list(dict.fromkeys([*(slot.name for slot in settings.slots), *found.states]))
 
 
-def _leftovers(settings: Settings, found: Found) -> list[str]:
-    """Candidates that a killed run left behind."""
+def _candidates(settings: Settings, found: Found) -> list[str]:
+    """What a killed rotation left behind."""
     return [f"{name}:next" for name in _ours(settings, found) if found.digest(f"{name}:next")]
 
 
@@ -150,9 +155,9 @@ def _emptied(settings: Settings, found: Found) -> list[str]:
     ]
 
 
-def _removals(settings: Settings, found: Found, details: Details, held: _Held) -> list[Step]:
+def _leftovers(settings: Settings, found: Found, details: Details, held: _Held) -> list[Step]:
     removals: list[Step] = []
-    for name in _leftovers(settings, found):
+    for name in _candidates(settings, found):
         unload = name if held.idle(details.weights(name)) else None
         removals.append(Remove(f"remove {name}, left behind", unload=unload, delete=(name,)))
     for name in (f"{name}:previous" for name in _ours(settings, found)):
@@ -160,6 +165,11 @@ def _removals(settings: Settings, found: Found, details: Details, held: _Held) -
         weights = details.weights(name) if found.digest(name) else None
         if weights and weights in held.loaded and held.idle(weights):
             removals.append(Remove(f"unload {name}, no slot uses it", unload=name))
+    return removals
+
+
+def _empties(settings: Settings, found: Found, held: _Held) -> list[Step]:
+    removals: list[Step] = []
     for name in _emptied(settings, found):
         still = {*held.needed, *held.by_others(name), None}
         removals.append(

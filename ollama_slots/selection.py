@@ -36,12 +36,13 @@ class Metrics(BaseModel):
 
     coding: float | None = Field(None, alias="coding_composite", ge=0, le=1)
     general: float | None = Field(None, alias="general_composite", ge=0, le=1)
-    tokens_per_second: float = Field(0.0, validation_alias=AliasChoices("tokens_per_sec", "avg_tok_per_sec"), ge=0)
+    tokens_per_sec: float | None = Field(None, ge=0)
+    avg_tok_per_sec: float | None = Field(None, ge=0)
 
-    @field_validator("tokens_per_second", mode="before")
-    @classmethod
-    def _unmeasured_is_slowest(cls, value: object) -> object:
-        return 0.0 if value is None else value
+    @property
+    def tokens_per_second(self) -> float:
+        """By whichever of the two names it was measured; what was not measured is slowest."""
+        return self.tokens_per_sec or self.avg_tok_per_sec or 0.0
 
 
 class Selection(BaseModel):

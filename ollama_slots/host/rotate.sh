@@ -56,7 +56,7 @@ if [ "$next" != "$old" ]; then
     [ "$unload_old" = no ] || unload "$name:previous"
     broken=$(answer "$name:latest") && broken=''
 fi
-loaded=$(runner "$weights" "$next $old $known" | field digest)
+loaded=$(runner "$weights" "$next $known" | field digest)
 delete "$name:next"
 
 if ! { install -m 644 "$candidate" "/etc/ollama/modelfiles/$name.Modelfile.new" &&

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import requests
 
-from tests.lab.fleet import SSH_CONFIG, Host, until
+from tests.lab.fleet import SSH_CONFIG, Host, listens, until
 
 
 @dataclass
@@ -51,16 +51,11 @@ def tunnel(host: Host) -> Iterator[str]:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        until("the tunnel is open", lambda: _opened(port))
+        until("the tunnel is open", lambda: listens("127.0.0.1", port))
         yield url
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _opened(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

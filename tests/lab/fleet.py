@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -33,6 +34,12 @@ def until(what: str, true: Callable[[], Any], seconds: float = 60, every: float 
             raise AssertionError(f"after {seconds} s still not: {what}")
         time.sleep(every)
     return time.monotonic() - start
+
+
+def listens(address: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,16 @@ def test_a_fifth_slot_is_its_lines_in_the_data(project: Project, gpu2: Host) -> 
     assert "extra:latest" not in gpu2.tags()
 
 
+def test_a_user_who_is_not_root_does_it_with_sudo(project: Project, gpu1: Host) -> None:
+    data = ("ssh_user=admin", "_sudo=true", f"slot4_model={model('smollm2-chat:135m')}")
+    gpu1.run("systemctl disable --now ollama-warmup")
+    run = project.deploy(*data)
+    assert run.code == 0, run.output
+    assert gpu1.parent("experimental") == model("smollm2-chat:135m")
+    assert gpu1.active("ollama-warmup") == "active"
+    assert project.deploy(*data).changes == 0
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

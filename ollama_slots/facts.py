@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 
-from ollama_slots import found, render
+from ollama_slots import found, probe, render
 from ollama_slots.settings import Settings
 
 
@@ -27,7 +27,7 @@ class HostFound(FactBase[found.Found | None]):
     def process(self, output: list[str]) -> found.Found:
         """The probe's output, read."""
         try:
-            return found.parse_probe(output)
+            return probe.parse_probe(output)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error
 
@@ -45,6 +45,6 @@ class ModelDetails(FactBase[found.Details | None]):
     def process(self, output: list[str]) -> found.Details:
         """The answers, read."""
         try:
-            return found.parse_details(self.models, output)
+            return probe.parse_details(self.models, output)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from functools import cache
-from hashlib import sha256
-from typing import Any, cast
+from collections.abc import Generator
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 from pyinfra.api.command import PyinfraCommand
 
 from ollama_slots import plan, render, table
+from ollama_slots.commands import command, connector_arguments, differing, install, refuse, say_once
 from ollama_slots.facts import HostFound, ModelDetails, script
 from ollama_slots.found import Details, Found
-from ollama_slots.residency import fault
+from ollama_slots.residency import fault, needs_gpu
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target, aligned, capped, known_weights, targets
 
 Commands = Generator[PyinfraCommand, None, None]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
-
-
-def _refuse(message: str) -> FunctionCommand:
-    """Fails this host, and no other, with one line; where a run is only looked at, says it now."""
-    if not host.state.is_executing:
-        _say_once(host.name, message)
-
-    def refuse(state: State, host: Host, message: str) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-        host.log_styled(message, fg="red", log_func=logger.error)
-        return False
-
-    return FunctionCommand(refuse, (message,), {})
-
-
-@cache
-def _say_once(name: str, message: str) -> None:
-    """Tells of something on the host of this name, once a run: a plan that is shown first is made twice."""
-    logger.info(f"    [{name}] {message}")
-
-
-def _files(files: dict[str, tuple[str, str]], found: Found) -> list[str]:
-    """The paths whose content on the host differs."""
-    return [
-        path for path, (_, text) in files.items() if found.files.get(path) != sha256(text.encode()).hexdigest()
-    ]
-
-
-def _install(files: dict[str, tuple[str, str]], paths: Iterable[str]) -> StringCommand:
-    arguments = [it for path in paths for it in (path, *files[path])]
-    return script(render.host_script("install"), *arguments)
 
 
 @operation()
@@ -68,19 +35,19 @@ def service(settings: Settings) -> Commands:
     """
     found = host.get_fact(HostFound, settings=settings)
     if found is None:
-        yield _refuse(UNREADABLE)
+        yield refuse(UNREADABLE)
         return
     unit = found.units.get("ollama.service", {})
     if unit.get("LoadState") != "loaded":
-        yield _refuse(
+        yield refuse(
             f"expected Ollama's ollama.service, found it {unit.get('LoadState', 'unknown')}: "
             "install Ollama (or unmask its unit), then deploy again"
         )
         return
     files = {render.DROP_IN: ("644", render.drop_in(settings))}
-    changed = _files(files, found)
+    changed = differing(files, found)
     if changed:
-        yield _install(files, changed)
+        yield install(files, changed)
     if changed or unit.get("NeedDaemonReload") == "yes":
         yield StringCommand("systemctl", "daemon-reload")
     if unit.get("UnitFileState") == "disabled":
@@ -91,7 +58,7 @@ def service(settings: Settings) -> Commands:
         host.noop("Ollama runs with the environment that the slots need")
         return
     if wrong:
-        _say_once(host.name, f"restart Ollama: its process lacks {', '.join(wrong)}")
+        say_once(host.name, f"restart Ollama: its process lacks {', '.join(wrong)}")
     verb = "restart" if wrong else "start"
     yield script(
         f"systemctl {verb} ollama.service && waited=0 && "
@@ -104,9 +71,7 @@ def service(settings: Settings) -> Commands:
     found = host.get_fact(HostFound, settings=settings)
     wrong = _wrong_environment(settings, found) if found else []
     if wrong:
-        yield _refuse(
-            f"Ollama was restarted and still lacks {', '.join(wrong)}: another drop-in sets it otherwise"
-        )
+        yield refuse(f"Ollama was restarted and still lacks {', '.join(wrong)}: another drop-in sets it otherwise")
 
 
 def _wrong_environment(settings: Settings, found: Found) -> list[str]:
@@ -133,12 +98,12 @@ def models(settings: Settings) -> Commands:
     while len(done) < MOST_STEPS:
         found = host.get_fact(HostFound, settings=settings)
         if found is None or found.listed is None or found.runners is None:
-            yield _refuse(UNREADABLE if found is None else f"Ollama does not answer at {settings.ollama_url}")
+            yield refuse(UNREADABLE if found is None else f"Ollama does not answer at {settings.ollama_url}")
             return
         try:
             steps = _steps(settings, found)
         except ValueError as error:
-            yield _refuse(str(error))
+            yield refuse(str(error))
             return
         if not steps:
             if not done:
@@ -147,11 +112,11 @@ def models(settings: Settings) -> Commands:
         for step in steps if not host.state.is_executing else steps[:1]:
             host.log(f"{step}")
         if str(steps[0]) in done:
-            yield _refuse(f"{steps[0]}: was done, and is still to do")
+            yield refuse(f"{steps[0]}: was done, and is still to do")
             return
         done.add(str(steps[0]))
-        yield _command(steps[0], settings, found)
-    yield _refuse(f"gave up after {MOST_STEPS} steps")
+        yield command(steps[0], settings, found)
+    yield refuse(f"gave up after {MOST_STEPS} steps")
 
 
 def _steps(settings: Settings, found: Found) -> list[plan.Step]:
@@ -164,58 +129,8 @@ def _steps(settings: Settings, found: Found) -> list[plan.Step]:
             raise ValueError(UNREADABLE)
     wanted, notices = aligned(settings, declared, known_weights(declared, found, details))
     for notice in notices + capped(wanted, found, details):
-        _say_once(host.name, notice)
+        say_once(host.name, notice)
     return plan.steps(settings, wanted, found, details, render.modelfile) if details else []
-
-
-def _command(step: plan.Step, settings: Settings, found: Found) -> PyinfraCommand:
-    url, lock_seconds = settings.ollama_url, settings.lock_seconds
-    if isinstance(step, plan.Pull):
-        pull = script(
-            render.host_script("pull"),
-            url,
-            step.model,
-            str(settings.pull_insecure).lower(),
-            settings.pull_stall_seconds,
-            settings.pull_seconds,
-        )
-        return FunctionCommand(_show, (pull,), {})
-    if isinstance(step, plan.Remove):
-        text = render.host_script("engine", "remove")
-        return script(text, url, lock_seconds, step.unload or "", step.forget or "", *step.delete)
-    name = step.target.slot.name
-    flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)
-    return script(
-        render.host_script("engine", "rotate"),
-        url,
-        render.keep_alive(settings),
-        settings.load_seconds,
-        lock_seconds,
-        name,
-        step.modelfile,
-        step.state.lines(),
-        step.state.weights,
-        step.state.context,
-        " ".join(step.known),
-        *("yes" if flag else "no" for flag in flags),
-    )
-
-
-def _show(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """Runs a long command whose every line is for people to see while it runs."""
-    succeeded, _ = host.run_shell_command(command, print_output=True, **_connector_arguments(host))
-    return bool(succeeded)
-
-
-def _connector_arguments(host: Host) -> ConnectorArguments:
-    """What the operation at hand was given for the way into the host, such as ``_sudo``; a function is not."""
-    given: dict[str, Any] = dict(host.current_op_global_arguments or {})
-    return cast("ConnectorArguments", {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given})
-
-
-def needs_gpu(settings: Settings, found: Found) -> bool:
-    """Whether slots must be wholly in GPU memory on this host."""
-    return found.has_gpu if settings.require_gpu == "auto" else settings.require_gpu
 
 
 @operation()
@@ -231,13 +146,13 @@ def warm_up(settings: Settings) -> Commands:
     """
     found = host.get_fact(HostFound, settings=settings)
     if found is None:
-        yield _refuse(UNREADABLE)
+        yield refuse(UNREADABLE)
         return
     files = render.warm_up(settings, needs_gpu(settings, found))
-    changed = _files(files, found)
+    changed = differing(files, found)
     unit = found.units.get("ollama-warmup.service", {})
     if changed:
-        yield _install(files, changed)
+        yield install(files, changed)
     if changed or unit.get("NeedDaemonReload") == "yes":
         yield StringCommand("systemctl", "daemon-reload")
     if unit.get("UnitFileState") != "enabled":
@@ -258,7 +173,7 @@ def _warm(state: State, host: Host, settings: Settings) -> bool:  # noqa: ARG001
         settings.load_seconds,
         settings.lock_seconds,
     )
-    warm, output = host.run_shell_command(command, **_connector_arguments(host))
+    warm, output = host.run_shell_command(command, **connector_arguments(host))
     if not warm:
         for line in output.output_lines:
             host.log_styled(line, fg="red", log_func=logger.error)
@@ -280,13 +195,13 @@ def proof(settings: Settings) -> Commands:
         return  # what is to be proven is not there before the run
     found = host.get_fact(HostFound, settings=settings)
     if found is None:
-        yield _refuse(UNREADABLE)
+        yield refuse(UNREADABLE)
         return
     faults = _faults(settings, found)
     table.report(host, table.rows(settings, found, faults))
     cold = [f"slot {target.slot.name}: {fault}" for target, fault in faults if fault]
     if cold:
-        yield _refuse("not every slot is resident as declared: " + "; ".join(cold))
+        yield refuse("not every slot is resident as declared: " + "; ".join(cold))
 
 
 def _faults(settings: Settings, found: Found) -> list[tuple[Target, str | None]]:

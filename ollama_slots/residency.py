@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ollama_slots import names
 from ollama_slots.found import Details, Found, Runner
+from ollama_slots.settings import Settings
 from ollama_slots.targets import Target
+
+
+def needs_gpu(settings: Settings, found: Found) -> bool:
+    """Whether slots must be wholly in GPU memory on this host."""
+    return found.has_gpu if settings.require_gpu == "auto" else settings.require_gpu
 
 
 def weights_by_digest(found: Found, details: Details | None = None) -> dict[str, str]:

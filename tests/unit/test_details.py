@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.found import Shown, parse_details
+from ollama_slots.found import Shown
+from ollama_slots.probe import parse_details
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 

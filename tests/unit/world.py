@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ollama_slots import names, render
-from ollama_slots.found import Details, Found, SlotState, parse_details, parse_probe
+from ollama_slots.found import Details, Found, SlotState
 from ollama_slots.plan import MODELFILES, Pull, Remove, Rotate, Step, questions, settled, steps
+from ollama_slots.probe import parse_details, parse_probe
 from ollama_slots.residency import fault, residency
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target, aligned, known_weights, targets

@@ -1,6 +1,6 @@
 import pytest
 
-from ollama_slots.found import parse_probe
+from ollama_slots.probe import parse_probe
 from tests.unit.declared import declared
 from tests.unit.world import World, deployed
 

@@ -19,7 +19,7 @@ EMPTY = "none"  # as slotN_model: the slot is to hold nothing
 
 
 def _model(value: str) -> str:
-    return value if value == EMPTY else names.parse(value).short
+    return EMPTY if value.lower() == EMPTY else names.parse(value).short
 
 
 def _text(value: str) -> str:

@@ -58,6 +58,7 @@ def test_the_project_s_own_data_are_four_slots() -> None:
         ("library/mistral:7b", "mistral:7b"),
         ("hub:5000/me/x", "hub:5000/me/x:latest"),
         ("none", "none"),
+        ("None", "none"),
         (None, None),
     ],
 )

@@ -92,15 +92,18 @@ proven() {
         "$(values context "$held")" "$2"
 }
 
-# unload NAME:TAG: waits, bounded, until its runner is gone. Unloading goes by weights, not by name.
+# unload NAME:TAG: ends its runner, and waits, bounded, until it is gone. It goes by weights, not by name.
+# Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard.
 unload() {
     gone=$(digest_of "$1")
     [ -n "$gone" ] || return 0
-    api 60 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
-    waited=0
-    while [ "$waited" -lt 60 ] && api 10 /api/ps | entries | grep -qF "\"digest\":\"$gone\""; do
-        sleep 1
-        waited=$((waited + 1))
+    held=$(weights_of "$gone")
+    tries=0
+    while [ "$tries" -lt 100 ]; do
+        api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
+        [ -n "$(runner "$held" "$gone")" ] || return 0
+        tries=$((tries + 1))
+        sleep 0.2
     done
 }
 

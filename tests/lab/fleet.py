@@ -102,6 +102,11 @@ class Host:
         request = {"model": name, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
         return bool(self.api("/api/generate", request).get("done"))
 
+    def unload(self, name: str) -> None:
+        """Stops a model and waits until it is gone; right after an answer the engine may lose the request."""
+        digest = self.tags()[name if ":" in name.rpartition("/")[2] else f"{name}:latest"]["digest"]
+        until(f"{name} is unloaded", lambda: self.run(f"ollama stop {name}") and digest not in self.ps())
+
     def active(self, unit: str) -> str:
         """A unit's state."""
         return self.run(f"systemctl is-active {unit}", check=False).stdout.strip()

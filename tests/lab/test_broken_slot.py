@@ -12,8 +12,8 @@ BLOBS = "/usr/share/ollama/.ollama/models/blobs"
 def lose_weights(host: Host) -> None:
     """Removes the backup's weights from the host's disk and from its memory."""
     blob = host.weights("backup")
-    host.run(f"rm {BLOBS}/sha256-{blob} && ollama stop backup")
-    until("backup is unloaded", lambda: not host.resident("backup"))
+    host.run(f"rm {BLOBS}/sha256-{blob}")
+    host.unload("backup")
 
 
 def test_warm_up_names_the_slot_and_loads_the_others(project: Project, gpu1: Host) -> None:

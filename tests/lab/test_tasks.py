@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lab.fleet import SLOTS, Host, Project, model, until
+from tests.lab.fleet import SLOTS, Host, Project, model
 
 DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
 UNIT = "/etc/systemd/system/ollama-warmup.service"
@@ -22,9 +22,9 @@ def test_models_alone(project: Project, gpu1: Host) -> None:
 
 
 def test_warm_up_alone(project: Project, gpu1: Host) -> None:
-    gpu1.run(f"systemctl disable --now ollama-warmup; rm {UNIT}; ollama stop backup; echo '# edited' >>{DROP_IN}")
+    gpu1.run(f"systemctl disable --now ollama-warmup; rm {UNIT}; echo '# edited' >>{DROP_IN}")
     drop_in, tags = gpu1.out(f"sha256sum {DROP_IN}"), gpu1.tags()
-    until("backup is unloaded", lambda: not gpu1.resident("backup"))
+    gpu1.unload("backup")
     run = project.deploy(tasks="tasks/warmup.py")
     assert run.code == 0, run.output
     assert gpu1.resident(*SLOTS)

@@ -30,7 +30,7 @@ def test_after_a_deploy_all_is_well(project: Project) -> None:  # noqa: ARG001
 
 
 def test_a_stopped_slot_and_a_stray_variant_are_found_and_repaired(project: Project, gpu2: Host) -> None:
-    gpu2.run("ollama stop backup")
+    gpu2.unload("backup")
     code, failed, said = verify()
     assert code == 1
     assert failed == {"gpu2-backup"}, said

@@ -171,11 +171,8 @@ class Settings(BaseModel):
                 raise PyinfraError(f"{host}: {key!a:.60}: expected slotN_model or another key of a slot")
         known = {key: data[key] for key in cls.model_fields if key in data and key != "slots"}
         try:
-            ordered = tuple(slot for _, slot in sorted(slots.items()))
-            checked = []
-            for slot in ordered:
-                checked.append(_checked_slot(slot))
-            return cls(slots=tuple(checked), **known)
+            checked = tuple(_checked_slot(slot) for _, slot in sorted(slots.items()))
+            return cls(slots=checked, **known)
         except (ValidationError, ValueError) as error:
             reason = first_error(error) if isinstance(error, ValidationError) else error
             raise PyinfraError(f"{host}: {reason}") from None

@@ -4,25 +4,11 @@ from typing import Any
 import pytest
 
 from ollama_slots import render
-from ollama_slots.operations import models, proof, service, warm_up
+from ollama_slots.operations import models, service
 from tests.unit.declared import declared
+from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
 from tests.unit.world import World
-
-ALL = [service, models, warm_up, proof]
-AB = declared("a:1b", "b:1b", max_loaded_models=9)
-
-
-def run(world: World, *which: Any) -> Run:
-    return Run(list(which), AB, gpu=answers(world, AB))
-
-
-@pytest.fixture
-def ready() -> World:
-    """A host on which everything is as declared."""
-    world = World()
-    assert not run(world, *ALL).failed
-    return world
 
 
 def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:

@@ -3,24 +3,11 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.operations import models, proof, service, warm_up
+from ollama_slots.operations import proof, warm_up
 from tests.unit.declared import declared
+from tests.unit.deploys import AB, run
 from tests.unit.fake import Run, answers
 from tests.unit.world import World, deployed
-
-AB = declared("a:1b", "b:1b", max_loaded_models=9)
-
-
-def run(world: World, *which: Any) -> Run:
-    return Run(list(which), AB, gpu=answers(world, AB))
-
-
-@pytest.fixture
-def ready() -> World:
-    """A host on which everything is as declared."""
-    world = World()
-    assert not run(world, service, models, warm_up, proof).failed
-    return world
 
 
 def test_a_cold_slot_is_warmed(ready: World) -> None:

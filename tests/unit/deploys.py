@@ -1,0 +1,15 @@
+"""What the tests of the operations deploy, and the running of it on a host of plain values."""
+
+from typing import Any
+
+from ollama_slots.operations import models, proof, service, warm_up
+from tests.unit.declared import declared
+from tests.unit.fake import Run, answers
+from tests.unit.world import World
+
+ALL = [service, models, warm_up, proof]
+AB = declared("a:1b", "b:1b", max_loaded_models=9)
+
+
+def run(world: World, *which: Any) -> Run:
+    return Run(list(which), AB, gpu=answers(world, AB))

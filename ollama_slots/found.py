@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -22,6 +23,7 @@ class Listed(_Answer):
     name: str
     digest: str
     size: int
+    modified_at: datetime | None = None  # when it was pulled or made: a name that is given to it later keeps that
 
 
 class Runner(_Answer):
@@ -72,24 +74,37 @@ class Found(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    busy: str | None = None  # who is changing this host; nothing else is known then
     units: dict[str, dict[str, str]] = Field(default_factory=dict)
     environ: dict[str, str] | None = None
     has_gpu: bool = False
     files: dict[str, str] = Field(default_factory=dict)  # path to sha256
     states: dict[str, SlotState] = Field(default_factory=dict)  # by variant name
+    previous: dict[str, SlotState] = Field(default_factory=dict)  # of NAME:previous, by variant name
+    aside: frozenset[str] = frozenset()  # slots whose rotation died, their NAME:previous set aside
+    bases: dict[str, datetime] = Field(default_factory=dict)  # that this tool pulled: when, by canonical key
     version: str | None = None
     listed: dict[str, Listed] | None = None  # by canonical key
     runners: tuple[Runner, ...] | None = None
     live: frozenset[str] = frozenset()  # weights that a running process has on its command line
 
+    def entry(self, model: str) -> Listed | None:
+        """A model that is there, whatever the spelling of its name."""
+        return (self.listed or {}).get(names.parse(model).key)
+
     def digest(self, model: str) -> str | None:
         """The manifest digest of a model that is there."""
-        listed = (self.listed or {}).get(names.parse(model).key)
+        listed = self.entry(model)
         return listed.digest if listed else None
+
+    def brought(self, model: str) -> bool:
+        """Whether a model is there as this tool pulled it; whoever pulls it again makes it theirs."""
+        key, listed = names.parse(model).key, self.entry(model)
+        return listed is not None and key in self.bases and listed.modified_at == self.bases[key]
 
     def spelling(self, model: str) -> str:
         """A model's name as the host has it: to the engine's create, unlike to its API, case counts."""
-        listed = (self.listed or {}).get(names.parse(model).key)
+        listed = self.entry(model)
         return listed.name if listed else model
 
 
@@ -117,13 +132,16 @@ class Shown(_Answer):
 
 
 class Details(BaseModel):
-    """What is asked only when something is to be done: models in detail, and the GPU memory free (bytes)."""
+    """What is asked only when something is to be done: models in detail, and what room there is (bytes)."""
 
     model_config = ConfigDict(frozen=True)
 
     shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
     gpu_total: int | None = None
     gpu_free: int | None = None
+    flash: bool = False  # every GPU can do flash attention, as far as is known
+    disk_free: int | None = None  # where the models lie
+    blobs: dict[str, int] | None = None  # bytes on the disk of each layer, by sha256; of a pull cut off, too
 
     def weights(self, model: str) -> str | None:
         """The blob that a model runs on."""

@@ -1,0 +1,219 @@
+"""What a registry says of a model, by HTTP from a server that says what the test has it say."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import gguf
+import numpy
+import pytest
+
+from ollama_slots import names, registry
+from ollama_slots.published import Answer, Missing, Published, Unknown
+
+ask = registry.ask  # what conftest.py puts in its place is not what is tested here
+
+C, T = "c" * 64, "d" * 64
+
+
+class Server(ThreadingHTTPServer):
+    """A registry of one repository, me/x; counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, tuple[int, bytes]] = {}
+        self.asked: list[str] = []
+        self.knows_ranges = True
+
+    def name(self, tag: str = "1b") -> str:
+        return f"127.0.0.1:{self.server_port}/me/x:{tag}"
+
+    def publish(self, weights: bytes, *more: dict[str, object]) -> bytes:
+        digest = f"sha256:{hashlib.sha256(weights).hexdigest()}"
+        layer = {"mediaType": "application/vnd.ollama.image.model", "digest": digest, "size": len(weights)}
+        config = {
+            "mediaType": "application/vnd.docker.container.image.v1+json",
+            "digest": f"sha256:{C}",
+            "size": 7,
+        }
+        manifest = json.dumps({"schemaVersion": 2, "config": config, "layers": [layer, *more]}).encode()
+        self.files = {"/v2/me/x/manifests/1b": (200, manifest), f"/v2/me/x/blobs/{digest}": (200, weights)}
+        return manifest
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        status, body = self.server.files.get(self.path, (404, b"nothing here"))
+        wanted = self.headers.get("Range", "")
+        if wanted and self.server.knows_ranges:
+            status, body = 206, body[: int(wanted.partition("-")[2]) + 1]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    registry._ask.cache_clear()
+    with Server() as it:
+        threading.Thread(target=it.serve_forever, daemon=True).start()
+        yield it
+        it.shutdown()
+
+
+def weights(path: Path, tokens: int = 100) -> bytes:
+    """A GGUF of two blocks, and a vocabulary of so many tokens."""
+    writer = gguf.GGUFWriter(path / "x.gguf", "llama")
+    writer.add_context_length(8192)
+    writer.add_block_count(2)
+    writer.add_head_count([4, 8])
+    writer.add_token_list([f"token {number}" for number in range(tokens)])
+    writer.add_tensor("output.weight", numpy.zeros((64, 64), dtype=numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return (path / "x.gguf").read_bytes()
+
+
+SHAPE = {
+    "general.architecture": "llama",
+    "llama.context_length": 8192,
+    "llama.block_count": 2,
+    "llama.attention.head_count": [4, 8],
+}
+
+
+def asked(server: Server, tag: str = "1b") -> Answer:
+    return ask(server.name(tag), insecure=True)
+
+
+def test_a_model_is_known_by_its_digest_its_layers_and_its_shape(server: Server, tmp_path: Path) -> None:
+    blob = weights(tmp_path)
+    manifest = server.publish(blob, {"digest": f"sha256:{T}", "size": 30})
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.digest == hashlib.sha256(manifest).hexdigest()
+    assert it.shown.weights == hashlib.sha256(blob).hexdigest()
+    assert it.layers == {it.shown.weights: len(blob), T: 30, C: 7}
+    assert it.size == len(blob) + 37
+    assert it.shown.trained_context == 8192
+    assert not it.shown.sees
+    assert it.shown.model_info == SHAPE
+
+
+def test_a_model_with_a_projector_sees(server: Server, tmp_path: Path) -> None:
+    projector = {"mediaType": "application/vnd.ollama.image.projector", "digest": f"sha256:{T}", "size": 1}
+    server.publish(weights(tmp_path), projector)
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.sees
+
+
+def test_it_is_asked_once_whatever_the_spelling_and_its_shape_once_for_all(server: Server, tmp_path: Path) -> None:
+    server.publish(weights(tmp_path))
+    assert asked(server) == asked(server) == ask(server.name().replace("/me/", "/ME/"), insecure=True)
+    assert len(server.asked) == 2
+    registry._ask.cache_clear()
+    asked(server)
+    assert [path.split("/")[-2] for path in server.asked] == ["manifests", "blobs", "manifests"]
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_of_the_weights_no_more_is_read_than_their_head(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows_ranges: bool
+) -> None:
+    blob = weights(tmp_path, tokens=3000)
+    server.publish(blob)
+    server.knows_ranges = knows_ranges
+    monkeypatch.setattr(registry, "HEADS", (1000, len(blob) - 64 * 64 * 4))  # the first is cut off
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.model_info == SHAPE
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("length", [0, 3, 24, 100, 500, 1500])
+def test_a_head_that_is_cut_off_is_no_shape(tmp_path: Path, length: int) -> None:
+    blob = weights(tmp_path)
+    assert registry.read_head(blob[:length], len(blob)) == {}
+
+
+def test_weights_that_are_no_gguf_have_no_shape(server: Server) -> None:
+    server.publish(b"no weights at all")
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.model_info == {}
+    assert it.shown.trained_context is None
+
+
+def test_without_its_shape_a_model_costs_one_request(server: Server, tmp_path: Path) -> None:
+    manifest = server.publish(weights(tmp_path))
+    it = ask(server.name(), insecure=True, shape=False)
+    assert isinstance(it, Published)
+    assert it.digest == hashlib.sha256(manifest).hexdigest()
+    assert len(server.asked) == 1
+
+
+def test_a_tag_that_is_not_there_is_missing(server: Server, tmp_path: Path) -> None:
+    server.publish(weights(tmp_path))
+    assert asked(server, "7b") == Missing()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (500, b"", "it answered 500 Internal Server Error"),
+        (429, b"", "it answered 429 Too Many Requests"),
+        (401, b"", "it answered 401 Unauthorized"),
+        (200, b"<html>Log in</html>", "answered what is no manifest"),
+        (200, b"[]", "answered what is no manifest"),
+        (200, b"{}", "answered what is no manifest"),
+        (200, b"", "answered what is no manifest"),
+        (200, f'{{"config":{{"digest":"sha256:{C}","size":1}},"layers":[]}}'.encode(), "names no weights"),
+        (200, f'{{"config":{{"digest":"sha256:{C}","size":-1}},"layers":[]}}'.encode(), "answered what is no"),
+        (200, b'{"config":{"digest":"sha256:../../x","size":1},"layers":[]}', "answered what is no manifest"),
+    ],
+)
+def test_a_registry_that_cannot_tell_is_no_reason_against_a_model(
+    server: Server, status: int, body: bytes, why: str
+) -> None:
+    server.files["/v2/me/x/manifests/1b"] = (status, body)
+    it = asked(server)
+    assert isinstance(it, Unknown)
+    assert why in it.why
+
+
+def test_a_registry_that_is_away_cannot_tell(server: Server) -> None:
+    name = server.name()
+    server.shutdown()
+    server.server_close()
+    assert ask(name, insecure=True) == Unknown("ConnectionError")
+
+
+def test_a_name_becomes_its_full_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls: list[str] = []
+
+    def get(url: str, **_: object) -> None:
+        urls.append(url)
+        raise registry.requests.ConnectionError
+
+    monkeypatch.setattr(registry.requests, "get", get)
+    ask("qwen2.5-coder:14b", insecure=False)
+    ask("me/x", insecure=False)
+    host = names.DEFAULT_HOST
+    assert urls == [
+        f"https://{host}/v2/library/qwen2.5-coder/manifests/14b",
+        f"https://{host}/v2/me/x/manifests/latest",
+    ]

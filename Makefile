@@ -12,7 +12,7 @@ demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
 
 test: check lab-down lab
-	.venv/bin/pytest tests/unit tests/lab
+	.venv/bin/pytest --durations=15 tests/unit tests/lab
 
 check: .venv/installed
 	.venv/bin/ruff check .

@@ -2,6 +2,7 @@
 
 from pyinfra import local
 
+local.include("tasks/preflight.py")
 local.include("tasks/service.py")
 local.include("tasks/models.py")
 local.include("tasks/warmup.py")

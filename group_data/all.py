@@ -52,17 +52,31 @@ max_loaded_models = None
 # GPU memory of the host in GiB (2^30 bytes); None: as nvidia-smi says.
 gpu_memory_gib = None
 
+# What a pull is to leave free on the disk of the models, in GiB.
+disk_headroom_gib = 2
+
 # True: the registry of the models speaks plain HTTP.
 pull_insecure = False
 
 # Where Ollama answers, seen from the host itself.
 ollama_url = "http://127.0.0.1:11434"
 
+# The slot that tasks/rollback.py takes back to the variant it had before: its name, or "all".
+rollback = "all"
+
 # --- Bounds, in seconds ----------------------------------------------------------------------------------
 api_seconds = 120  # for Ollama's API to answer after a start
 load_seconds = 600  # for one model to load and answer one token
 pull_seconds = 6 * 3600  # for one pull
 pull_stall_seconds = 300  # for a pull in which no byte arrives
+
+# --- tasks/prune.py --------------------------------------------------------------------------------------
+# True: what this tool brought and nothing declares any more is removed; False: it is listed. For one run, with
+# --data prune=true, rather than here.
+prune = False
+
+# True: so is NAME:previous, what each slot had before its last rotation.
+prune_previous = False
 
 # --- SSH -------------------------------------------------------------------------------------------------
 # Unknown host keys are refused. On a host where you are not root, set _sudo = True.

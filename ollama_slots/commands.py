@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Generator, Iterable
 from functools import cache
-from hashlib import sha256
 from typing import Any, cast
 
 from pyinfra import host, logger
@@ -12,11 +12,66 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 from pyinfra.api.command import PyinfraCommand
 
-from ollama_slots import plan, render
-from ollama_slots.facts import script
+from ollama_slots import render
+from ollama_slots.facts import HostFound, script
 from ollama_slots.found import Found
 from ollama_slots.residency import needs_gpu
 from ollama_slots.settings import Settings
+from ollama_slots.step import Pull, Remove, Step
+
+Commands = Generator[PyinfraCommand, None, None]
+UNREADABLE = "the host could not be read, so nothing was done; see the message above"
+LOOK_AGAIN_SECONDS = 1
+MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
+
+
+def read(settings: Settings) -> Found | None:
+    """The host at hand as it is. Waits, bounded, for a run that is changing it, and says so.
+
+    None where it cannot be read, of which the reason was told.
+    """
+    end = time.monotonic() + settings.lock_seconds
+    while True:
+        found = host.get_fact(HostFound, settings=settings)
+        if found is None or found.busy is None:
+            return found
+        if time.monotonic() > end:
+            message = f"waited {settings.lock_seconds} s for {found.busy}; try again when it is done"
+            host.log_styled(message, fg="red", log_func=logger.error)
+            return None
+        say_once(host.name, f"waits for {found.busy}")
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def take(settings: Settings, steps: Callable[[Settings, Found, bool], list[Step]], settled: str) -> Commands:
+    """Plans, takes the first step, and again until there is none: a step changes what the later ones depend on.
+
+    + steps: plans from settings, from what the host has, and whether it is the first time; its ValueError refuses
+    + settled: what to say where nothing is to be done
+    """
+    done: set[str] = set()
+    while len(done) < MOST_STEPS:
+        found = read(settings)
+        if found is None or found.listed is None or found.runners is None:
+            yield refuse(UNREADABLE if found is None else f"Ollama does not answer at {settings.ollama_url}")
+            return
+        try:
+            planned = steps(settings, found, not done)
+        except ValueError as error:
+            yield refuse(str(error))
+            return
+        if not planned:
+            if not done:
+                host.noop(settled)
+            return
+        for step in planned if not host.state.is_executing else planned[:1]:
+            host.log(f"{step}")
+        if str(planned[0]) in done:
+            yield refuse(f"{planned[0]}: was done, and is still to do")
+            return
+        done.add(str(planned[0]))
+        yield command(planned[0], settings, found)
+    yield refuse(f"gave up after {MOST_STEPS} steps")
 
 
 def refuse(message: str) -> FunctionCommand:
@@ -37,39 +92,35 @@ def say_once(name: str, message: str) -> None:
     logger.info(f"    [{name}] {message}")
 
 
-def differing(files: dict[str, tuple[str, str]], found: Found) -> list[str]:
-    """The paths whose content on the host differs."""
-    return [
-        path for path, (_, text) in files.items() if found.files.get(path) != sha256(text.encode()).hexdigest()
-    ]
-
-
 def install(files: dict[str, tuple[str, str]], paths: Iterable[str]) -> StringCommand:
     """Puts these of the files in place, each whole or not at all; a file is its mode and its text, by path."""
     arguments = [it for path in paths for it in (path, *files[path])]
     return script(render.host_script("install"), *arguments)
 
 
-def command(step: plan.Step, settings: Settings, found: Found) -> PyinfraCommand:
+def command(step: Step, settings: Settings, found: Found) -> PyinfraCommand:
     """A step as the one command that takes it on the host."""
     url, lock_seconds = settings.ollama_url, settings.lock_seconds
-    if isinstance(step, plan.Pull):
+    if isinstance(step, Pull):
         pull = script(
-            render.host_script("pull"),
+            render.host_script("engine", "bases", "pull"),
             url,
             step.model,
             str(settings.pull_insecure).lower(),
             settings.pull_stall_seconds,
             settings.pull_seconds,
+            lock_seconds,
+            "yes" if step.ours else "no",
         )
         return FunctionCommand(_show, (pull,), {})
-    if isinstance(step, plan.Remove):
-        text = render.host_script("engine", "remove")
-        return script(text, url, lock_seconds, step.unload or "", step.forget or "", *step.delete)
+    if isinstance(step, Remove):
+        text = render.host_script("engine", "store", "bases", "remove")
+        what = (step.unload or "", step.put_back or "", step.forget or "", *step.delete)
+        return script(text, url, lock_seconds, *what)
     name = step.target.slot.name
     flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)
     return script(
-        render.host_script("engine", "rotate"),
+        render.host_script("engine", "store", "rotate"),
         url,
         render.keep_alive(settings),
         settings.load_seconds,

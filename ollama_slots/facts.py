@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand
-from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
-from ollama_slots import found, probe, render
+from ollama_slots import drift, found, plan, probe, render, stored
 from ollama_slots.settings import Settings
 
 
@@ -22,12 +23,27 @@ class HostFound(FactBase[found.Found | None]):
     def command(self, settings: Settings) -> StringCommand:
         """The probe, for a host with these settings."""
         files = (render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT)
-        return script(render.host_script("probe"), settings.ollama_url, settings.lock_seconds, *files)
+        return script(render.host_script("store", "probe"), settings.ollama_url, *files)
 
     def process(self, output: list[str]) -> found.Found:
         """The probe's output, read."""
         try:
             return probe.parse_probe(output)
+        except (ValueError, KeyError) as error:
+            raise FactProcessError(str(error)) from error
+
+
+class HostStored(FactBase[stored.Stored | None]):
+    """What every model of a host is made of. Asked only when something of ours may go."""
+
+    def command(self) -> StringCommand:
+        """All manifests."""
+        return script(render.host_script("store", "stored"))
+
+    def process(self, output: list[str]) -> stored.Stored:
+        """The manifests, read."""
+        try:
+            return stored.parse_stored(output)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error
 
@@ -40,7 +56,7 @@ class ModelDetails(FactBase[found.Details | None]):
     def command(self, settings: Settings, models: list[str]) -> StringCommand:
         """One request for each of the models, all over one connection."""
         self.models = models
-        return script(render.host_script("details"), settings.ollama_url, *models)
+        return script(render.host_script("store", "details"), settings.ollama_url, *models)
 
     def process(self, output: list[str]) -> found.Details:
         """The answers, read."""
@@ -48,3 +64,36 @@ class ModelDetails(FactBase[found.Details | None]):
             return probe.parse_details(self.models, output)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error
+
+
+class SlotStatus(FactBase[drift.Status | None]):
+    """How a host's slots are, and all that is not as declared. Also by hand: ``pyinfra --json ... fact``.
+
+    One command, and ModelDetails only where something may differ.
+    """
+
+    settings: Settings
+
+    def command(self, settings: Settings | None = None) -> StringCommand:
+        """The probe, for a host with these settings; None: with those of its data.
+
+        Wrong data end the run with one line, as everywhere; pyinfra's ``fact`` would go on, and end with 0.
+        """
+        try:
+            data = host.data.dict()  # type: ignore[no-untyped-call]
+            self.settings = settings or Settings.of(host.name, data)
+        except PyinfraError as error:
+            raise SystemExit(f"{error}") from None
+        return HostFound().command(self.settings)
+
+    def process(self, output: list[str]) -> drift.Status:
+        """The probe's output against what is declared."""
+        seen, details = HostFound().process(output), None
+        if seen.busy:
+            raise FactProcessError(f"{seen.busy} is changing this host")
+        if drift.unsure(self.settings, seen):
+            models = plan.questions(self.settings, seen)
+            details = host.get_fact(ModelDetails, settings=self.settings, models=models)
+            if details is None:
+                raise FactProcessError("Ollama did not say what its models are made of")
+        return drift.status(self.settings, seen, details)

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
-from pyinfra.api.command import PyinfraCommand
 
 from ollama_slots import plan, render, table
-from ollama_slots.commands import command, connector_arguments, differing, install, refuse, say_once
-from ollama_slots.facts import HostFound, ModelDetails, script
+from ollama_slots.commands import UNREADABLE, Commands, connector_arguments, install, read, refuse, say_once, take
+from ollama_slots.difference import differing, lacking
+from ollama_slots.facts import ModelDetails, script
 from ollama_slots.found import Details, Found
-from ollama_slots.residency import fault, needs_gpu
+from ollama_slots.look import check, look, planned
+from ollama_slots.residency import doubtful, faults, needs_gpu
 from ollama_slots.settings import Settings
-from ollama_slots.targets import Target, aligned, capped, known_weights, targets
+from ollama_slots.step import Step
+from ollama_slots.targets import Target
 
-Commands = Generator[PyinfraCommand, None, None]
-UNREADABLE = "the host could not be read, so nothing was done; see the message above"
-MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
+
+@operation()
+def preflight(settings: Settings) -> Commands:
+    """What would keep the deploy from ending well is found before anything is changed on any host.
+
+    + settings: of this host
+
+    Models that are to be pulled are looked up in their registry, from the control machine. A registry that cannot
+    be asked from there is a notice. With ``--dry`` it tells what each slot will need.
+
+    Idempotency: it changes nothing.
+    """
+    found = read(settings)
+    if found is None:
+        yield refuse(UNREADABLE)
+        return
+    if found.listed is None or found.runners is None:
+        host.noop("Ollama does not answer: what it has is looked at when it was started")
+        return
+    try:
+        sight = look(settings, found)
+        check(settings, sight)
+    except ValueError as error:
+        yield refuse(str(error))
+        return
+    host.noop("nothing stands in the way")
 
 
 @operation()
@@ -33,7 +56,7 @@ def service(settings: Settings) -> Commands:
     + Ollama is restarted when the environment of the *running* process differs, so that a run which was
       interrupted between the two is made good by the next
     """
-    found = host.get_fact(HostFound, settings=settings)
+    found = read(settings)
     if found is None:
         yield refuse(UNREADABLE)
         return
@@ -53,7 +76,7 @@ def service(settings: Settings) -> Commands:
     if unit.get("UnitFileState") == "disabled":
         yield StringCommand("systemctl", "enable", "ollama.service")  # it brings the warm-up with it at boot
 
-    wrong = _wrong_environment(settings, found)
+    wrong = lacking(render.environment(settings), found)
     if not wrong and found.version is not None:
         host.noop("Ollama runs with the environment that the slots need")
         return
@@ -68,15 +91,10 @@ def service(settings: Settings) -> Commands:
         settings.ollama_url,
         settings.api_seconds,
     )
-    found = host.get_fact(HostFound, settings=settings)
-    wrong = _wrong_environment(settings, found) if found else []
+    found = read(settings)
+    wrong = lacking(render.environment(settings), found) if found else []
     if wrong:
         yield refuse(f"Ollama was restarted and still lacks {', '.join(wrong)}: another drop-in sets it otherwise")
-
-
-def _wrong_environment(settings: Settings, found: Found) -> list[str]:
-    running = found.environ or {}
-    return [f"{key}={value}" for key, value in render.environment(settings).items() if running.get(key) != value]
 
 
 @operation()
@@ -94,43 +112,14 @@ def models(settings: Settings) -> Commands:
     + a variant is made when its Modelfile, its base's digest or its own digest differ from what its state says
     + each step is planned from what the host has then: an interrupted run is made good by the next
     """
-    done: set[str] = set()
-    while len(done) < MOST_STEPS:
-        found = host.get_fact(HostFound, settings=settings)
-        if found is None or found.listed is None or found.runners is None:
-            yield refuse(UNREADABLE if found is None else f"Ollama does not answer at {settings.ollama_url}")
-            return
-        try:
-            steps = _steps(settings, found)
-        except ValueError as error:
-            yield refuse(str(error))
-            return
-        if not steps:
-            if not done:
-                host.noop("every slot holds what is declared")
-            return
-        for step in steps if not host.state.is_executing else steps[:1]:
-            host.log(f"{step}")
-        if str(steps[0]) in done:
-            yield refuse(f"{steps[0]}: was done, and is still to do")
-            return
-        done.add(str(steps[0]))
-        yield command(steps[0], settings, found)
-    yield refuse(f"gave up after {MOST_STEPS} steps")
+    yield from take(settings, _to_what_is_declared, "every slot holds what is declared")
 
 
-def _steps(settings: Settings, found: Found) -> list[plan.Step]:
-    declared = targets(settings, found)
-    wanted, _ = aligned(settings, declared, known_weights(declared, found, None))
-    details: Details | None = None
-    if not plan.settled(settings, wanted, found, render.modelfile):
-        details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
-        if details is None:
-            raise ValueError(UNREADABLE)
-    wanted, notices = aligned(settings, declared, known_weights(declared, found, details))
-    for notice in notices + capped(wanted, found, details):
-        say_once(host.name, notice)
-    return plan.steps(settings, wanted, found, details, render.modelfile) if details else []
+def _to_what_is_declared(settings: Settings, found: Found, first: bool) -> list[Step]:
+    sight = look(settings, found)
+    if first:
+        check(settings, sight)
+    return planned(settings, sight)
 
 
 @operation()
@@ -144,7 +133,7 @@ def warm_up(settings: Settings) -> Commands:
     + unit and script are written when their content differs
     + the unit runs when it is not active, when it was changed, or when a slot is not resident
     """
-    found = host.get_fact(HostFound, settings=settings)
+    found = read(settings)
     if found is None:
         yield refuse(UNREADABLE)
         return
@@ -157,7 +146,7 @@ def warm_up(settings: Settings) -> Commands:
         yield StringCommand("systemctl", "daemon-reload")
     if unit.get("UnitFileState") != "enabled":
         yield StringCommand("systemctl", "enable", "ollama-warmup.service")
-    cold = [fault for _, fault in _faults(settings, found) if fault]
+    cold = [why for _, why in _faults(settings, found) if why]
     if not changed and unit.get("ActiveState") == "active" and not cold:
         host.noop("ollama-warmup is active and every slot is resident")
         return
@@ -167,17 +156,18 @@ def warm_up(settings: Settings) -> Commands:
 def _warm(state: State, host: Host, settings: Settings) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
     """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
     command = script(
-        render.host_script("engine", "warm"),
+        render.host_script("engine", "store", "warm"),
         settings.ollama_url,
         render.keep_alive(settings),
         settings.load_seconds,
         settings.lock_seconds,
+        render.RESTARTED,
     )
     warm, output = host.run_shell_command(command, **connector_arguments(host))
     if not warm:
         for line in output.output_lines:
             host.log_styled(line, fg="red", log_func=logger.error)
-        found = host.get_fact(HostFound, settings=settings)
+        found = read(settings)
         if found is not None:
             table.report(host, table.rows(settings, found, _faults(settings, found)))
     return bool(warm)
@@ -193,23 +183,20 @@ def proof(settings: Settings) -> Commands:
     """
     if not host.state.is_executing:
         return  # what is to be proven is not there before the run
-    found = host.get_fact(HostFound, settings=settings)
+    found = read(settings)
     if found is None:
         yield refuse(UNREADABLE)
         return
-    faults = _faults(settings, found)
-    table.report(host, table.rows(settings, found, faults))
-    cold = [f"slot {target.slot.name}: {fault}" for target, fault in faults if fault]
+    judged = _faults(settings, found)
+    table.report(host, table.rows(settings, found, judged))
+    cold = [f"slot {target.slot.name}: {why}" for target, why in judged if why]
     if cold:
         yield refuse("not every slot is resident as declared: " + "; ".join(cold))
 
 
 def _faults(settings: Settings, found: Found) -> list[tuple[Target, str | None]]:
     """Each slot that is to hold a model, with what is wrong with it."""
-    wanted, gpu, for_ever = targets(settings, found), needs_gpu(settings, found), settings.for_ever
-    faults = [(target, fault(target, found, gpu, for_ever)) for target in wanted]
-    if any(why for _, why in faults) and found.runners:
-        # A runner that a foreign name loaded may hold a slot's very weights; only the details tell.
+    details: Details | None = None
+    if doubtful(settings, found):
         details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
-        faults = [(target, fault(target, found, gpu, for_ever, details)) for target in wanted]
-    return faults
+    return faults(settings, found, details)

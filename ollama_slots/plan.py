@@ -8,66 +8,21 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ollama_slots import names
+from ollama_slots.difference import of_variant
 from ollama_slots.found import Details, Found, SlotState
 from ollama_slots.memory import fits
 from ollama_slots.residency import fault, weights_by_digest
 from ollama_slots.settings import EMPTY, Settings
+from ollama_slots.step import Pull, Remove, Rotate, Step
 from ollama_slots.targets import Target, context, targets
 
-MODELFILES = "/etc/ollama/modelfiles"
-
-
-@dataclass(frozen=True)
-class Pull:
-    """A base is not there, or its weights are not."""
-
-    model: str
-    slots: tuple[str, ...]  # the slots that wait for it
-
-    def __str__(self) -> str:
-        return f"pull {self.model}, for slot {' and '.join(self.slots)}"
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Something of ours is to go: from memory, from the engine's models, and as a slot."""
-
-    why: str
-    unload: str | None = None  # a model whose runner is to end; ending goes by weights
-    delete: tuple[str, ...] = ()
-    forget: str | None = None  # a slot's name, whose state and Modelfile go
-
-    def __str__(self) -> str:
-        return self.why
-
-
-@dataclass(frozen=True)
-class Rotate:
-    """A slot's variant is to be made, and to take the slot's name once it is proven. See host/rotate.sh."""
-
-    target: Target
-    modelfile: str
-    state: SlotState  # as it will be, but for the digests that come of it
-    known: tuple[str, ...]  # digests under which the new weights may be loaded already
-    make_room: bool
-    unload_old: bool
-    alone: bool
-    why: str
-
-    def __str__(self) -> str:
-        room = ", the old one unloaded first: both do not fit in GPU memory" if self.make_room else ""
-        model, tokens = self.target.model, self.state.context
-        return f"slot {self.target.slot.name}: {model} at {tokens} tokens, {self.why}{room}"
-
-
-Step = Pull | Remove | Rotate
 Render = Callable[[Target], str]
 
 
 def questions(settings: Settings, found: Found) -> list[str]:
     """The models whose details the steps depend on: the bases, all that is ours, and all that is loaded."""
     loaded = {runner.digest for runner in found.runners or ()}
-    ours = {f"{name}:{tag}" for name in _ours(settings, found) for tag in ("latest", "next", "previous")}
+    ours = {f"{name}:{tag}" for name in _ours(settings, found) for tag in ("latest", "previous")}
     asked = [target.model for target in targets(settings, found)]
     asked += sorted(name for name in ours if found.digest(name))
     asked += sorted(it.name for it in (found.listed or {}).values() if it.digest in loaded)
@@ -79,12 +34,11 @@ def settled(settings: Settings, wanted: list[Target], found: Found, render: Rend
     known, serving = weights_by_digest(found), {it.weights for it in found.states.values()}
     previous = {found.digest(f"{name}:previous") for name in _ours(settings, found)}
     return (
-        not _candidates(settings, found)
+        not found.aside
         and not _emptied(settings, found)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in found.runners or ())
         and all(
-            fault(target, found, needs_gpu=False) is None
-            and _difference(target, found, render(target), None) is None
+            fault(target, found, needs_gpu=False) is None and not of_variant(target, found, render(target), None)
             for target in wanted
         )
     )
@@ -100,20 +54,33 @@ def steps(settings: Settings, wanted: list[Target], found: Found, details: Detai
         if details.weights(target.model) is None:
             missing[names.parse(target.model).key].append(target)
     if missing:
-        return [Pull(them[0].model, tuple(it.slot.name for it in them)) for them in missing.values()]
+        return [
+            Pull(
+                model=them[0].model,
+                slots=tuple(it.slot.name for it in them),
+                ours=found.digest(them[0].model) is None or found.brought(them[0].model),
+            )
+            for them in missing.values()
+        ]
 
-    held = _held(settings, wanted, found, details)
+    held = holdings(settings, {details.weights(it.model) for it in wanted}, found, details)
     rotations = [_rotation(settings, target, found, details, render(target), held) for target in wanted]
     # Emptying comes last: it takes the digest with it by which a runner may be known that other slots share.
     return [
-        *_leftovers(settings, found, details, held),
+        *leftovers(settings, found, details, held),
         *(it for it in rotations if it),
         *_empties(settings, found, held),
     ]
 
 
+def removals(settings: Settings, wanted: list[Target], found: Found, details: Details) -> list[Remove]:
+    """All of ours that is to go, whatever else is to be done."""
+    held = holdings(settings, {details.weights(it.model) for it in wanted}, found, details)
+    return [*leftovers(settings, found, details, held), *_empties(settings, found, held)]
+
+
 @dataclass(frozen=True)
-class _Held:
+class Held:
     """Weights by what they are for."""
 
     serving: dict[str, str]  # what each slot's name answers with now, by slot
@@ -129,22 +96,21 @@ class _Held:
         return {weights for other, weights in self.serving.items() if other != name}
 
 
-def _held(settings: Settings, wanted: list[Target], found: Found, details: Details) -> _Held:
+def holdings(settings: Settings, needed: set[str | None], found: Found, details: Details) -> Held:
+    """What a host's weights are for.
+
+    + needed: those that the slots at hand are to have
+    """
     known = weights_by_digest(found, details)
-    return _Held(
+    return Held(
         serving={name: it for name in _ours(settings, found) if (it := details.weights(name))},
-        needed={details.weights(target.model) for target in wanted},
+        needed=needed,
         loaded={known.get(runner.digest) for runner in found.runners or ()},
     )
 
 
 def _ours(settings: Settings, found: Found) -> list[str]:
-    return list(dict.fromkeys([*(slot.name for slot in settings.slots), *found.states]))
-
-
-def _candidates(settings: Settings, found: Found) -> list[str]:
-    """What a killed rotation left behind."""
-    return [f"{name}:next" for name in _ours(settings, found) if found.digest(f"{name}:next")]
+    return list(dict.fromkeys([*(slot.name for slot in settings.slots), *found.states, *sorted(found.aside)]))
 
 
 def _emptied(settings: Settings, found: Found) -> list[str]:
@@ -155,21 +121,23 @@ def _emptied(settings: Settings, found: Found) -> list[str]:
     ]
 
 
-def _leftovers(settings: Settings, found: Found, details: Details, held: _Held) -> list[Step]:
-    removals: list[Step] = []
-    for name in _candidates(settings, found):
-        unload = name if held.idle(details.weights(name)) else None
-        removals.append(Remove(f"remove {name}, left behind", unload=unload, delete=(name,)))
-    for name in (f"{name}:previous" for name in _ours(settings, found)):
-        # What a rotation that was killed after its switch left in memory.
-        weights = details.weights(name) if found.digest(name) else None
-        if weights and weights in held.loaded and held.idle(weights):
-            removals.append(Remove(f"unload {name}, no slot uses it", unload=name))
+def leftovers(settings: Settings, found: Found, details: Details, held: Held) -> list[Remove]:
+    """What is to be cleared away of rotations that died."""
+    removals: list[Remove] = []
+    for name in _ours(settings, found):
+        previous = f"{name}:previous"
+        weights = details.weights(previous) if found.digest(previous) else None
+        unload = previous if weights and held.idle(weights) else None
+        if name in found.aside:
+            removals.append(Remove(f"put {previous} back, its rotation was cut off", unload=unload, put_back=name))
+        elif unload and weights in held.loaded:
+            # What a rotation that died after its switch left in memory.
+            removals.append(Remove(f"unload {previous}, no slot uses it", unload=unload))
     return removals
 
 
-def _empties(settings: Settings, found: Found, held: _Held) -> list[Step]:
-    removals: list[Step] = []
+def _empties(settings: Settings, found: Found, held: Held) -> list[Remove]:
+    removals: list[Remove] = []
     for name in _emptied(settings, found):
         still = {*held.needed, *held.by_others(name), None}
         removals.append(
@@ -183,55 +151,49 @@ def _empties(settings: Settings, found: Found, held: _Held) -> list[Step]:
     return removals
 
 
-def _difference(target: Target, found: Found, modelfile: str, details: Details | None) -> str | None:
-    """Why a slot's variant is to be made, in words, or None."""
-    name, state = target.slot.name, found.states.get(target.slot.name)
-    if found.digest(name) is None:
-        return "made"
-    if state is None:
-        return "made again: its state is unknown"
-    text = sha256(modelfile.encode()).hexdigest()
-    checks = {
-        f"in place of {state.model}": names.same(state.model, target.model),
-        "made again: its base moved": state.base == found.digest(target.model),
-        "made again: it was changed by hand": state.variant == found.digest(name),
-        "made again: its Modelfile changed": state.modelfile == text,
-        "made again: its state is wrong": details is None or state.weights == details.weights(target.model),
-        "made again: its window changed": details is None or state.context == context(target, details),
-        "its Modelfile written again": found.files.get(f"{MODELFILES}/{name}.Modelfile") == text,
-    }
-    return next((why for why, fine in checks.items() if not fine), None)
-
-
 def _rotation(
-    settings: Settings, target: Target, found: Found, details: Details, modelfile: str, held: _Held
+    settings: Settings, target: Target, found: Found, details: Details, modelfile: str, held: Held
 ) -> Rotate | None:
-    why = _difference(target, found, modelfile, details)
-    if why is None:
+    differences = of_variant(target, found, modelfile, details)
+    if not differences:
         return None
-    name = target.slot.name
-    base, new, old = found.digest(target.model), details.weights(target.model), held.serving.get(name)
+    base, weights = found.digest(target.model), details.weights(target.model)
     assert base is not None
-    assert new is not None
-    others, expected = held.by_others(name), context(target, details)
-    by_digest = weights_by_digest(found, details)
+    assert weights is not None
+    state = SlotState(
+        model=target.model,
+        modelfile=sha256(modelfile.encode()).hexdigest(),
+        base=base,
+        weights=weights,
+        context=context(target, details),
+    )
+    room = fits(settings, target.model, state.context, found, details)
+    return rotation(target, modelfile, state, found, details, held, room, differences[0][0])
+
+
+def rotation(
+    target: Target,
+    modelfile: str,
+    state: SlotState,
+    found: Found,
+    details: Details,
+    held: Held,
+    room: bool,
+    why: str,
+) -> Rotate:
+    """The step that has a slot's candidate take its name.
+
+    + modelfile, state, why: of the step
+    + held: what the host's weights are for
+    + room: there is memory for the new weights beside all that is loaded
+    """
+    new, old, others = state.weights, held.serving.get(target.slot.name), held.by_others(target.slot.name)
     return Rotate(
         target=target,
         modelfile=modelfile,
-        state=SlotState(
-            model=target.model,
-            modelfile=sha256(modelfile.encode()).hexdigest(),
-            base=base,
-            weights=new,
-            context=expected,
-        ),
-        known=tuple(digest for digest, weights in by_digest.items() if digest and weights == new),
-        make_room=(
-            old in held.loaded
-            and old not in {*others, new, None}
-            and new not in held.loaded
-            and not fits(settings, target.model, expected, found, details)
-        ),
+        state=state,
+        known=tuple(it for it, weights in weights_by_digest(found, details).items() if it and weights == new),
+        make_room=(not room and old in held.loaded and old not in {*others, new, None} and new not in held.loaded),
         unload_old=old is not None and old not in {*held.needed, *others, new},
         alone=new not in {*others, old},
         why=why,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from ollama_slots import names
 from ollama_slots.found import Details, Found, Listed, Runner, Shown, SlotState
 from ollama_slots.names import VARIANT
+
+PREVIOUS = "/var/lib/ollama-slots/previous/"
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:
@@ -30,7 +34,7 @@ def parse_probe(output: list[str]) -> Found:
     """
     parts = sections(output)
     if "busy" in parts:
-        raise ValueError("another deploy holds this host's lock")
+        return Found(busy=" ".join(parts["busy"]) or "another run")
     if "api" not in parts:
         raise ValueError("the probe did not run to its end")
     answers: dict[str, Any] = {}
@@ -45,7 +49,10 @@ def parse_probe(output: list[str]) -> Found:
         environ=environ if units.get("ollama.service", {}).get("MainPID", "0") != "0" else None,
         has_gpu=parts["gpu"] == ["yes"],
         files={path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])},
-        states=_states(parts["states"]),
+        states=_states([it for it in parts["states"] if not it.startswith(PREVIOUS)]),
+        previous=_states([it for it in parts["states"] if it.startswith(PREVIOUS)]),
+        aside=frozenset(name for name in parts["aside"] if re.fullmatch(VARIANT, name)),
+        bases=_bases(parts["bases"]),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed={names.parse(model.name).key: model for model in listed if _ours(model.name)}
@@ -78,7 +85,24 @@ def parse_details(models: list[str], output: list[str]) -> Details:
         shown=shown,
         gpu_total=sum(total for total, _ in memory) << 20 if memory else None,
         gpu_free=sum(free for _, free in memory) << 20 if memory else None,
+        flash=bool(parts["compute"]) and all(_does_flash_attention(it) for it in parts["compute"]),
+        disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
+        blobs=_blobs(parts["blobs"]) if parts["blobs"] else None,
     )
+
+
+def _does_flash_attention(compute_capability: str) -> bool:
+    """As the engine has it (ml/device.go, v0.32.15)."""
+    return bool(re.fullmatch(r"\d+\.\d", compute_capability)) and 6 <= float(compute_capability) != 7.2
+
+
+def _blobs(lines: list[str]) -> dict[str, int]:
+    blobs: dict[str, int] = {}
+    for name, blocks in (line.rsplit(" ", 1) for line in lines):
+        layer = re.fullmatch(r"sha256-([0-9a-f]{64})(-partial)?", name)
+        if layer:
+            blobs[layer[1]] = int(blocks) * 512
+    return blobs
 
 
 def _ours(name: str) -> bool:
@@ -87,6 +111,15 @@ def _ours(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _bases(lines: list[str]) -> dict[str, datetime]:
+    bases: dict[str, datetime] = {}
+    for line in lines:
+        model, _, listed = line.partition(" ")
+        with suppress(ValueError):  # a damaged line is no record: what nobody knows to be ours is not
+            bases[names.parse(model).key] = datetime.fromisoformat(listed)
+    return bases
 
 
 def _units(lines: list[str]) -> dict[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from ollama_slots.targets import Target
 HOST_SCRIPTS = Path(__file__).parent / "host"
 WARM_UP_SCRIPT = "/usr/local/lib/ollama-slots/ollama-warmup.sh"
 WARM_UP_UNIT = "/etc/systemd/system/ollama-warmup.service"
+RESTARTED = "/run/ollama-warmup.restarted"  # that Ollama was restarted for its GPU
 DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
 
 
@@ -86,7 +87,9 @@ def warm_up(settings: Settings, needs_gpu: bool) -> dict[str, tuple[str, str]]:
         "settings": settings,
         "needs_gpu": needs_gpu,
         "engine": host_script("engine"),
+        "metrics": host_script("metrics"),
         "script": WARM_UP_SCRIPT,
+        "restarted": RESTARTED,
     }
     return {
         WARM_UP_SCRIPT: ("755", _render("templates/ollama-warmup.sh.j2", **values)),

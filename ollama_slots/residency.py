@@ -5,7 +5,7 @@ from __future__ import annotations
 from ollama_slots import names
 from ollama_slots.found import Details, Found, Runner
 from ollama_slots.settings import Settings
-from ollama_slots.targets import Target
+from ollama_slots.targets import Target, targets
 
 
 def needs_gpu(settings: Settings, found: Found) -> bool:
@@ -44,6 +44,14 @@ def fault(
     + needs_gpu: it must be wholly in GPU memory
     + for_ever: it must not expire; a client's own keep_alive may have seen to that it does
     """
+    return misheld(target, found) or _unheld(target, found, needs_gpu, for_ever, details)
+
+
+def misheld(target: Target, found: Found) -> str | None:
+    """What keeps a slot's name from being the variant that was made for the model declared, in words, or None.
+
+    Where it is not, nothing can be said of its runner.
+    """
     name, state = target.slot.name, found.states.get(target.slot.name)
     if found.listed is None or found.runners is None:
         return "Ollama does not answer"
@@ -53,7 +61,11 @@ def fault(
         return f"it holds {state.model}, not {target.model}"
     if found.digest(name) != state.variant:
         return f"{name} is not the variant that was made" if found.digest(name) else f"{name} is gone"
-    runner = residency(name, found, details)
+    return None
+
+
+def _unheld(target: Target, found: Found, needs_gpu: bool, for_ever: bool, details: Details | None) -> str | None:
+    state, runner = found.states[target.slot.name], residency(target.slot.name, found, details)
     if runner is None:
         return "it is not in memory"
     # Where sharing with different windows is allowed, the one that was asked last has its own.
@@ -67,3 +79,14 @@ def fault(
     if needs_gpu and runner.size_vram != runner.size:
         return f"only {runner.size_vram} of its {runner.size} bytes are in GPU memory"
     return None
+
+
+def faults(settings: Settings, found: Found, details: Details | None = None) -> list[tuple[Target, str | None]]:
+    """Each slot that is to hold a model on this host, with what is wrong with it."""
+    gpu = needs_gpu(settings, found)
+    return [(it, fault(it, found, gpu, settings.for_ever, details)) for it in targets(settings, found)]
+
+
+def doubtful(settings: Settings, found: Found) -> bool:
+    """Whether faults are to be judged by the details: a foreign name's runner may hold a slot's very weights."""
+    return bool(found.runners) and any(why for _, why in faults(settings, found))

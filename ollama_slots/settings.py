@@ -105,16 +105,20 @@ class Settings(BaseModel):
     shared_base: Literal["align", "error", "allow"] = "align"
     require_gpu: Annotated[Literal["auto"] | bool, PlainValidator(_require_gpu)] = "auto"
     gpu_memory_gib: Annotated[float, Field(gt=0)] | None = None
+    disk_headroom_gib: Annotated[float, Field(ge=0)] = 2
     pull_insecure: bool = False
     keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
     max_loaded_models: Annotated[int, Field(gt=0)] | None = None
     ollama_url: Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.:\[\]-]+$")] = (
         "http://127.0.0.1:11434"
     )
+    rollback: str = "all"
     api_seconds: Seconds = 120
     load_seconds: Seconds = 600
     pull_seconds: Seconds = 6 * 3600
     pull_stall_seconds: Seconds = 300
+    prune: bool = False
+    prune_previous: bool = False
 
     @property
     def loaded_models(self) -> int:
@@ -145,6 +149,8 @@ class Settings(BaseModel):
             other = seen.setdefault(slot.name.lower(), slot.number)
             if other != slot.number:
                 raise ValueError(f"slot{slot.number}_name: {slot.name!r} is slot {other}'s name already")
+        if self.rollback not in {"all", *(slot.name for slot in self.slots)}:
+            raise ValueError(f"rollback: expected all or the name of a slot, found {self.rollback!r:.60}")
         for slot in self.slots:
             name = names.parse(slot.model) if slot.model not in (None, EMPTY) else None
             if name and name.short.partition(":")[0].lower() in seen:

@@ -12,6 +12,7 @@ from ollama_slots.targets import Target
 
 Row = tuple[str, ...]
 HEAD: Row = ("host", "slot", "variant", "base", "context", "GB in GPU", "resident")
+UNKNOWN: Row = ("-", "-", "-", "-", "-", "NO: could not be read, see above")  # of a host's rows, all there is
 
 _reported: dict[str, list[Row]] = {}  # by host name
 
@@ -64,3 +65,4 @@ def report(host: Host, lines: list[Row]) -> None:
     for row in [HEAD, *body]:
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         logger.info(f"    {line}".rstrip())
+    _reported.clear()  # a later task may report anew

@@ -1,5 +1,5 @@
-# Prints what /api/show says of models, which of their weights are not on the disk, and the GPU memory.
-# Changes nothing. Arguments: URL MODEL...
+# Prints what /api/show says of models, which of their weights are not on the disk, and what room there is.
+# Changes nothing. Follows store.sh. Arguments: URL MODEL...
 url=$1
 shift
 next=''
@@ -18,4 +18,11 @@ printf '%s\n' "${answers-}" | grep -o 'FROM /[^\\]*/sha256-[0-9a-f]*' | sort -u 
 done
 echo "== gpu"
 nvidia-smi --query-gpu=memory.total,memory.free --format=csv,noheader,nounits 2>/dev/null
+echo "== compute" # asked apart: drivers of before 2022 do not know the field, and answer nothing at all
+nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null
+store=$(model_store)
+echo "== disk"
+df -Pk "$store" 2>/dev/null | awk 'NR == 2 { print $4 }'
+echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes
+find "$store/blobs" -type f -printf '%f %b\n' 2>/dev/null
 exit 0

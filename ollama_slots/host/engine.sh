@@ -58,8 +58,8 @@ answer() {
     esac
 }
 
-# prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows;
-# prints its gigabytes, or what is wrong and fails.
+# prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows; prints
+# its bytes in GPU memory and its window, or what is wrong and fails.
 prove() {
     found=$(runner "$1" "$2")
     [ -n "$found" ] || { echo "it is not in memory" && return 1; }
@@ -70,8 +70,14 @@ prove() {
     if [ "$4" = yes ] && [ "$in_gpu" != "$size" ]; then
         echo "only $in_gpu of its $size bytes are in GPU memory" && return 1
     fi
-    hundredths=$(((in_gpu + 5000000) / 10000000))
-    printf '%d.%02d\n' $((hundredths / 100)) $((hundredths % 100))
+    echo "${in_gpu:-0} $context"
+}
+
+# slots: the names of the slots that hold a model.
+slots() {
+    for state in "$state_dir"/*.slot; do
+        [ ! -e "$state" ] || basename "$state" .slot
+    done
 }
 
 # value KEY NAME: what the state of a slot says.
@@ -84,8 +90,8 @@ values() {
     grep -lF "weights=$2" "$state_dir"/*.slot | xargs sed -n "s/^$1=//p" | tr '\n' ' '
 }
 
-# proven NAME GPU(yes|no): that a slot is resident. Slots with the same weights share a runner; where they are
-# allowed different windows, the one that was asked last has its own.
+# proven NAME GPU(yes|no): that a slot is resident, as prove says it. Slots with the same weights share a runner;
+# where they are allowed different windows, the one that was asked last has its own.
 proven() {
     held=$(value weights "$1")
     prove "$held" "$(values variant "$held")$(values loaded "$held")$(values base "$held")" \
@@ -114,8 +120,11 @@ delete() {
     }
 }
 
-# one_at_a_time SECONDS: waits, bounded, for whoever changes this host's slots; a dead one's lock is gone.
+# one_at_a_time SECONDS WHAT: waits, bounded, for whoever changes this host's slots; a dead one's lock is gone.
 one_at_a_time() {
     exec 9>>/run/ollama-slots.lock
-    flock -w "$1" 9 || { echo "waited $1 s for another deploy on this host; try again when it is done" >&2 && exit 1; }
+    flock -w "$1" 9 || {
+        echo "waited $1 s for $(cat /run/ollama-slots.lock) on this host; try again when it is done" >&2 && exit 1
+    }
+    echo "$2, begun at $(date '+%H:%M:%S') as process $$" >/run/ollama-slots.lock # for whoever waits
 }

@@ -1,12 +1,14 @@
-# Prints all that a deploy asks of a host in one go, in sections that found.py reads. Changes nothing.
-# Arguments: URL LOCK_SECONDS FILE...
-url=$1 lock_seconds=$2
-shift 2
+# Prints all that a deploy asks of a host in one go, in sections that probe.py reads. Changes nothing.
+# Follows store.sh.
+# Arguments: URL FILE...
+url=$1
+shift
 
-# A rotation in progress is waited for: what is read in its middle would be acted on after its end.
+# Not in the middle of a rotation: what is read then would be acted on after its end.
 exec 9>>/run/ollama-slots.lock
-if ! flock -s -w "$lock_seconds" 9; then
+if ! flock -s -n 9; then
     echo "== busy"
+    cat /run/ollama-slots.lock
     exit 0
 fi
 
@@ -23,7 +25,11 @@ if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo
 echo "== files"
 sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
 echo "== states"
-grep -s '' /var/lib/ollama-slots/*.slot /dev/null
+grep -s '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null
+echo "== aside" # slots whose rotation died: see store.sh
+ls "$(model_store)/.ollama-slots" 2>/dev/null
+echo "== bases" # that this tool pulled: see bases.sh
+grep -s '' /var/lib/ollama-slots/bases
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
 grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null | sort -u

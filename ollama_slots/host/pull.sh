@@ -1,6 +1,9 @@
 # Pulls one model, with a line of progress every few seconds. Done only if the last word is success.
-# Arguments: URL MODEL INSECURE(true|false) STALL_SECONDS TOTAL_SECONDS
-url=$1 model=$2 insecure=$3 stall_seconds=$4 total_seconds=$5
+# Follows engine.sh and bases.sh.
+# Arguments: URL MODEL INSECURE(true|false) STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no)
+url=$1 model=$2 insecure=$3 stall_seconds=$4 total_seconds=$5 lock_seconds=$6
+ours=$7                       # yes: it is recorded as brought by this tool
+keep_alive='' load_seconds='' # nothing is loaded here
 
 number() { # number KEY LINE
     printf '%s\n' "$2" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
@@ -30,4 +33,6 @@ curl -sSN --max-time "$total_seconds" --speed-limit 1 --speed-time "$stall_secon
     case $last in *'"status":"success"'*) exit 0 ;; esac
     printf 'pull of %s failed: %s\n' "$model" "$(printf '%s' "$last" | sed 's/.*"error":"\(.*\)".*/\1/')" >&2
     exit 1
-}
+} || exit 1
+[ "$ours" = no ] || (one_at_a_time "$lock_seconds" "a record of a pull" && note_pulled "$model") ||
+    echo "$model: was pulled, but could not be recorded in $bases, so it will not be pruned"

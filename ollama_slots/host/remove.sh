@@ -1,13 +1,34 @@
-# Unloads, deletes and forgets what is ours. What is gone already is no error. Follows engine.sh.
-# Arguments: URL LOCK_SECONDS UNLOAD FORGET DELETE...: a model or '', a slot's name or '', models.
+# Unloads, puts back, deletes and forgets what is ours. What is gone already is no error.
+# Follows engine.sh, store.sh and bases.sh.
+# Arguments: URL LOCK_SECONDS UNLOAD PUT_BACK FORGET DELETE...: a model or '', slots' names or '', models.
 set -u
-url=$1 lock_seconds=$2 unloaded=$3 forgotten=$4
+url=$1 lock_seconds=$2 unloaded=$3 interrupted=$4 forgotten=$5
+modelfiles=/etc/ollama/modelfiles
 keep_alive='' load_seconds='' # nothing is loaded here
-shift 4
+shift 5
 
-one_at_a_time "$lock_seconds"
+# pass_on NAME:TAG: a runner is known by the digest under which it was loaded. Where the name with that digest
+# goes, and the runner serves slots, their states keep it; else they would count as not in memory.
+pass_on() {
+    gone=$(digest_of "$1")
+    [ -n "$gone" ] && api 10 /api/ps | entries | grep -qF "\"digest\":\"$gone\"" || return 0
+    held=$(weights_of "$gone")
+    for slot in $(slots); do
+        [ "$(value weights "$slot")" = "$held" ] || continue
+        own=$state_dir/$slot.slot
+        sed "s/^loaded=.*/loaded=$gone/" "$own" >"$own.new" && mv "$own.new" "$own" || return
+    done
+}
+
+one_at_a_time "$lock_seconds" "a removal"
 [ -z "$unloaded" ] || unload "$unloaded"
+if [ -n "$interrupted" ]; then
+    use_store "$interrupted" && put_back "$interrupted" || exit 1
+fi
 for model in "$@"; do
+    pass_on "$model" || exit 1
     why=$(delete "$model") || { printf '%s\n' "cannot delete $model: $why" >&2 && exit 1; }
+    [ ! -e "$bases" ] || note "$model" || exit 1
 done
-[ -z "$forgotten" ] || rm -f "$state_dir/$forgotten.slot" "/etc/ollama/modelfiles/$forgotten.Modelfile"
+[ -z "$forgotten" ] || rm -f "$state_dir/$forgotten.slot" "$modelfiles/$forgotten.Modelfile" \
+    "$state_dir/previous/$forgotten.slot" "$modelfiles/previous/$forgotten.Modelfile"

@@ -1,23 +1,33 @@
-# Runs the warm-up unit; shows what it said if it fails. Follows engine.sh.
-# Arguments: URL KEEP_ALIVE LOAD_SECONDS LOCK_SECONDS
-url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4
+# Runs the warm-up unit; shows what it said if it fails. Follows engine.sh and store.sh.
+# Arguments: URL KEEP_ALIVE LOAD_SECONDS LOCK_SECONDS RESTARTED (the file that says Ollama was, for its GPU)
+url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4 restarted=$5
 
 # The engine keeps what a name can do for as long as it has the same manifest (server/model_inference_cache.go,
 # v0.32.15). Where it first looked while the weights were missing, a pull that brings them back leaves the name
 # unable to generate. So the name gets another manifest, is looked up, and gets its own back.
 renew() { # renew NAME BASE
-    api 30 /api/copy "{\"source\":\"$1:latest\",\"destination\":\"$1:next\"}" &&
+    use_store "$1" && own=/run/ollama-slots/$1.manifest && mkdir -p "${own%/*}" &&
+        cp -p "$(manifest "$1:latest")" "$own" &&
         api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1:latest\"}" &&
         { api 30 /api/generate "{\"model\":\"$1:latest\",\"prompt\":\"Hi\",\"raw\":true,\"template\":\"-\"}" || :; } &&
-        api 30 /api/copy "{\"source\":\"$1:next\",\"destination\":\"$1:latest\"}" && delete "$1:next"
+        place "$own" "$1:latest" && rm "$own"
 }
 
+rm -f "$restarted"
 systemctl restart ollama-warmup.service && exit 0
-one_at_a_time "$lock_seconds"
+if [ -e "$restarted" ]; then
+    # The unit had Ollama restarted for a GPU that was not ready before, and is started again by that.
+    waited=0
+    until systemctl is-active --quiet ollama-warmup.service; do
+        waited=$((waited + 1))
+        [ "$waited" -lt "$load_seconds" ] || break
+        sleep 1
+    done
+    systemctl is-active --quiet ollama-warmup.service && exit 0
+fi
+one_at_a_time "$lock_seconds" "the repair of a warm-up"
 again=''
-for state in "$state_dir"/*.slot; do
-    name=${state##*/}
-    name=${name%.slot}
+for name in $(slots); do
     if why=$(answer "$name:latest"); then
         # What answers and is not found was loaded under a manifest that is gone: only a reload makes it known.
         why=$(proven "$name" no) || { unload "$name:latest" && again=yes; }

@@ -76,6 +76,11 @@ class Host:
         """/api/tags by name."""
         return {it["name"]: it for it in self.api("/api/tags")["models"]}
 
+    def made(self) -> dict[str, str]:
+        """The digest of each name. (When it was made is not to be compared over a restart: the engine's list keeps
+        the time of a manifest that was since replaced by the same one.)"""
+        return {name: it["digest"] for name, it in self.tags().items()}
+
     def ps(self) -> dict[str, dict[str, Any]]:
         """/api/ps by digest."""
         return {it["digest"]: it for it in self.api("/api/ps")["models"]}

@@ -6,7 +6,8 @@ import os
 import signal
 import time
 
-from tests.lab.fleet import SLOTS, Host, Project, model
+from lab import hosts
+from tests.lab.fleet import SLOTS, Host, Project, model, until
 
 MODELS = ("smollm2-chat:135m", "smollm2-spare:135m")
 # Seconds after the start of pyinfra; a rotation of slot 1 on both hosts runs from about 1 s to 6 s.
@@ -43,8 +44,38 @@ def assert_as_declared(host: Host, wanted: str) -> None:
     assert host.parent("coding-primary") == wanted
     assert host.resident(*SLOTS)
     assert len(host.ps()) == 4, "no weights are left in memory that no slot uses"
-    assert not [name for name in host.tags() if name.endswith(":next")]
     left = host.out(
-        "ls /run/ollama-slots; ls /etc/ollama/modelfiles /var/lib/ollama-slots | grep '[.]new$' || true"
+        "find /run/ollama-slots /usr/share/ollama/.ollama/models/.ollama-slots -mindepth 1; "
+        "find /etc/ollama /var/lib/ollama-slots /usr/share/ollama -name '*.new'"
     )
     assert left == ""
+
+
+def test_the_host_loses_its_power_in_a_rotation(project: Project, gpu1: Host) -> None:
+    """With the candidate made in the place of NAME:previous, which is then put back."""
+    project.select(slot1_coding=model("smollm2-spare:135m"))
+    assert project.deploy().code == 0
+    before = {name: it["digest"] for name, it in gpu1.tags().items()}
+    project.select(slot1_coding=model("smollm2-chat:135m"))
+    run = project.start("--limit", "gpu1")
+    until("the candidate is made", lambda: made_anew(gpu1, before["coding-primary:previous"]))
+    hosts.stop("gpu1")
+    run.communicate(timeout=120)
+    assert run.returncode == 1
+    hosts.start("gpu1")
+    until("every slot is hot", lambda: gpu1.active("ollama-warmup") == "active")
+    assert gpu1.resident(*SLOTS)
+    project.select(slot1_coding=model("smollm2-spare:135m"))
+    healed = project.deploy()
+    assert healed.code == 0, healed.output
+    assert healed.lines("gpu1", "put coding-primary:previous back, its rotation was cut off"), healed.output
+    assert {name: it["digest"] for name, it in gpu1.tags().items() if name in before} == before
+    assert gpu1.answers("coding-primary:previous")
+    project.select(slot1_coding=model("smollm2-chat:135m"))
+    assert project.deploy().code == 0
+    assert_as_declared(gpu1, model("smollm2-chat:135m"))
+
+
+def made_anew(host: Host, digest: str) -> bool:
+    """Whether NAME:previous means something else than that."""
+    return bool(host.tags()["coding-primary:previous"]["digest"] != digest)

@@ -23,7 +23,7 @@ def test_models_alone(project: Project, gpu1: Host) -> None:
 
 def test_warm_up_alone(project: Project, gpu1: Host) -> None:
     gpu1.run(f"systemctl disable --now ollama-warmup; rm {UNIT}; echo '# edited' >>{DROP_IN}")
-    drop_in, tags = gpu1.out(f"sha256sum {DROP_IN}"), gpu1.tags()
+    drop_in, made = gpu1.out(f"sha256sum {DROP_IN}"), gpu1.made()
     gpu1.unload("backup")
     run = project.deploy(tasks="tasks/warmup.py")
     assert run.code == 0, run.output
@@ -31,19 +31,19 @@ def test_warm_up_alone(project: Project, gpu1: Host) -> None:
     assert gpu1.out("systemctl is-enabled ollama-warmup") == "enabled"
     assert gpu1.active("ollama-warmup") == "active"
     assert gpu1.out(f"sha256sum {DROP_IN}") == drop_in
-    assert gpu1.tags() == tags
+    assert gpu1.made() == made
     assert project.deploy(tasks="tasks/warmup.py").changes == 0
 
 
 def test_service_alone(project: Project, gpu1: Host) -> None:
-    tags, process = gpu1.tags(), gpu1.out("systemctl show -p MainPID --value ollama")
+    made, process = gpu1.made(), gpu1.out("systemctl show -p MainPID --value ollama")
     run = project.deploy("max_loaded_models=7", tasks="tasks/service.py")
     assert run.code == 0, run.output
     assert gpu1.out("systemctl show -p MainPID --value ollama") != process
     assert "OLLAMA_MAX_LOADED_MODELS=7" in gpu1.out(
         "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value ollama)/environ"
     )
-    assert gpu1.tags() == tags
+    assert gpu1.made() == made
     assert project.deploy("max_loaded_models=7", tasks="tasks/service.py").changes == 0
 
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ollama_slots.operations import models, proof, service, warm_up
+from ollama_slots.operations import models, preflight, proof, service, warm_up
 from tests.unit.declared import declared
 from tests.unit.fake import Run, answers
 from tests.unit.world import World
 
-ALL = [service, models, warm_up, proof]
+ALL = [preflight, service, models, warm_up, proof]
 AB = declared("a:1b", "b:1b", max_loaded_models=9)
 
 

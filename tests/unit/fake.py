@@ -49,7 +49,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
         'mv "$1.new" "$1"': Asked(install),
         "/api/pull": Asked(step),
         "HUP PIPE": Asked(step),  # rotate.sh
-        "forgotten=$4": Asked(step),  # remove.sh
+        "forgotten=$5": Asked(step),  # remove.sh
     }
 
 

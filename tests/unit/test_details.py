@@ -9,6 +9,7 @@ from ollama_slots.found import Shown
 from ollama_slots.probe import parse_details
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
+ROOM = ["== gpu", "== compute", "== disk", "== blobs"]
 
 
 def shown(weights: str = A, **more: Any) -> str:
@@ -43,7 +44,7 @@ def test_what_an_answer_leaves_out_is_unknown(more: dict[str, Any]) -> None:
 
 
 def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
-    output = ["== show", shown(A), "200", '{"error":"not found"}', "404", shown(B), "200", "== missing", "== gpu"]
+    output = ["== show", shown(A), "200", '{"error":"not found"}', "404", shown(B), "200", "== missing", *ROOM]
     details = parse_details(["x:7b", "gone:7b", "Y"], output)
     assert details.weights("x:7b") == A
     assert details.weights("gone:7b") is None
@@ -52,7 +53,7 @@ def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
 
 
 def test_a_model_whose_blob_is_not_on_the_disk_is_missing() -> None:
-    output = ["== show", shown(A), "200", shown(B), "200", "== missing", B, "== gpu"]
+    output = ["== show", shown(A), "200", shown(B), "200", "== missing", B, *ROOM]
     details = parse_details(["x:7b", "y:7b"], output)
     assert details.weights("x:7b") == A
     assert details.weights("y:7b") is None
@@ -70,7 +71,7 @@ def test_a_model_whose_blob_is_not_on_the_disk_is_missing() -> None:
     ],
 )
 def test_gpu_memory_is_the_sum_over_the_gpus(lines: list[str], total: int | None, free: int | None) -> None:
-    details = parse_details([], ["== show", "== missing", "== gpu", *lines])
+    details = parse_details([], ["== show", "== missing", "== gpu", *lines, *ROOM[1:]])
     assert (details.gpu_total, details.gpu_free) == (total, free)
 
 
@@ -78,4 +79,37 @@ def test_gpu_memory_is_the_sum_over_the_gpus(lines: list[str], total: int | None
 def test_a_missing_answer_is_a_value_error(answers: list[str]) -> None:
     """The engine went away; a model that is not there is another thing: 404."""
     with pytest.raises(ValueError, match=r"."):
-        parse_details(["x:7b", "y:7b"], ["== show", *answers, "== missing", "== gpu"])
+        parse_details(["x:7b", "y:7b"], ["== show", *answers, "== missing", *ROOM])
+
+
+@pytest.mark.parametrize(
+    ("lines", "flash"),
+    [
+        (["8.9"], True),
+        (["6.0", "9.0"], True),
+        (["12.1"], True),
+        (["5.2"], False),
+        (["7.2"], False),
+        (["8.9", "5.2"], False),
+        (["0.0"], False),
+        (["[N/A]"], False),
+        ([], False),
+    ],
+)
+def test_flash_attention_is_what_every_gpu_can_do(lines: list[str], flash: bool) -> None:
+    output = ["== show", "== missing", "== gpu", "== compute", *lines, "== disk", "== blobs"]
+    assert parse_details([], output).flash is flash
+
+
+def test_what_is_on_the_disk() -> None:
+    blobs = [f"sha256-{A} 8", f"sha256-{B}-partial 4", f"sha256-{B}-partial-3 8", "odd name 8"]
+    details = parse_details(
+        [], ["== show", "== missing", "== gpu", "== compute", "== disk", "7", "== blobs", *blobs]
+    )
+    assert details.disk_free == 7 * 1024
+    assert details.blobs == {A: 4096, B: 2048}
+
+
+def test_a_disk_that_is_not_told_of_is_unknown() -> None:
+    details = parse_details([], ["== show", "== missing", *ROOM])
+    assert (details.disk_free, details.blobs) == (None, None)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.memory import fits, predicted
+from ollama_slots.memory import fits, held, predicted
 from tests.unit.declared import declared
 from tests.unit.world import GB, World, deployed
 
@@ -96,3 +96,43 @@ def test_the_window_counts_once_for_each_parallel_request(parallel: Any, room: b
     shown = {key: it.model_copy(update={"model_info": LLAMA}) for key, it in details.shown.items()}
     details = details.model_copy(update={"shown": shown})  # 4096 tokens are 0.54 GB
     assert fits(declared("a:1b"), "b:1b", 4096, world.found(), details) is room
+
+
+SMOLLM2 = {
+    "general.architecture": "llama",
+    "llama.block_count": 30,
+    "llama.embedding_length": 576,
+    "llama.feed_forward_length": 1536,
+    "llama.attention.head_count": 9,
+    "llama.attention.head_count_kv": 3,
+}
+GEMMA3 = {
+    "general.architecture": "gemma3",
+    "gemma3.block_count": 18,
+    "gemma3.embedding_length": 640,
+    "gemma3.feed_forward_length": 2048,
+    "gemma3.attention.head_count": 4,
+    "gemma3.attention.head_count_kv": 1,
+    "gemma3.attention.key_length": 256,
+    "gemma3.attention.value_length": 256,
+}
+
+
+@pytest.mark.parametrize(
+    ("info", "file_bytes", "tokens", "log"),
+    [
+        (SMOLLM2, 98362432, 4096, [92.10, 0.19, 90.00, 86.38]),
+        (GEMMA3, 253113024, 16384, [235.16, 12.66, 1.00, 48.00, 15.00, 171.76]),
+    ],
+)
+def test_more_is_foreseen_than_llama_server_said_that_it_took(
+    info: dict[str, Any], file_bytes: int, tokens: int, log: list[float]
+) -> None:
+    """Weights, output, cache and compute buffers in MiB, without flash attention, off its log (b10488)."""
+    assert sum(log) * 2**20 <= held(info, file_bytes, tokens, 1, flash=False)
+
+
+def test_flash_attention_saves_the_scores_and_takes_larger_batches() -> None:
+    slow, fast = (held(LLAMA, GB, 16384, 1, flash) for flash in (False, True))
+    assert slow - fast > 9 * 10**8
+    assert held(LLAMA, GB, 65536, 1, flash=True) - held(LLAMA, GB, 65536, 0, flash=True) > 65536 * 128 * 1024

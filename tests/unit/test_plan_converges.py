@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_slots.plan import MODELFILES
+from ollama_slots.difference import MODELFILES
 from ollama_slots.settings import Settings
 from tests.unit.declared import NAMES, declared
 from tests.unit.world import Killed, World

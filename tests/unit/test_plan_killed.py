@@ -2,27 +2,47 @@
 
 import pytest
 
-from ollama_slots.plan import Remove
+from ollama_slots.step import Remove
 from tests.unit.declared import declared
-from tests.unit.world import Loaded, deployed
+from tests.unit.world import Loaded, World, deployed
 
 ABC = declared("a:1b", "b:1b", "c:1b")
 
 
-def test_a_candidate_left_behind_is_removed_before_anything_is_made() -> None:
+PUT_BACK = "put two:previous back, its rotation was cut off"
+
+
+def cut_off(base: str) -> World:
+    """A host on which the rotation of slot two died with its candidate made."""
     world = deployed(ABC)
-    world.pull("old:1b")
-    world.create("two:next", "FROM old:1b\nPARAMETER num_ctx 4096\n")
+    world.pull(base)
+    world.aside["two"] = world.tags["two:previous"]
+    world.create("two:previous", f"FROM {base}\nPARAMETER num_ctx 4096\n")
+    return world
+
+
+def test_what_a_candidate_took_the_place_of_is_put_back_before_anything_is_made() -> None:
+    world = cut_off("old:1b")
     assert world.plan(declared("a:1b", "b:1b", "a:1b"))[0] == Remove(
-        "remove two:next, left behind", unload="two:next", delete=("two:next",)
+        PUT_BACK, unload="two:previous", put_back="two"
     )
 
 
 @pytest.mark.parametrize("base", ["a:1b", "b:1b"])
 def test_a_candidate_left_behind_is_not_unloaded_with_the_weights_of_a_slot(base: str) -> None:
-    world = deployed(ABC)
-    world.create("two:next", f"FROM {base}\nPARAMETER num_ctx 4096\n")
-    assert world.plan(ABC) == [Remove("remove two:next, left behind", delete=("two:next",))]
+    assert cut_off(base).plan(ABC) == [Remove(PUT_BACK, put_back="two")]
+
+
+def test_what_was_previous_stays_so_where_a_rotation_died() -> None:
+    world = deployed(declared("a:1b", "first:1b", "c:1b"))
+    world.deploy(ABC)
+    previous = world.tags["two:previous"]
+    world.pull("old:1b")
+    world.aside["two"] = previous
+    world.create("two:previous", "FROM old:1b\nPARAMETER num_ctx 4096\n")
+    world.deploy(ABC)
+    assert world.tags["two:previous"] == previous
+    assert world.settled(ABC)
 
 
 def test_the_old_weights_of_a_run_that_died_are_unloaded() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ollama_slots.plan import Remove, Rotate
+from ollama_slots.step import Remove, Rotate
 from tests.unit.declared import declared
 from tests.unit.world import deployed
 
@@ -39,12 +39,12 @@ def test_it_is_warmed_and_proven_as_every_other() -> None:
 def test_emptied_it_is_unloaded_deleted_and_forgotten() -> None:
     world = deployed(SET)
     assert world.plan(EMPTIED) == [
-        Remove("slot two: empty it", unload="two:latest", delete=("two:latest",), forget="two")
+        Remove("slot two: empty it", unload="two:latest", delete=("two:latest", "two:previous"), forget="two")
     ]
     world.deploy(EMPTIED)
-    assert set(world.tags) == {"a:1b", "one:latest", "x:1b"}  # the base is the user's to delete
+    assert set(world.tags) == {"a:1b", "one:latest", "one:previous", "x:1b"}  # the base is the user's to delete
     assert set(world.states) == {"one"}
-    assert [it.name for it in world.runners.values()] == ["one:next"]
+    assert [it.name for it in world.runners.values()] == ["one:previous"]
     assert world.settled(EMPTIED)
     assert world.settled(UNSET)
 

@@ -37,6 +37,11 @@ yes
 /var/lib/ollama-slots/coding.slot:weights={B}
 /var/lib/ollama-slots/coding.slot:context=4096
 /var/lib/ollama-slots/coding.slot:variant={C}
+== aside
+coding
+lost+found
+== bases
+hub:5000/me/x:7b 2026-01-15T10:30:00.123456789Z
 == live
 sha256-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 == api
@@ -44,7 +49,7 @@ sha256-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 {{"models":[{{"name":"Coding:latest","model":"Coding:latest","modified_at":"2026-01-15T10:30:00.1Z","size":98,\
 "digest":"{C}","details":{{"parent_model":"hub:5000/me/x:7b","families":null}},"capabilities":["completion"]}},\
 {{"name":"odd name:7b","size":1,"digest":"{A}","details":{{}}}}]}}
-{{"models":[{{"name":"coding:next","model":"coding:next","size":253,"digest":"{C}","details":{{"parent_model":""}},\
+{{"models":[{{"name":"coding:previous","model":"coding:previous","size":253,"digest":"{C}","details":{{"parent_model":""}},\
 "expires_at":"2318-04-27T00:00:00Z","size_vram":200,"context_length":4096}}]}}
 """.splitlines()
 
@@ -67,13 +72,15 @@ def test_all_of_a_probe() -> None:
     assert found.files["/etc/ollama/modelfiles/coding primary.Modelfile"] == B
     assert found.states["coding"].model == "hub:5000/me/x:7b"
     assert found.states["coding"].context == 4096
+    assert found.aside == {"coding"}
+    assert set(found.bases) == {"hub:5000/me/x:7b"}
     assert found.version == "0.32.15"
     assert found.listed
     [listed] = found.listed.values()  # a name that no deploy could have made is nobody's
     assert (listed.name, listed.size) == ("Coding:latest", 98)
     assert found.runners
     [runner] = found.runners
-    assert (runner.name, runner.digest, runner.size, runner.size_vram) == ("coding:next", C, 253, 200)
+    assert (runner.name, runner.digest, runner.size, runner.size_vram) == ("coding:previous", C, 253, 200)
 
 
 def test_a_digest_is_found_by_any_spelling_of_a_name() -> None:
@@ -111,7 +118,13 @@ def test_a_host_without_a_gpu() -> None:
     assert not parse_probe(without("gpu", "no")).has_gpu
 
 
-STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== live")]
+BROUGHT = [
+    ("coding:latest", "2026-01-15T10:30:00.1Z", True),
+    ("library/Coding", "2026-01-15T11:30:00.1+01:00", True),
+    ("coding:latest", "2026-01-15T10:30:00.2Z", False),
+    ("coding:7b", "2026-01-15T10:30:00.1Z", False),
+]
+STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== aside")]
 
 
 @pytest.mark.parametrize("gone", range(6))
@@ -133,6 +146,21 @@ def test_a_damaged_state_is_no_state(line: str) -> None:
     assert parse_probe(without("states", *STATE, f"/var/lib/ollama-slots/{line}")).states == {}
 
 
+@pytest.mark.parametrize(
+    "line", ["", "x:7b", "x:7b now", "x y 2026-01-15T10:30:00Z", ";$(reboot) 2026-01-15T10:30:00Z"]
+)
+def test_a_damaged_record_of_a_base_is_no_record(line: str) -> None:
+    assert set(parse_probe(without("bases", line, "me/y 2026-01-15T10:30:00Z")).bases) == {
+        "registry.ollama.ai/me/y:latest"
+    }
+
+
+@pytest.mark.parametrize(("model", "when", "brought"), BROUGHT)
+def test_a_base_is_as_it_was_pulled_until_someone_pulls_it_again(model: str, when: str, brought: bool) -> None:
+    """By any spelling; the engine tells the time by the nanosecond, and in the zone that it was started in."""
+    assert parse_probe(without("bases", f"{model} {when}")).brought("coding:latest") is brought
+
+
 @pytest.mark.parametrize("name", ["coding (copy)", "", "a:b"])
 def test_a_state_of_no_possible_slot_is_no_state(name: str) -> None:
     """A copy that someone made of a state file; what is ours is looked up by these names."""
@@ -147,7 +175,6 @@ def test_an_unknown_line_in_a_state_is_of_another_version_and_no_damage() -> Non
 @pytest.mark.parametrize(
     ("output", "why"),
     [
-        (["== busy"], "another deploy holds this host's lock"),
         ([], "did not run to its end"),
         (PROBE[: PROBE.index("== states")], "did not run to its end"),
         (["sh: 1: systemctl: not found"], "did not run to its end"),
@@ -158,6 +185,13 @@ def test_an_unknown_line_in_a_state_is_of_another_version_and_no_damage() -> Non
 def test_what_is_not_a_whole_probe_is_a_value_error(output: list[str], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parse_probe(output)
+
+
+def test_a_host_that_is_being_changed_is_not_looked_at() -> None:
+    who = "the rotation of slot coding, begun at 10:30:00 as process 7"
+    assert parse_probe(["== busy", who]).busy == who
+    assert parse_probe(["== busy"]).busy == "another run"
+    assert parse_probe(PROBE).busy is None
 
 
 def test_the_test_host_says_what_a_real_one_says() -> None:

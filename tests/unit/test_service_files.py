@@ -57,7 +57,7 @@ def test_the_unit_outlasts_every_wait_of_its_script(data: dict[str, Any]) -> Non
     assert nap
     api = settings.api_seconds * (bound["/api/version"] + int(nap[1]))
     proof = bound["/api/ps"] + settings.loaded_models * (bound["/api/tags"] + bound["/api/show"])
-    waits = api + len(settings.slots) * (settings.load_seconds + 2 * proof)
+    waits = api + bound["/api/tags"] + len(settings.slots) * (settings.load_seconds + 2 * proof)
     timeout = re.search(r"^TimeoutStartSec=(\d+)$", unit(**data), re.MULTILINE)
     assert timeout
     assert int(timeout[1]) > waits

@@ -35,6 +35,7 @@ def test_the_defaults() -> None:
     assert settings.require_gpu == "auto"
     assert settings.ollama_url == "http://127.0.0.1:11434"
     assert settings.pull_insecure is False
+    assert (settings.prune, settings.prune_previous) == (False, False)
     assert (settings.api_seconds, settings.load_seconds) == (120, 600)
     assert (settings.pull_seconds, settings.pull_stall_seconds) == (6 * 3600, 300)
 
@@ -154,6 +155,9 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("gpu_memory_gib", "24"),
         ("gpu_memory_gib", float("nan")),
         ("gpu_memory_gib", float("inf")),
+        ("prune", "yes"),
+        ("prune", 1),
+        ("prune_previous", None),
         ("ollama_url", "https://127.0.0.1:11434"),
         ("ollama_url", "http://127.0.0.1:11434/"),
         ("ollama_url", "http://127.0.0.1:11434\n"),

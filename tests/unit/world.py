@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ollama_slots import names, render
+from ollama_slots.difference import MODELFILES
 from ollama_slots.found import Details, Found, SlotState
-from ollama_slots.plan import MODELFILES, Pull, Remove, Rotate, Step, questions, settled, steps
+from ollama_slots.plan import questions, settled, steps
 from ollama_slots.probe import parse_details, parse_probe
 from ollama_slots.residency import fault, residency
 from ollama_slots.settings import Settings
+from ollama_slots.step import Pull, Remove, Rotate, Step
 from ollama_slots.targets import Target, aligned, known_weights, targets
 
 GB = 10**9
@@ -34,6 +36,8 @@ class Model:
     sees: bool = False
     size: int = GB
     window: int = 4096  # num_ctx, before the engine's own bounds
+    made: int = field(default=0, compare=False)  # minutes of some day
+    made_of: str = ""  # a variant's base
 
     @property
     def context(self) -> int:
@@ -67,6 +71,9 @@ class World:
     tags: dict[str, Model] = field(default_factory=dict)  # by name:tag
     runners: dict[str, Loaded] = field(default_factory=dict)  # by weights
     states: dict[str, SlotState] = field(default_factory=dict)
+    previous: dict[str, SlotState] = field(default_factory=dict)  # of NAME:previous
+    bases: dict[str, str] = field(default_factory=dict)  # pulled by a deploy: when, by name
+    aside: dict[str, Model | None] = field(default_factory=dict)  # what NAME:previous was, by slot in rotation
     files: dict[str, str] = field(default_factory=dict)  # path to sha256
     service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
     warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
@@ -74,9 +81,11 @@ class World:
     most: int = 9
     parallel: int = 1
     gpu: tuple[int, int] | None = None  # MiB: total, free
+    disk: int | None = None  # bytes free
     unloaded: list[tuple[str, str]] = field(default_factory=list)  # on whose behalf, which weights
     evicted: list[tuple[str, str]] = field(default_factory=list)
     reloaded: list[str] = field(default_factory=list)  # slots that were interrupted for it
+    clock: int = 0
     lives: int | None = None  # changes until the run is killed
 
     # What the engine does.
@@ -90,16 +99,20 @@ class World:
         if name not in self.registry:
             self.publish(name)
         self._change()
-        self.tags[name] = self.registry[name]
+        self.clock += 1
+        self.tags[name] = replace(self.registry[name], made=self.clock)
         self.lost.discard(self.tags[name].weights)
 
     def create(self, name: str, modelfile: str) -> None:
         """``ollama create``: the same instructions on the same base are the same manifest."""
         said = [line for line in modelfile.splitlines() if not line.startswith("#")]
-        [base] = [self.tags[line.removeprefix("FROM ")] for line in said if line.startswith("FROM ")]
+        [of] = [line.removeprefix("FROM ") for line in said if line.startswith("FROM ")]
+        base = self.tags[of]
         [window] = [int(line.split()[-1]) for line in said if line.startswith("PARAMETER num_ctx ")]
         self._change()
-        self.tags[name] = replace(base, digest=digest(base.digest, *said[1:]), window=window)
+        self.clock += 1
+        sha = digest(base.digest, *said[1:])
+        self.tags[name] = replace(base, digest=sha, window=window, made=self.clock, made_of=of)
 
     def load(self, name: str, behalf: str = "") -> None:
         """A request: it reloads only where the window differs."""
@@ -141,41 +154,66 @@ class World:
     def apply(self, step: Step) -> None:
         if isinstance(step, Pull):
             self.pull(step.model)
+            if step.ours:
+                self.bases[step.model] = self.modified_at(step.model)
         elif isinstance(step, Remove):
             behalf = step.forget or ""
             if step.unload:
                 self.unload(step.unload, behalf)
+            if step.put_back:
+                self._put_back(step.put_back)
             for name in step.delete:
+                self._pass_on(name)
                 self._delete(name)
+                self.bases.pop(name, None)
             if step.forget:
                 self._change()
                 self.states.pop(step.forget, None)
+                self.previous.pop(step.forget.removeprefix("previous/"), None)
                 self.files.pop(f"{MODELFILES}/{step.forget}.Modelfile", None)
         else:
             self._rotate(step)
 
+    def _pass_on(self, name: str) -> None:
+        """The slots that a runner serves keep the digest by which it was loaded."""
+        gone = self.tags.get(name)
+        runner = self.runners.get(gone.weights) if gone else None
+        if gone is None or runner is None or runner.digest != gone.digest:
+            return
+        for slot, state in self.states.items():
+            if state.weights == gone.weights:
+                self.states[slot] = state.model_copy(update={"loaded": gone.digest})
+
     def _rotate(self, step: Rotate) -> None:
         name = step.target.slot.name
-        latest, candidate, previous = (f"{name}:{tag}" for tag in ("latest", "next", "previous"))
-        self.create(candidate, step.modelfile)
+        latest, candidate = f"{name}:latest", f"{name}:previous"
+        self._change()
+        self.aside[name] = self.tags.get(candidate)
+        if step.modelfile:
+            self.create(candidate, step.modelfile)
         made, old = self.tags[candidate], self.tags.get(latest)
-        if old is None or made.digest != old.digest:
+        if not step.modelfile and old and old.digest == self.previous[name].variant:
+            made = old  # a rollback died after its switch
+        if old and made.digest == old.digest:
+            self._put_back(name)
+        else:
             if step.make_room:
                 self.unload(latest, name)
             self.load(candidate, name)
             assert made.weights == step.state.weights
             assert self.runners[made.weights].context == step.state.context
-            if old:
-                self._change()
-                self.tags[previous] = old
             self._change()
             self.tags[latest] = made
+            self._change()
+            self.tags[candidate] = old or made
+            self._change()
+            del self.aside[name]
             if step.unload_old:
-                self.unload(previous, name)
+                self.unload(candidate, name)
             self.load(latest, name)
-        self._delete(candidate)
         self._change()
-        self.files[f"{MODELFILES}/{name}.Modelfile"] = sha256(step.modelfile.encode()).hexdigest()
+        text = sha256(step.modelfile.encode()).hexdigest() if step.modelfile else self.previous[name].modelfile
+        self.files[f"{MODELFILES}/{name}.Modelfile"] = text
         self._change()
         # A runner's weights are not in /api/ps: only digests that are known for them, or that a name still has.
         of_them = {
@@ -185,13 +223,33 @@ class World:
         }
         loaded = [it.digest for it in self.runners.values() if it.digest in of_them]
         digests = {"variant": made.digest, "loaded": loaded[0] if loaded else made.digest}
+        was = self.states.get(name)
         self.states[name] = step.state.model_copy(update=digests)
+        if was and was.variant == self.tags[candidate].digest:
+            self._change()
+            self.previous[name] = was
+
+    def _put_back(self, name: str) -> None:
+        self._change()
+        back = self.aside.pop(name) or self.tags.get(f"{name}:latest")
+        if back:
+            self.tags[f"{name}:previous"] = back
+        else:
+            self._delete(f"{name}:previous")
 
     # What a host prints.
 
+    def modified_at(self, name: str) -> str:
+        """When a name was pulled or made, as the engine lists it."""
+        made = self.tags[name].made
+        return f"2026-01-15T{made // 60 % 24:02}:{made % 60:02}:30.123456789+01:00"
+
     def probe(self) -> list[str]:
         """The output of host/probe.sh."""
-        tags = [{"name": name, "digest": it.digest, "size": it.size} for name, it in self.tags.items()]
+        tags = [
+            {"name": name, "digest": it.digest, "size": it.size, "modified_at": self.modified_at(name)}
+            for name, it in self.tags.items()
+        ]
         loaded = [
             {
                 "name": it.name,
@@ -220,10 +278,15 @@ class World:
             *(f"{sha}  {path}" for path, sha in self.files.items()),
             "== states",
             *(
-                f"/var/lib/ollama-slots/{name}.slot:{line}"
-                for name, state in self.states.items()
+                f"/var/lib/ollama-slots/{directory}{name}.slot:{line}"
+                for directory, states in (("", self.states), ("previous/", self.previous))
+                for name, state in states.items()
                 for line in [*state.lines().splitlines(), f"variant={state.variant}", f"loaded={state.loaded}"]
             ),
+            "== aside",
+            *self.aside,
+            "== bases",
+            *(f"{name} {when}" for name, when in self.bases.items()),
             "== live",
             *(f"sha256-{weights}" for weights in self.runners),
             "== api",
@@ -248,7 +311,18 @@ class World:
             }
             lines += [json.dumps(answer), "200"]
         gpu = [f"{self.gpu[0]}, {self.gpu[1]}"] if self.gpu else []
-        return [*lines, "== missing", *sorted(self.lost), "== gpu", *gpu]
+        disk = [] if self.disk is None else [str(self.disk // 1024)]
+        return [
+            *lines,
+            "== missing",
+            *sorted(self.lost),
+            "== gpu",
+            *gpu,
+            "== compute",
+            "== disk",
+            *disk,
+            "== blobs",
+        ]
 
     def found(self) -> Found:
         return parse_probe(self.probe())

@@ -80,6 +80,14 @@ class Look:
         return frozenset(line.removeprefix("sha256-") for line in said.splitlines())
 
     @cached_property
+    def store(self) -> str:
+        """The directory in which the running Ollama keeps its models."""
+        pid = self.run("systemctl show --property=MainPID --value ollama.service")
+        said = self.run("tr '\\0' '\\n' </proc/%s/environ | grep -E '^(OLLAMA_MODELS|HOME)='", pid)
+        environ = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+        return environ.get("OLLAMA_MODELS") or f"{environ.get('HOME', '')}/.ollama/models"
+
+    @cached_property
     def requires_gpu(self) -> bool:
         """Whether a slot has to be wholly in GPU memory here."""
         if self.settings.require_gpu == "auto":
@@ -122,8 +130,8 @@ class Look:
     def runner(self, slot: Slot) -> Answer | None:
         """The runner that serves a slot: loaded under its name, or under any other with the same weights.
 
-        /api/ps keeps the name and digest of whoever loaded it, which is a rotation's NAME:next as a rule. Where
-        that digest has been replaced twice, no model has it any more, and only the process tells the weights.
+        /api/ps keeps the name and digest by which it was loaded: a rotation's NAME:previous, as a rule. Where that
+        digest has been replaced twice, no model has it any more, and only the process tells the weights.
         """
         processes, variant = self.processes, self.model(slot.tagged)
         named = {digest: name for name, digest in self.digests.items()}

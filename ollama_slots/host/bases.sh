@@ -1,0 +1,16 @@
+# The record of the bases that this tool pulled: one a line, with the time at which the engine lists it. Whoever
+# pulls it again changes that time, and the base is theirs. Follows engine.sh.
+bases=$state_dir/bases
+
+# note NAME:TAG [TIME]: it is recorded with this time, and with no other; without one, it is recorded no more.
+note() {
+    : >>"$bases" || return
+    others=$(grep -ivx "$(printf '%s' "$1" | sed 's/\./\\./g') .*" "$bases") || [ $? -eq 1 ] || return
+    printf '%s\n' ${others:+"$others"} ${2:+"$1 $2"} >"$bases.new" && mv "$bases.new" "$bases"
+}
+
+# note_pulled NAME:TAG: it was pulled just now.
+note_pulled() {
+    listed=$(api 10 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field modified_at)
+    [ -n "$listed" ] && install -d -m 755 "$state_dir" && note "$1" "$listed"
+}

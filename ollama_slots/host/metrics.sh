@@ -1,0 +1,41 @@
+# What the warm-up came to, as a text file that Prometheus' node_exporter collects. Follows engine.sh.
+
+# metric NAME HELP: the head of a metric; its values follow.
+metric() {
+    printf '# HELP %s %s\n# TYPE %s gauge\n' "$1" "$2" "$1"
+}
+
+# each RESIDENT NAME COLUMN: a metric's value of each resident slot.
+each() {
+    printf '%s' "$1" | while read -r name seconds bytes tokens; do
+        case $3 in seconds) value=$seconds ;; bytes) value=$bytes ;; *) value=$tokens ;; esac
+        echo "$2{slot=\"$name\"} $value"
+    done
+}
+
+# metrics RESIDENT: the text. RESIDENT is a line of NAME SECONDS BYTES TOKENS for each slot that is; of another one
+# nothing is known but that it is not.
+metrics() {
+    metric ollama_slot_resident "Whether the last warm-up proved the slot resident as declared."
+    for name in $(slots); do
+        case "
+$1" in *"
+$name "*) is=1 ;; *) is=0 ;; esac
+        echo "ollama_slot_resident{slot=\"$name\"} $is"
+    done
+    metric ollama_slot_load_seconds "Seconds until the slot answered one token, its load included."
+    each "$1" ollama_slot_load_seconds seconds
+    metric ollama_slot_gpu_bytes "GPU memory that the slot's runner holds; slots of the same weights share one."
+    each "$1" ollama_slot_gpu_bytes bytes
+    metric ollama_slot_context_tokens "The window that the slot's runner has."
+    each "$1" ollama_slot_context_tokens tokens
+}
+
+# publish RESIDENT: the text to its file, whole or not at all, for everybody to read. It goes where systemd has made
+# room for it; a slot is no less resident where it cannot be written.
+publish() {
+    [ -n "${STATE_DIRECTORY-}" ] || return 0
+    file=$STATE_DIRECTORY/ollama-slots.prom
+    { metrics "$1" >"$file.new" && chmod 644 "$file.new" && mv "$file.new" "$file"; } ||
+        echo "<4>the metrics could not be written to $file"
+}

@@ -1,0 +1,84 @@
+"""Looks at a host, and at registries where something is to be pulled: all that plans and checks are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pyinfra import host
+
+from ollama_slots import names, plan, preflight, registry, render
+from ollama_slots.commands import UNREADABLE, say_once
+from ollama_slots.facts import ModelDetails
+from ollama_slots.found import Details, Found
+from ollama_slots.published import Answers
+from ollama_slots.settings import Settings
+from ollama_slots.step import Pull, Step
+from ollama_slots.targets import Target, aligned, capped, known_weights, targets
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A host as it was seen, and what it is to hold."""
+
+    declared: list[Target]
+    wanted: list[Target]  # their windows aligned
+    found: Found
+    details: Details | None  # None: it is as declared, and nothing more was asked
+    answers: Answers  # of the registries, for what is to be pulled
+
+
+def look(settings: Settings, found: Found) -> Sight:
+    """What there is to know before anything is done.
+
+    + settings, found: of the host at hand
+
+    Raises ValueError where slots cannot share weights as they are declared, or the host cannot be read.
+    """
+    declared = targets(settings, found)
+    wanted, _ = aligned(settings, declared, known_weights(declared, found, None))
+    if plan.settled(settings, wanted, found, render.modelfile):
+        details, answers = None, {}
+    else:
+        details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+        if details is None:
+            raise ValueError(UNREADABLE)
+        models = preflight.to_pull(wanted, details)
+        answers = {names.parse(it).key: registry.ask(it, settings.pull_insecure) for it in models}
+    wanted, notices = aligned(settings, declared, known_weights(declared, found, details))
+    for notice in notices + capped(wanted, found, details):
+        say_once(host.name, notice)
+    return Sight(declared, wanted, found, details, answers)
+
+
+def check(settings: Settings, sight: Sight) -> None:
+    """Tells what cannot be checked, and in a dry run what the slots will need.
+
+    Raises ValueError with every reason for which a deploy would not end well.
+    """
+    if sight.details is None:
+        return
+    given = (settings, sight.declared, sight.found, sight.details, sight.answers)
+    for notice in preflight.notices(*given):
+        say_once(host.name, notice)
+    reasons = preflight.refusals(*given)
+    if reasons:
+        raise ValueError("; ".join(reasons))
+    if not host.state.is_executing:
+        for line in preflight.outlook(*given):
+            say_once(host.name, line)
+
+
+def planned(settings: Settings, sight: Sight) -> list[Step]:
+    """The steps to what is declared; in a dry run with those after a pull, where a registry tells of it."""
+    if sight.details is None:
+        return []
+    steps = plan.steps(settings, sight.wanted, sight.found, sight.details, render.modelfile)
+    pulls = [it for it in steps if isinstance(it, Pull)]
+    if not pulls:
+        return steps
+    found, details = preflight.foreseen(sight.found, sight.details, sight.answers)
+    steps = [replace(it, size=preflight.bytes_to_pull([it.model], sight.details, sight.answers)) for it in pulls]
+    if not host.state.is_executing and not preflight.to_pull(sight.wanted, details):
+        wanted, _ = aligned(settings, sight.declared, known_weights(sight.declared, found, details))
+        steps += plan.steps(settings, wanted, found, details, render.modelfile)
+    return steps

@@ -1,0 +1,65 @@
+"""Which slots can go back to the variant they had before, and the steps there. Pure."""
+
+from __future__ import annotations
+
+from ollama_slots.found import Details, Found, SlotState
+from ollama_slots.memory import fits
+from ollama_slots.plan import holdings, leftovers, rotation
+from ollama_slots.settings import Settings, Slot
+from ollama_slots.step import Step
+from ollama_slots.targets import Target
+
+
+def steps(settings: Settings, found: Found, details: Details) -> list[Step]:
+    """The rotations that take the slots back, one a slot; none where they are back already.
+
+    Raises ValueError where one slot is named, and there is nothing that it could go back to.
+    """
+    died = leftovers(settings, found, details, holdings(settings, set(), found, details))
+    if died:
+        return [*died]  # they may be in the place of what is gone back to
+    priors = [(slot, prior) for slot in _chosen(settings) if (prior := _prior(slot, settings, found, details))]
+    held = holdings(settings, {prior.weights for _, prior in priors}, found, details)
+    rotations: list[Step] = []
+    for slot, prior in priors:
+        if _is_back(slot, prior, found):
+            continue
+        room = fits(settings, _previous(slot), prior.context, found, details)
+        now = found.states.get(slot.name)
+        why = f"back in place of {now.model}" if now else "back"
+        target = Target(slot, prior.model, prior.context)
+        rotations.append(rotation(target, "", prior, found, details, held, room, why))
+    return rotations
+
+
+def _chosen(settings: Settings) -> list[Slot]:
+    return [slot for slot in settings.slots if settings.rollback in ("all", slot.name)]
+
+
+def _previous(slot: Slot) -> str:
+    return f"{slot.name}:previous"
+
+
+def _prior(slot: Slot, settings: Settings, found: Found, details: Details) -> SlotState | None:
+    """What is known of the variant before, as long as a name has it: NAME, where a rollback died late."""
+    state = found.previous.get(slot.name)
+    for name in (_previous(slot), slot.tagged) if state else ():
+        if state and state.variant == found.digest(name) and details.weights(name) == state.weights:
+            return state
+    if settings.rollback == slot.name:
+        other = "another" if found.digest(_previous(slot)) else "no"
+        raise ValueError(
+            f"slot {slot.name}: wanted the variant that it had before, found {other} {_previous(slot)}: "
+            "deploy the model that it is to have"
+        )
+    return None
+
+
+def _is_back(slot: Slot, prior: SlotState, found: Found) -> bool:
+    """Whether the slot holds the older one of its two, and its state says so: twice back is once back."""
+    serving, standby = found.entry(slot.name), found.entry(_previous(slot))
+    if not serving or not standby or not serving.modified_at or not standby.modified_at:
+        return False
+    state = found.states.get(slot.name)
+    older = serving.digest == prior.variant or serving.modified_at <= standby.modified_at
+    return older and state is not None and state.variant == serving.digest

@@ -1,0 +1,115 @@
+"""The operations between deploys: what an owner looks at, undoes, and clears away."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import FunctionCommand, Host, State, operation
+
+from ollama_slots import drift, names, plan, registry, table
+from ollama_slots import rollback as back
+from ollama_slots.commands import UNREADABLE, Commands, read, say_once, take
+from ollama_slots.facts import HostStored, ModelDetails, SlotStatus
+from ollama_slots.found import Found
+from ollama_slots.look import look, planned
+from ollama_slots.prune import lines, listing
+from ollama_slots.published import Answers, Unknown
+from ollama_slots.settings import Settings
+from ollama_slots.step import Step
+from ollama_slots.targets import targets
+
+
+@operation()
+def status(settings: Settings) -> Commands:
+    """Fails the host with a line for each thing that is not as declared. Ends a run with the slot table.
+
+    + settings: of this host
+
+    What cannot be known is not as declared: a host that cannot be read, an Ollama that does not answer. A base
+    that moved in its registry counts too; a registry that cannot be asked from here is a notice.
+
+    Idempotency: it changes nothing.
+    """
+    seen = host.get_fact(SlotStatus, settings=settings)
+    if seen is None:
+        told, rows = ["it could not be read, so its slots are unknown; see the message above"], [table.UNKNOWN]
+    else:
+        differences = [*seen.differences, *drift.moved(settings, seen.found, _answers(settings, seen.found))]
+        told, rows = [str(it) for it in differences], table.rows(settings, seen.found, seen.faults)
+    if told:
+        if not host.state.is_executing:
+            for line in told:
+                say_once(host.name, line)
+        yield FunctionCommand(_tell, (told, rows), {})
+        return
+    if host.state.is_executing:
+        table.report(host, rows)
+    host.noop("every slot, unit and file is as declared")
+
+
+def _answers(settings: Settings, found: Found) -> Answers:
+    models = {names.parse(it.model).key: it.model for it in targets(settings, found)}
+    answers = {key: registry.ask(it, settings.pull_insecure, shape=False) for key, it in models.items()}
+    for key, answer in answers.items():
+        if isinstance(answer, Unknown):
+            say_once(host.name, f"{models[key]}: its registry cannot be asked from here ({answer.why})")
+    return answers
+
+
+def _tell(state: State, host: Host, lines: list[str], rows: list[table.Row]) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+    """What differs; then the host's part of the table, so that the table comes last."""
+    for line in lines:
+        host.log_styled(line, fg="red", log_func=logger.error)
+    table.report(host, rows)
+    return False
+
+
+@operation()
+def rollback(settings: Settings) -> Commands:
+    """Slots go back to the variant that they had before, by the rotation by which they left it.
+
+    + settings: of this host; ``rollback`` names a slot, or all of them
+
+    The state and the Modelfile follow. What the data declare is as it was, so the next deploy would go forward
+    again: it is told.
+
+    Idempotency: a slot that holds the older one of its two variants is left alone.
+    """
+    yield from take(settings, _to_what_was, "no slot has an older variant to go back to")
+    found = read(settings) if host.state.is_executing else None
+    if found and found.listed is not None and found.runners is not None:
+        for step in planned(settings, look(settings, found)):
+            say_once(host.name, f"the next deploy would: {step}")
+
+
+def _to_what_was(settings: Settings, found: Found, first: bool) -> list[Step]:  # noqa: ARG001 (as take calls)
+    details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+    if details is None:
+        raise ValueError(UNREADABLE)
+    return back.steps(settings, found, details)
+
+
+@operation()
+def prune(settings: Settings) -> Commands:
+    """What this tool brought and nothing declares any more is listed, and removed where ``prune`` says so.
+
+    + settings: of this host
+
+    What someone else made or pulled is never touched (prune.py).
+
+    Idempotency:
+
+    + without ``prune`` it changes nothing
+    + each removal is planned from what the host has then: after the last there is nothing more to remove
+    """
+    yield from take(settings, _to_remove, "nothing is removed")
+
+
+def _to_remove(settings: Settings, found: Found, first: bool) -> list[Step]:
+    stored = host.get_fact(HostStored)
+    if stored is None:
+        raise ValueError(UNREADABLE)
+    rows = listing(settings, found, stored)
+    if first and rows:
+        for line in lines(settings, rows):
+            say_once(host.name, line)
+    return [row.step for row in rows if row.step and settings.prune]

@@ -1,0 +1,44 @@
+"""Two runs on one host: the second one waits for the first, bounded, and says so."""
+
+from itertools import repeat
+from typing import Any
+
+import pytest
+
+from ollama_slots import commands
+from ollama_slots.settings import Settings
+from tests.unit.deploys import AB, ALL
+from tests.unit.fake import Asked, Run, answers
+from tests.unit.world import World
+
+BUSY = ["== busy", "the rotation of slot one, begun at 10:30:00 as process 7"]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "LOOK_AGAIN_SECONDS", 0)
+
+
+def host(ready: World, times: int) -> dict[str, Any]:
+    """A host that is busy so many times."""
+    left = repeat(BUSY, times)
+    return answers(ready, AB) | {"== units": Asked(lambda: next(left, None) or ready.probe())}
+
+
+def test_it_goes_on_when_the_other_one_is_done(ready: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    done = Run(ALL, AB, gpu=host(ready, 3))
+    assert (done.failed, done.changed) == (set(), {"gpu": False})
+    told = [it for it in caplog.messages if "waits for the rotation of slot one, begun at 10:30:00" in it]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("operation", ALL)
+def test_it_gives_up_in_the_end_and_says_who_holds_the_host(
+    ready: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, operation: Any
+) -> None:
+    monkeypatch.setattr(Settings, "lock_seconds", 0)
+    done = Run([operation], AB, gpu=host(ready, 10**9), other=answers(ready, AB))
+    assert done.failed == {"gpu"}
+    assert "waited 0 s for the rotation of slot one, begun at 10:30:00 as process 7; try again" in caplog.text
+    assert ready.faults(AB) == {}

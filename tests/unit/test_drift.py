@@ -1,0 +1,255 @@
+"""A status tells of all that is not as declared, and of nothing else: what a deploy would do is what it says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from ollama_slots import drift, names
+from ollama_slots.difference import MODELFILES
+from ollama_slots.found import Shown
+from ollama_slots.plan import questions
+from ollama_slots.published import Missing, Published, Unknown
+from ollama_slots.residency import doubtful, faults
+from ollama_slots.settings import Settings
+from tests.unit.declared import declared
+from tests.unit.test_plan_converges import HISTORY, History, host, live
+from tests.unit.world import World, deployed
+
+AB = declared("a:1b", "b:1b", max_loaded_models=9)
+
+
+def said(world: World, settings: Settings = AB, **found: Any) -> list[str]:
+    """What there is to tell of the slots; ``found`` in place of what the world shows."""
+    seen = world.found().model_copy(update=found)
+    details = world.details(questions(settings, seen)) if drift.unsure(settings, seen) else None
+    return [str(it) for it in drift.slots(settings, seen, details)]
+
+
+def change_by_hand(world: World) -> None:
+    world.create("one:latest", "FROM b:1b\nPARAMETER num_ctx 4096\n")
+
+
+def move_base(world: World) -> None:
+    world.publish("a:1b", weights="another a:1b")
+    world.pull("a:1b")
+
+
+def evict(world: World) -> None:
+    del world.runners[world.tags["a:1b"].weights]
+
+
+def lose_weights(world: World) -> None:
+    world.lost.add(world.tags["a:1b"].weights)
+    evict(world)  # while they are in memory nobody looks for them on the disk: neither does a deploy
+
+
+def half_in_gpu(world: World) -> None:
+    world.gpu = (24000, 20000)
+    weights = world.tags["a:1b"].weights
+    world.runners[weights] = replace(world.runners[weights], in_gpu=0.5)
+
+
+def another_window(world: World) -> None:
+    weights = world.tags["a:1b"].weights
+    world.runners[weights] = replace(world.runners[weights], context=512)
+
+
+def edit_modelfile(world: World) -> None:
+    world.files[f"{MODELFILES}/one.Modelfile"] = "0" * 64
+
+
+def evict_and_edit(world: World) -> None:
+    evict(world)
+    edit_modelfile(world)
+
+
+def wrong_state(world: World) -> None:
+    world.states["one"] = world.states["one"].model_copy(update={"weights": "f" * 64})
+
+
+def cut_off(world: World) -> None:
+    world.aside["one"] = world.tags["one:previous"]
+
+
+DAMAGE: dict[str, tuple[Callable[[World], Any], list[str]]] = {
+    "nothing": (lambda _: None, []),
+    "variant gone": (lambda it: it.tags.pop("one:latest"), ["a:1b at 4096 tokens, found nothing"]),
+    "state gone": (lambda it: it.states.pop("one"), ["a state of its variant, found none"]),
+    "changed by hand": (change_by_hand, ["one as it was made, {variant}, found another by hand, {now}"]),
+    "base moved": (move_base, ["it made from a:1b as that is now, {base}, found it made from {was}"]),
+    "base gone": (
+        lambda it: it.tags.pop("a:1b"),
+        ["it made from a:1b that is on the host, found it made from {was}"],
+    ),
+    "weights gone": (
+        lose_weights,
+        [
+            "the weights of a:1b on the disk, found none",
+            "it resident as declared, found that it is not in memory",
+        ],
+    ),
+    "evicted": (evict, ["it resident as declared, found that it is not in memory"]),
+    "in main memory": (
+        half_in_gpu,
+        ["it resident as declared, found that only 500000000 of its 1000000000 bytes are in GPU memory"],
+    ),
+    "wrong window in memory": (
+        another_window,
+        ["it resident as declared, found that its context is 512 tokens, not 4096"],
+    ),
+    "Modelfile edited": (edit_modelfile, [f"{MODELFILES}/one.Modelfile as it was made, found another"]),
+    "Modelfile gone": (
+        lambda it: it.files.pop(f"{MODELFILES}/one.Modelfile"),
+        [f"{MODELFILES}/one.Modelfile as it was made, found none"],
+    ),
+    "state wrong": (
+        wrong_state,
+        [
+            "its state to say weights {weights}, found ffffffffffff",
+            "it resident as declared, found that it is not in memory",
+        ],
+    ),
+    "rotation cut off": (cut_off, ["no rotation under way, found one that was cut off"]),
+    "two things": (
+        evict_and_edit,
+        [
+            f"{MODELFILES}/one.Modelfile as it was made, found another",
+            "it resident as declared, found that it is not in memory",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_slot_that_is_not_as_declared_is_told_of_with_all_that_differs(what: str) -> None:
+    world = deployed(AB)
+    was, variant = world.tags["a:1b"], world.tags["one:latest"].digest
+    damage, lines = DAMAGE[what]
+    damage(world)
+    digests = {
+        "variant": variant[:12],
+        "now": world.tags["one:latest"].digest[:12] if "one:latest" in world.tags else "",
+        "was": was.digest[:12],
+        "base": world.tags["a:1b"].digest[:12] if "a:1b" in world.tags else "",
+        "weights": was.weights[:12],
+    }
+    assert said(world) == [f"slot one: wanted {line.format(**digests)}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lines"),
+    [
+        (declared("c:1b", "b:1b"), ["slot one: wanted c:1b, found a:1b"]),
+        (declared("none", "b:1b"), ["slot one: wanted it empty, found a:1b"]),
+        (
+            declared("a:1b", "b:1b", slot1_system="Be brief."),
+            ["slot one: wanted it made from its Modelfile as declared, found it made from another"],
+        ),
+        (
+            declared("a:1b", "b:1b", slot1_num_ctx=8192),
+            [
+                "slot one: wanted it made from its Modelfile as declared, found it made from another",
+                "slot one: wanted 8192 tokens, found 4096 tokens",
+            ],
+        ),
+        (
+            declared("a:1b", "a:1b", shared_base="error"),
+            [
+                "shared_base: wanted no two slots with the same weights, found that one and two share the weights "
+                "of a:1b, and shared_base is error: give them different bases, or set shared_base to align",
+                "slot two: wanted a:1b, found b:1b",
+            ],
+        ),
+        (declared(None, None), []),
+    ],
+)
+def test_what_is_declared_anew_is_told_of(wanted: Settings, lines: list[str]) -> None:
+    assert said(deployed(AB), wanted) == lines
+
+
+def test_a_runner_whose_process_is_gone_is_told_of() -> None:
+    assert said(deployed(AB), live=frozenset()) == [
+        f"slot {name}: wanted it resident as declared, found that its process is gone" for name in ("one", "two")
+    ]
+
+
+@pytest.mark.parametrize(("keep_alive", "told"), [(-1, 2), ("24h", 0)])
+def test_a_runner_that_expires_is_told_of_where_it_is_to_stay(keep_alive: Any, told: int) -> None:
+    world = deployed(AB)
+    runners = tuple(
+        it.model_copy(update={"expires_at": "2026-01-15T10:35:00Z"}) for it in world.found().runners or ()
+    )
+    settings = declared("a:1b", "b:1b", keep_alive=keep_alive)
+    lines = said(world, settings, runners=runners)
+    assert len([it for it in lines if "found that it expires at 2026-01-15T10:35:00Z" in it]) == told == len(lines)
+
+
+def test_what_a_rotation_that_died_left_in_memory_is_told_of() -> None:
+    world = deployed(AB)
+    world.deploy(declared("c:1b", "b:1b"))
+    world.load("one:previous")
+    assert said(world, declared("c:1b", "b:1b")) == [
+        "one:previous: wanted it out of memory, for no slot uses it, found it in memory"
+    ]
+
+
+@pytest.mark.parametrize("silent", ["version", "listed", "runners"])
+def test_an_ollama_that_does_not_answer_is_no_pass(silent: str) -> None:
+    found = deployed(AB).found().model_copy(update={silent: None})
+    assert not drift.unsure(AB, found)
+    assert drift.slots(AB, found, None) == []
+    assert [str(it) for it in drift.service(AB, found)][-1] == (
+        "Ollama: wanted an answer at http://127.0.0.1:11434, found none: its slots are unknown"
+    )
+
+
+def test_a_host_without_anything_is_told_of_without_repetition() -> None:
+    assert said(World()) == [
+        f"slot {name}: wanted {model} at 4096 tokens, found nothing"
+        for name, model in (("one", "a:1b"), ("two", "b:1b"))
+    ]
+
+
+def judged_by_deploy(world: World, settings: Settings) -> bool:
+    """Whether a deploy would find the slots as declared, and the warm-up have nothing to load."""
+    found = world.found()
+    details = world.details(questions(settings, found)) if doubtful(settings, found) else None
+    return not world.plan(settings) and not any(why for _, why in faults(settings, found, details))
+
+
+@given(HISTORY)
+def test_nothing_is_told_where_and_only_where_a_deploy_has_nothing_to_do(history: History) -> None:
+    def deploy(world: World, wanted: Settings) -> None:
+        assert (not said(world, wanted)) is judged_by_deploy(world, wanted)  # after whatever happened to it
+        while planned := world.plan(wanted):
+            world.apply(planned[0])
+            assert (not said(world, wanted)) is judged_by_deploy(world, wanted)
+        world.warm_up()
+        assert said(world, wanted) == []
+
+    live(host(), history, deploy)
+
+
+@pytest.mark.parametrize(
+    ("what", "asked"), [("nothing", False), ("evicted", True), ("in main memory", True), ("two things", True)]
+)
+def test_details_are_asked_only_where_something_may_differ(what: str, asked: bool) -> None:
+    world = deployed(AB)
+    DAMAGE[what][0](world)
+    assert drift.unsure(AB, world.found()) is asked
+
+
+def test_a_base_that_moved_in_its_registry_is_a_difference() -> None:
+    world = deployed(declared("a:1b", "b:1b"))
+    found = world.found()
+    same = Published(found.digest("a:1b") or "", {}, Shown(weights="x"))
+    other = Published("f" * 64, {}, Shown(weights="x"))
+    keys = [names.parse(it).key for it in ("a:1b", "b:1b")]
+    [it] = drift.moved(declared("a:1b", "b:1b"), found, {keys[0]: same, keys[1]: other})
+    assert (it.what, it.wanted) == ("slot two", "b:1b as its registry has it now, ffffffffffff")
+    for unknown in (Missing(), Unknown("it is away")):
+        assert drift.moved(declared("a:1b", "b:1b"), found, dict.fromkeys(keys, unknown)) == []
+    assert drift.moved(declared("new:1b"), found, {names.parse("new:1b").key: other}) == []

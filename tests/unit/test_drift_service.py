@@ -1,0 +1,69 @@
+"""What a status tells of beside the slots: the two units, their files, and the environment of Ollama's process."""
+
+import pytest
+
+from ollama_slots import drift, render
+from ollama_slots.found import Found
+from tests.unit.deploys import AB
+from tests.unit.world import World
+
+UNITS: dict[str, tuple[dict[str, str], dict[str, str], list[str]]] = {
+    "no Ollama": ({"LoadState": "not-found"}, {}, ["ollama.service: wanted loaded, found not-found"]),
+    "Ollama disabled": ({"UnitFileState": "disabled"}, {}, ["ollama.service: wanted enabled, found disabled"]),
+    "Ollama static": ({"UnitFileState": "static"}, {}, []),
+    "file changed since": (
+        {"NeedDaemonReload": "yes"},
+        {},
+        ["ollama.service: wanted its files as systemd has read them, found them changed since"],
+    ),
+    "warm-up disabled": (
+        {},
+        {"UnitFileState": "disabled"},
+        ["ollama-warmup.service: wanted enabled, found disabled"],
+    ),
+    "warm-up failed": ({}, {"ActiveState": "failed"}, ["ollama-warmup.service: wanted active, found failed"]),
+    "no warm-up": (
+        {},
+        {"ActiveState": "inactive", "UnitFileState": ""},
+        [
+            "ollama-warmup.service: wanted enabled, found nothing",
+            "ollama-warmup.service: wanted active, found inactive",
+        ],
+    ),
+}
+
+
+def around(found: Found) -> list[str]:
+    """What there is to tell beside the slots."""
+    return [str(it) for it in [*drift.service(AB, found), *drift.warm_up(AB, found)]]
+
+
+@pytest.mark.parametrize("what", UNITS)
+def test_a_unit_that_is_not_as_it_should_be_is_told_of(ready: World, what: str) -> None:
+    ollama, warm_up, lines = UNITS[what]
+    ready.service |= ollama
+    ready.warmup |= warm_up
+    assert around(ready.found()) == lines
+
+
+@pytest.mark.parametrize("path", [render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT])
+def test_a_file_that_is_not_as_declared_is_told_of(ready: World, path: str) -> None:
+    ready.files[path] = "0" * 64
+    assert around(ready.found()) == [f"{path}: wanted its content as declared, found another"]
+    del ready.files[path]
+    assert around(ready.found()) == [f"{path}: wanted its content as declared, found no such file"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"OLLAMA_KEEP_ALIVE": "5m"}, "OLLAMA_KEEP_ALIVE=5m"),
+        ({}, "none"),
+        (None, "no process"),
+    ],
+)
+def test_a_process_without_the_environment_is_told_of(
+    ready: World, environ: dict[str, str] | None, found: str
+) -> None:
+    seen = ready.found().model_copy(update={"environ": environ})
+    assert around(seen)[0] == f"Ollama's process: wanted OLLAMA_KEEP_ALIVE=-1, found {found}"

@@ -1,0 +1,162 @@
+"""What the warm-up writes for Prometheus: its script as it runs on a host, against an engine of canned answers."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ollama_slots import render
+from tests.unit.declared import declared
+
+CURL = """#!/bin/sh
+for url; do :; done
+cd "$ENGINE" || exit
+case $url in
+*/api/version) [ ! -e silent ] ;;
+*/api/generate)
+    case $* in
+    *'"model":"one:latest"'*) ;;
+    *) [ ! -e broken ] || { echo '{"error":"unable to load model"}' && exit 22; }
+       [ ! -e small ] || echo '{"models":[]}' >ps ;;
+    esac
+    printf '{"done":true}\\n0.125' ;;
+*) cat "${url##*/}" ;;
+esac
+"""
+SLOTS = ("one", "o.e", "ne")  # a name that is another's pattern, and one that is another's end
+Sample = tuple[str, str, float]
+
+
+def all_but_resident(slot: str, size: int) -> set[Sample]:
+    return {
+        ("ollama_slot_load_seconds", slot, 0.125),
+        ("ollama_slot_gpu_bytes", slot, size),
+        ("ollama_slot_context_tokens", slot, 4096),
+    }
+
+
+class Host:
+    """A directory that is a host's: the slots' state, the engine's answers, and where the metrics go."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics" / "ollama-slots.prom"
+        for name in ("bin", "engine", "metrics", "slots"):
+            (path / name).mkdir()
+        (path / "bin" / "curl").write_text(CURL)
+        (path / "bin" / "curl").chmod(0o755)
+        runners = []
+        for number, name in enumerate(SLOTS, 1):
+            digest = str(number) * 64
+            state = (
+                f"model=a:1b\nbase={digest}\nweights=w{number}\ncontext=4096\nvariant={digest}\nloaded={digest}\n"
+            )
+            (path / "slots" / f"{name}.slot").write_text(state)
+            size = number * 10**9
+            runners.append({"digest": digest, "size": size, "size_vram": size, "context_length": 4096})
+        listed = {"models": [{"name": it, **runner} for it, runner in zip(SLOTS, runners, strict=True)]}
+        for endpoint in ("ps", "tags"):
+            text = json.dumps(listed, separators=(",", ":"))
+            (path / "engine" / endpoint).write_text(text)
+
+    def warm_up(self, *arguments: str, said: str = "", fails: bool = False) -> None:
+        script = render.warm_up(declared("a:1b", api_seconds=1), needs_gpu=True)[render.WARM_UP_SCRIPT][1]
+        text = script.replace("state_dir=/var/lib/ollama-slots\n", f"state_dir={self.path}/slots\n")
+        assert text != script
+        environ = {
+            **os.environ,
+            "PATH": f"{self.path}/bin:{os.environ['PATH']}",
+            "ENGINE": str(self.path / "engine"),
+            "STATE_DIRECTORY": str(self.metrics.parent),
+        }
+        command = ["sh", "-c", f"umask 077\n{text}", "ollama-warmup", *arguments]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+        assert bool(done.returncode) is fails, done.stdout + done.stderr
+        assert said in done.stdout
+
+    def happens(self, what: str) -> None:
+        (self.path / "engine" / what).touch()
+
+    def samples(self) -> set[Sample]:
+        """What the reference parser reads: name, slot and value."""
+        families = list(text_string_to_metric_families(self.metrics.read_text()))
+        assert [it.name for it in families] == [
+            "ollama_slot_resident",
+            "ollama_slot_load_seconds",
+            "ollama_slot_gpu_bytes",
+            "ollama_slot_context_tokens",
+        ]
+        assert all(it.type == "gauge" and it.documentation.endswith(".") for it in families)
+        samples = [it for family in families for it in family.samples]
+        assert all(set(it.labels) == {"slot"} and it.timestamp is None for it in samples)
+        return {(it.name, it.labels["slot"], it.value) for it in samples}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def test_slots_that_are_resident_have_their_figures(host: Host) -> None:
+    host.warm_up(said="one: resident after 0.125 s, 1.00 GB in GPU memory, context 4096")
+    assert host.samples() == {
+        *(("ollama_slot_resident", slot, 1) for slot in SLOTS),
+        *all_but_resident("one", 10**9),
+        *all_but_resident("o.e", 2 * 10**9),
+        *all_but_resident("ne", 3 * 10**9),
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "left"),
+    [
+        ("broken", {"one"}),
+        ("small", set()),  # the last load evicted the first
+        ("silent", set()),
+    ],
+)
+def test_after_a_warm_up_that_failed_a_slot_is_not_resident_and_nothing_else_is_known(
+    host: Host, what: str, left: set[str]
+) -> None:
+    host.warm_up()
+    host.happens(what)
+    host.warm_up(fails=True)
+    assert {it for it in host.samples() if it[0] == "ollama_slot_resident"} == {
+        ("ollama_slot_resident", slot, float(slot in left)) for slot in SLOTS
+    }
+    assert {slot for name, slot, _ in host.samples() if name != "ollama_slot_resident"} == left
+
+
+def test_when_the_unit_stops_no_slot_is_proven_any_more(host: Host) -> None:
+    host.warm_up()
+    host.happens("silent")
+    host.warm_up("stop")
+    assert host.samples() == {("ollama_slot_resident", slot, 0) for slot in SLOTS}
+
+
+def test_everybody_may_read_it_whatever_the_umask_and_nothing_else_is_left(host: Host) -> None:
+    host.warm_up()
+    assert host.metrics.stat().st_mode & 0o777 == 0o644
+    assert list(host.metrics.parent.iterdir()) == [host.metrics]
+
+
+def in_the_way(host: Host) -> None:
+    host.metrics.with_name(f"{host.metrics.name}.new").mkdir()
+
+
+def no_directory(host: Host) -> None:
+    host.metrics.unlink()
+    host.metrics.parent.rmdir()
+
+
+@pytest.mark.parametrize("damage", [in_the_way, no_directory])
+def test_slots_are_warmed_though_it_cannot_be_written(host: Host, damage: Callable[[Host], None]) -> None:
+    host.warm_up()
+    before = host.metrics.read_text()
+    damage(host)
+    host.warm_up(said="<4>the metrics could not be written to")
+    assert not host.metrics.exists() or host.metrics.read_text() == before

@@ -1,0 +1,188 @@
+"""What would keep a deploy from ending well, and what cannot be checked."""
+
+from typing import Any
+
+import pytest
+
+from ollama_slots import registry
+from ollama_slots.found import Shown
+from ollama_slots.operations import models, preflight, service
+from ollama_slots.preflight import bytes_to_pull, foreseen, notices, refusals, to_pull
+from ollama_slots.published import Answer, Answers, Missing, Published, Unknown
+from ollama_slots.settings import Settings
+from ollama_slots.targets import targets
+from tests.unit.declared import declared
+from tests.unit.deploys import ALL
+from tests.unit.fake import Run, answers
+from tests.unit.test_memory import LLAMA
+from tests.unit.world import GB, World, deployed, digest
+
+A, B = "registry.ollama.ai/library/a:1b", "registry.ollama.ai/library/b:1b"
+AB = declared("a:1b", "b:1b")
+
+
+def published(name: str, gigabytes: float = 1, info: dict[str, Any] | None = None) -> Published:
+    """As World.publish has it: the weights are known by the name."""
+    weights = digest("weights", name)
+    shown = Shown(weights=weights, trained_context=131072, model_info=info or {})
+    return Published(digest("manifest", name, weights, {}), {weights: int(gigabytes * GB), "t" * 64: 1000}, shown)
+
+
+def refused(world: World, settings: Settings, said: Answers) -> list[str]:
+    found = world.found()
+    return refusals(settings, targets(settings, found), found, world.details(["a:1b", "b:1b"]), said)
+
+
+def test_a_host_that_has_room_is_not_refused() -> None:
+    room = World(disk=5 * GB, gpu=(24576, 24000))
+    assert refused(room, AB, {A: published("a:1b"), B: published("b:1b")}) == []
+
+
+def test_a_model_that_its_registry_does_not_have_names_its_slot_and_its_key() -> None:
+    [line] = refused(World(), AB, {A: published("a:1b"), B: Missing()})
+    assert line == "slot two: wanted b:1b, its registry has no such model: correct slot2_model"
+
+
+def test_what_is_there_already_may_be_gone_from_its_registry() -> None:
+    assert refused(deployed(AB), AB, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("free", "headroom", "fits"),
+    [(2.0, 0, False), (2.001, 0, True), (3.0, 1, False), (3.08, 1, True), (0, 0, False), (None, 9, True)],
+)
+def test_the_disk_has_to_hold_what_is_pulled_and_the_headroom(
+    free: float | None, headroom: int, fits: bool
+) -> None:
+    world = World(disk=None if free is None else int(free * GB) // 1024 * 1024)
+    settings = declared("a:1b", "b:1b", disk_headroom_gib=headroom)
+    lines = refused(world, settings, {A: published("a:1b"), B: published("b:1b")})
+    assert (lines == []) is fits
+    assert fits or "wanted 2.0 GB for a:1b and b:1b and" in lines[0]
+
+
+def test_layers_that_are_there_are_not_pulled_and_parts_only_in_part() -> None:
+    said = {A: published("a:1b", 4)}
+    weights = said[A].shown.weights
+    details = World().details([])
+
+    def left(**blobs: int) -> int:
+        return bytes_to_pull(["a:1b"], details.model_copy(update={"blobs": blobs or None}), said)
+
+    assert left() == 4 * GB + 1000
+    assert left(**{weights: 4 * GB}) == 1000
+    assert left(**{weights: 3 * GB}) == GB + 1000
+    assert left(**{weights: 5 * GB}) == 1000  # blocks are a little more than bytes
+    assert left(**{"f" * 64: GB}) == 4 * GB + 1000
+
+
+def test_weights_that_two_models_share_are_pulled_once() -> None:
+    twin = Published(digest("twin"), published("a:1b", 4).layers | {"p" * 64: 5}, Shown(weights="x"))
+    said: Answers = {A: published("a:1b", 4), B: twin}
+    assert bytes_to_pull(["a:1b", "b:1b"], World().details([]), said) == 4 * GB + 1005
+
+
+def test_slots_that_do_not_fit_are_named_with_the_windows_that_would() -> None:
+    settings = declared("a:1b", "b:1b", slot1_num_ctx=32768, gpu_memory_gib=8, require_gpu=True)
+    [line] = refused(World(), settings, {A: published("a:1b", 4, LLAMA), B: published("b:1b", 2, LLAMA)})
+    assert line.startswith("GPU memory: wanted 13.5 GB (one 10.58, two 2.88")
+    assert "found 8.6 GB" in line
+    assert line.endswith("with slot1_num_ctx=6656, slot2_num_ctx=4096 they would fit")
+
+
+def test_models_that_do_not_fit_with_any_window() -> None:
+    settings = declared("a:1b", gpu_memory_gib=3, require_gpu=True)
+    [line] = refused(World(), settings, {A: published("a:1b", 4, LLAMA)})
+    assert line.endswith("no windows would fit: choose smaller models")
+
+
+def test_slots_that_need_no_gpu_are_not_measured_against_it() -> None:
+    settings = declared("a:1b", gpu_memory_gib=3, require_gpu=False)
+    assert refused(World(), settings, {A: published("a:1b", 4)}) == []
+
+
+def told(world: World, settings: Settings, said: Answers) -> list[str]:
+    found = world.found()
+    return notices(settings, targets(settings, found), found, world.details(["a:1b", "b:1b"]), said)
+
+
+def test_what_cannot_be_checked_is_said() -> None:
+    said: Answers = {A: Unknown("it answered 500 Internal Server Error"), B: published("b:1b")}
+    assert told(World(), declared("a:1b", "b:1b", require_gpu=True), said) == [
+        "a:1b: its registry cannot be asked from here (it answered 500 Internal Server Error): "
+        "the host's own pull decides",
+        "the GPU memory is unknown, so whether the slots fit is not checked: gpu_memory_gib tells it",
+        "b:1b: its shape is unknown, so only its weights are counted",
+    ]
+
+
+def test_a_host_without_a_gpu_has_nothing_to_be_told() -> None:
+    assert told(World(), AB, {A: published("a:1b", 1, LLAMA), B: published("b:1b", 1, LLAMA)}) == []
+
+
+def test_what_is_foreseen_is_what_is_there_after_the_pulls() -> None:
+    world = World()
+    found, details = world.found(), world.details(["a:1b", "b:1b"])
+    wanted = targets(AB, found)
+    assert to_pull(wanted, details) == ["a:1b", "b:1b"]
+    ahead, then = foreseen(found, details, {A: published("a:1b"), B: published("b:1b")})
+    world.pull("a:1b")
+    world.pull("b:1b")
+    for name in ("a:1b", "b:1b"):
+        assert ahead.digest(name) == world.found().digest(name)
+        assert then.weights(name) == world.details([name]).weights(name)
+    assert to_pull(wanted, then) == []
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, **said: Answer) -> None:
+    monkeypatch.setattr(registry, "ask", lambda model, *_, **__: said[model.partition(":")[0]])
+
+
+def test_a_deploy_that_would_fail_ends_before_anything_is_changed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked(monkeypatch, a=published("a:1b"), b=Missing())
+    world, other = World(most=3), deployed(AB, World(most=3))
+    done = Run(ALL, AB, gpu=answers(world, AB), other=answers(other, AB))
+    assert done.failed == {"gpu"}
+    assert world.tags == {}
+    assert world.most == 3  # not even Ollama was restarted
+    assert len(done.commands["gpu"]) == 2
+    assert "b:1b, its registry has no such model" in caplog.text
+    assert other.faults(AB) == {}
+
+
+def test_the_models_alone_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(monkeypatch, a=published("a:1b"), b=Missing())
+    world = World()
+    assert Run([models], AB, gpu=answers(world, AB)).failed == {"gpu"}
+    assert world.tags == {}
+
+
+def test_ollama_that_does_not_run_yet_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(monkeypatch, a=Missing(), b=Missing())
+    silent = World().probe()[:-3]
+    done = Run([preflight], AB, gpu=answers(World(), AB) | {"== units": silent})
+    assert done.failed == set()
+    assert done.changed == {"gpu": False}
+
+
+def test_a_dry_run_tells_of_what_comes_after_the_pulls(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    asked(monkeypatch, a=published("a:1b", 4), b=published("b:1b", 2))
+    Run([preflight, service, models], AB, dry=True, gpu=answers(World(), AB))
+    for line in (
+        "pull a:1b, 4000 MB, for slot one",
+        "pull b:1b, 2000 MB, for slot two",
+        "slot one: a:1b at 4096 tokens, made",
+        "slot two: b:1b at 4096 tokens, made",
+        "slot one: a:1b holds 4.01 GB of GPU memory at the most",
+    ):
+        assert len([it for it in caplog.messages if line in it]) == 1, line
+
+
+def test_a_host_as_declared_asks_no_registry(monkeypatch: pytest.MonkeyPatch, ready: World) -> None:
+    asked(monkeypatch)  # and falls over whoever asks
+    assert Run(ALL, AB, gpu=answers(ready, AB)).failed == set()

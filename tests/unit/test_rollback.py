@@ -1,0 +1,149 @@
+"""Slots go back to what they had before."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots.rollback import steps
+from ollama_slots.settings import Settings
+from ollama_slots.step import Rotate, Step
+from ollama_slots.upkeep import rollback
+from tests.unit.declared import declared
+from tests.unit.fake import Asked, Run, answers
+from tests.unit.world import Killed, World, deployed
+
+BEFORE, AFTER = declared("a:1b", "b:1b", "c:1b"), declared("a:1b", "new:1b", "other:1b")
+
+
+def one(name: str) -> Settings:
+    return declared("a:1b", "new:1b", "other:1b", rollback=name)
+
+
+@pytest.fixture
+def world() -> World:
+    """Slots two and three have changed their models."""
+    return deployed(AFTER, deployed(BEFORE))
+
+
+def planned(world: World, settings: Settings) -> list[Step]:
+    found = world.found()
+    return steps(settings, found, world.details(list(world.tags)))
+
+
+def go_back(world: World, settings: Settings) -> None:
+    taken: list[str] = []
+    while found := planned(world, settings):
+        assert str(found[0]) not in taken, "it was done, and is still to do"
+        taken.append(str(found[0]))
+        world.apply(found[0])
+
+
+def test_each_slot_that_has_changed_goes_back(world: World) -> None:
+    assert [str(it) for it in planned(world, AFTER)] == [
+        "slot two: b:1b at 4096 tokens, back in place of new:1b, the old one unloaded after",
+        "slot three: c:1b at 4096 tokens, back in place of other:1b, the old one unloaded after",
+    ]
+    go_back(world, AFTER)
+    assert world.settled(BEFORE)
+    assert world.faults(BEFORE) == {}
+    assert {it.digest for it in world.runners.values()} == {
+        world.tags[f"{name}:latest"].digest for name in ("one", "two", "three")
+    }
+
+
+def test_the_slot_that_is_named_goes_back_alone(world: World) -> None:
+    go_back(world, one("three"))
+    assert world.settled(declared("a:1b", "new:1b", "c:1b"))
+
+
+def test_going_back_twice_is_going_back_once(world: World) -> None:
+    go_back(world, AFTER)
+    assert planned(world, AFTER) == []
+    assert planned(world, one("two")) == []
+
+
+def test_the_next_deploy_goes_forward_again_and_that_can_be_undone_too(world: World) -> None:
+    go_back(world, AFTER)
+    assert [str(it) for it in world.plan(AFTER)] == [
+        "slot two: new:1b at 4096 tokens, in place of b:1b, the old one unloaded after",
+        "slot three: other:1b at 4096 tokens, in place of c:1b, the old one unloaded after",
+    ]
+    world.deploy(AFTER)
+    assert world.settled(AFTER)
+    go_back(world, AFTER)
+    assert world.settled(BEFORE)
+
+
+@pytest.mark.parametrize("lives", range(20))
+def test_a_rollback_that_died_is_finished_by_the_next(world: World, lives: int) -> None:
+    world.lives = lives
+    with suppress(Killed):
+        go_back(world, AFTER)
+    world.lives = None
+    for name in ("two:latest", "three:latest"):
+        assert world.tags[name].weights not in world.lost
+    world.warm_up()
+    go_back(world, AFTER)
+    assert planned(world, AFTER) == []
+    assert world.settled(BEFORE)
+
+
+def test_a_slot_that_never_changed_has_nothing_to_go_back_to(world: World) -> None:
+    with pytest.raises(
+        ValueError, match="slot one: wanted the variant that it had before, found another one:previ"
+    ):
+        planned(world, one("one"))
+    assert planned(deployed(BEFORE), BEFORE) == []
+
+
+def test_what_somebody_else_put_in_its_place_is_not_gone_back_to(world: World) -> None:
+    world.create("two:previous", "FROM a:1b\nPARAMETER num_ctx 1024\n")
+    with pytest.raises(ValueError, match="found another two:previous"):
+        planned(world, one("two"))
+    assert [str(it).split(":")[0] for it in planned(world, AFTER)] == ["slot three"]
+
+
+def test_what_has_lost_its_weights_is_not_gone_back_to(world: World) -> None:
+    world.lost.add(world.tags["two:previous"].weights)
+    assert [str(it).split(":")[0] for it in planned(world, AFTER)] == ["slot three"]
+
+
+def test_the_weights_that_another_slot_uses_stay(world: World) -> None:
+    shared = declared("a:1b", "a:1b")
+    world = deployed(shared, deployed(declared("a:1b", "b:1b")))
+    [step] = planned(world, shared)
+    assert isinstance(step, Rotate)
+    assert not step.unload_old
+    assert step.alone
+
+
+def test_a_rollback_names_a_slot_or_all() -> None:
+    with pytest.raises(PyinfraError, match="rollback: expected all or the name of a slot, found 'five'"):
+        one("five")
+
+
+def run(world: World, settings: Settings, **more: Any) -> Run:
+    def back() -> None:
+        world.apply(planned(world, settings)[0])
+
+    host = answers(world, settings) | {"HUP PIPE": Asked(back)}
+    return Run([rollback], settings, gpu=host, **more)
+
+
+def test_a_run_goes_back_and_tells_what_the_next_deploy_would_do(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    done = run(world, AFTER)
+    assert done.changed == {"gpu": True}
+    assert world.settled(BEFORE)
+    assert "the next deploy would: slot two: new:1b at 4096 tokens, in place of b:1b" in caplog.text
+    assert run(world, AFTER).changed == {"gpu": False}
+
+
+def test_a_run_on_a_slot_without_a_past_fails_and_changes_nothing(world: World) -> None:
+    before = dict(world.tags)
+    assert run(world, one("one")).failed == {"gpu"}
+    assert world.tags == before

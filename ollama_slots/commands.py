@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pyinfra import host, logger
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 from pyinfra.api.command import PyinfraCommand
+from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots import render
 from ollama_slots.facts import HostFound, script
@@ -19,10 +20,19 @@ from ollama_slots.residency import needs_gpu
 from ollama_slots.settings import Settings
 from ollama_slots.step import Pull, Remove, Step
 
+Answer = TypeVar("Answer")
 Commands = Generator[PyinfraCommand, None, None]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
 LOOK_AGAIN_SECONDS = 1
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
+
+
+def fact(kind: type[FactBase[Answer]], **arguments: Any) -> Answer | None:
+    """What there is to know of the host at hand; None where it cannot be known, of which the reason was told."""
+    try:
+        return cast("Answer | None", host.get_fact(kind, **arguments))
+    except PyinfraError:  # the last host that was left is out of reach
+        return None
 
 
 def read(settings: Settings) -> Found | None:
@@ -32,7 +42,7 @@ def read(settings: Settings) -> Found | None:
     """
     end = time.monotonic() + settings.lock_seconds
     while True:
-        found = host.get_fact(HostFound, settings=settings)
+        found = fact(HostFound, settings=settings)
         if found is None or found.busy is None:
             return found
         if time.monotonic() > end:
@@ -98,12 +108,12 @@ def install(files: dict[str, tuple[str, str]], paths: Iterable[str]) -> StringCo
     return script(render.host_script("install"), *arguments)
 
 
-def command(step: Step, settings: Settings, found: Found) -> PyinfraCommand:
+def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
     """A step as the one command that takes it on the host."""
     url, lock_seconds = settings.ollama_url, settings.lock_seconds
     if isinstance(step, Pull):
         pull = script(
-            render.host_script("engine", "bases", "pull"),
+            render.host_script("engine", "store", "bases", "pull"),
             url,
             step.model,
             str(settings.pull_insecure).lower(),
@@ -111,15 +121,16 @@ def command(step: Step, settings: Settings, found: Found) -> PyinfraCommand:
             settings.pull_seconds,
             lock_seconds,
             "yes" if step.ours else "no",
+            step.damaged or "",
         )
-        return FunctionCommand(_show, (pull,), {})
+        return FunctionCommand(perform, (pull,), {})
     if isinstance(step, Remove):
         text = render.host_script("engine", "store", "bases", "remove")
         what = (step.unload or "", step.put_back or "", step.forget or "", *step.delete)
-        return script(text, url, lock_seconds, *what)
+        return FunctionCommand(perform, (script(text, url, lock_seconds, *what),), {})
     name = step.target.slot.name
     flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)
-    return script(
+    rotate = script(
         render.host_script("engine", "store", "rotate"),
         url,
         render.keep_alive(settings),
@@ -133,11 +144,15 @@ def command(step: Step, settings: Settings, found: Found) -> PyinfraCommand:
         " ".join(step.known),
         *("yes" if flag else "no" for flag in flags),
     )
+    return FunctionCommand(perform, (rotate,), {})
 
 
-def _show(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """Runs a long command whose every line is for people to see while it runs."""
-    succeeded, _ = host.run_shell_command(command, print_output=True, **connector_arguments(host))
+def perform(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+    """Runs a script of ``host/``, whose every line is for people to see while it runs; whether it succeeded."""
+    succeeded, output = host.run_shell_command(command, print_output=True, **connector_arguments(host))
+    if not succeeded and not output.stderr_lines:  # a script that fails says why
+        message = "the connection broke, or the command was killed: the next run goes on from what the host has"
+        host.log_styled(message, fg="red", log_func=logger.error)
     return bool(succeeded)
 
 

@@ -137,6 +137,7 @@ class Details(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
+    damaged: dict[str, str] = Field(default_factory=dict)  # weights that are gone or cut, by canonical key
     gpu_total: int | None = None
     gpu_free: int | None = None
     flash: bool = False  # every GPU can do flash attention, as far as is known

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pyinfra import host
 
 from ollama_slots import names, plan, preflight, registry, render
-from ollama_slots.commands import UNREADABLE, say_once
+from ollama_slots.commands import UNREADABLE, fact, say_once
 from ollama_slots.facts import ModelDetails
 from ollama_slots.found import Details, Found
 from ollama_slots.published import Answers
@@ -39,7 +39,7 @@ def look(settings: Settings, found: Found) -> Sight:
     if plan.settled(settings, wanted, found, render.modelfile):
         details, answers = None, {}
     else:
-        details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+        details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
         if details is None:
             raise ValueError(UNREADABLE)
         models = preflight.to_pull(wanted, details)

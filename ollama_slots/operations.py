@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pyinfra import host, logger
+from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
 from ollama_slots import plan, render, table
-from ollama_slots.commands import UNREADABLE, Commands, connector_arguments, install, read, refuse, say_once, take
+from ollama_slots.commands import UNREADABLE, Commands, fact, install, perform, read, refuse, say_once, take
 from ollama_slots.difference import differing, lacking
 from ollama_slots.facts import ModelDetails, script
 from ollama_slots.found import Details, Found
@@ -153,7 +153,7 @@ def warm_up(settings: Settings) -> Commands:
     yield FunctionCommand(_warm, (settings,), {})
 
 
-def _warm(state: State, host: Host, settings: Settings) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+def _warm(state: State, host: Host, settings: Settings) -> bool:
     """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
     command = script(
         render.host_script("engine", "store", "warm"),
@@ -163,14 +163,12 @@ def _warm(state: State, host: Host, settings: Settings) -> bool:  # noqa: ARG001
         settings.lock_seconds,
         render.RESTARTED,
     )
-    warm, output = host.run_shell_command(command, **connector_arguments(host))
+    warm = perform(state, host, command)
     if not warm:
-        for line in output.output_lines:
-            host.log_styled(line, fg="red", log_func=logger.error)
         found = read(settings)
         if found is not None:
             table.report(host, table.rows(settings, found, _faults(settings, found)))
-    return bool(warm)
+    return warm
 
 
 @operation()
@@ -198,5 +196,5 @@ def _faults(settings: Settings, found: Found) -> list[tuple[Target, str | None]]
     """Each slot that is to hold a model, with what is wrong with it."""
     details: Details | None = None
     if doubtful(settings, found):
-        details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+        details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
     return faults(settings, found, details)

@@ -59,8 +59,9 @@ def steps(settings: Settings, wanted: list[Target], found: Found, details: Detai
                 model=them[0].model,
                 slots=tuple(it.slot.name for it in them),
                 ours=found.digest(them[0].model) is None or found.brought(them[0].model),
+                damaged=details.damaged.get(model),
             )
-            for them in missing.values()
+            for model, them in missing.items()
         ]
 
     held = holdings(settings, {details.weights(it.model) for it in wanted}, found, details)

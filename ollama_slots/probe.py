@@ -72,22 +72,26 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     if len(lines) < 2 * len(models):
         raise ValueError("an answer of /api/show is missing")
     shown: dict[str, Shown] = {}
+    damaged: dict[str, str] = {}
     for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
         if status == "000":
             raise ValueError("Ollama stopped answering")
         answer = Shown.of(json.loads(body)) if status == "200" else None
-        if answer and answer.weights not in parts["missing"]:
+        if answer and answer.weights in parts["missing"]:
+            damaged[names.parse(model).key] = answer.weights
+        elif answer:
             shown[names.parse(model).key] = answer
     memory = [
         [int(figure) for figure in line.split(",")] for line in parts["gpu"] if re.fullmatch(r"[\d, ]+", line)
     ]
     return Details(
         shown=shown,
+        damaged=damaged,
         gpu_total=sum(total for total, _ in memory) << 20 if memory else None,
         gpu_free=sum(free for _, free in memory) << 20 if memory else None,
         flash=bool(parts["compute"]) and all(_does_flash_attention(it) for it in parts["compute"]),
         disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
-        blobs=_blobs(parts["blobs"]) if parts["blobs"] else None,
+        blobs=_blobs(parts["blobs"], parts["missing"]) if parts["blobs"] else None,
     )
 
 
@@ -96,11 +100,11 @@ def _does_flash_attention(compute_capability: str) -> bool:
     return bool(re.fullmatch(r"\d+\.\d", compute_capability)) and 6 <= float(compute_capability) != 7.2
 
 
-def _blobs(lines: list[str]) -> dict[str, int]:
+def _blobs(lines: list[str], missing: list[str]) -> dict[str, int]:
     blobs: dict[str, int] = {}
     for name, blocks in (line.rsplit(" ", 1) for line in lines):
         layer = re.fullmatch(r"sha256-([0-9a-f]{64})(-partial)?", name)
-        if layer:
+        if layer and (layer[2] or layer[1] not in missing):
             blobs[layer[1]] = int(blocks) * 512
     return blobs
 

@@ -7,7 +7,7 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 
 from ollama_slots import drift, names, plan, registry, table
 from ollama_slots import rollback as back
-from ollama_slots.commands import UNREADABLE, Commands, read, say_once, take
+from ollama_slots.commands import UNREADABLE, Commands, fact, read, say_once, take
 from ollama_slots.facts import HostStored, ModelDetails, SlotStatus
 from ollama_slots.found import Found
 from ollama_slots.look import look, planned
@@ -29,7 +29,7 @@ def status(settings: Settings) -> Commands:
 
     Idempotency: it changes nothing.
     """
-    seen = host.get_fact(SlotStatus, settings=settings)
+    seen = fact(SlotStatus, settings=settings)
     if seen is None:
         told, rows = ["it could not be read, so its slots are unknown; see the message above"], [table.UNKNOWN]
     else:
@@ -82,7 +82,7 @@ def rollback(settings: Settings) -> Commands:
 
 
 def _to_what_was(settings: Settings, found: Found, first: bool) -> list[Step]:  # noqa: ARG001 (as take calls)
-    details = host.get_fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+    details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
     if details is None:
         raise ValueError(UNREADABLE)
     return back.steps(settings, found, details)
@@ -105,7 +105,7 @@ def prune(settings: Settings) -> Commands:
 
 
 def _to_remove(settings: Settings, found: Found, first: bool) -> list[Step]:
-    stored = host.get_fact(HostStored)
+    stored = fact(HostStored)
     if stored is None:
         raise ValueError(UNREADABLE)
     rows = listing(settings, found, stored)

@@ -11,16 +11,18 @@ done
 [ $# -eq 0 ] || answers=$(curl "$@")
 echo "== show"
 printf '%s\n' "${answers-}"
-# The engine answers from a cache: that it shows a model does not say that its weights are there.
+# The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
+store=$(model_store)
 echo "== missing"
 printf '%s\n' "${answers-}" | grep -o 'FROM /[^\\]*/sha256-[0-9a-f]*' | sort -u | while read -r _ blob; do
-    [ -s "$blob" ] || echo "${blob##*sha256-}"
+    digest=${blob##*sha256-}
+    bytes=$(grep -rhoE "\"sha256:$digest\", *\"size\": *[0-9]+" "$store/manifests" | head -n 1 | grep -o '[0-9]*$')
+    [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || echo "$digest"
 done
 echo "== gpu"
 nvidia-smi --query-gpu=memory.total,memory.free --format=csv,noheader,nounits 2>/dev/null
 echo "== compute" # asked apart: drivers of before 2022 do not know the field, and answer nothing at all
 nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null
-store=$(model_store)
 echo "== disk"
 df -Pk "$store" 2>/dev/null | awk 'NR == 2 { print $4 }'
 echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes

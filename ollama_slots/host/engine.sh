@@ -58,6 +58,8 @@ answer() {
     esac
 }
 
+leaving='it is about to be unloaded'
+
 # prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows; prints
 # its bytes in GPU memory and its window, or what is wrong and fails.
 prove() {
@@ -65,6 +67,13 @@ prove() {
     [ -n "$found" ] || { echo "it is not in memory" && return 1; }
     context=$(printf '%s\n' "$found" | field context_length)
     case " $3 " in *" $context "*) ;; *) echo "its context is $context tokens, not $3" && return 1 ;; esac
+    # What was told to unload goes when it is idle, whoever asked for it since (server/sched.go, v0.32.15).
+    case $keep_alive in
+    *-*)
+        expires=$(printf '%s\n' "$found" | field expires_at)
+        expr "${expires:-9}" \> "$(date '+%Y-%m-%dT%H:%M:%S')" >/dev/null || { echo "$leaving" && return 1; }
+        ;;
+    esac
     size=$(printf '%s\n' "$found" | field size)
     in_gpu=$(printf '%s\n' "$found" | field size_vram)
     if [ "$4" = yes ] && [ "$in_gpu" != "$size" ]; then
@@ -124,7 +133,8 @@ delete() {
 one_at_a_time() {
     exec 9>>/run/ollama-slots.lock
     flock -w "$1" 9 || {
-        echo "waited $1 s for $(cat /run/ollama-slots.lock) on this host; try again when it is done" >&2 && exit 1
+        echo "waited $1 s for $(cat /run/ollama-slots.lock) on this host; try again when it is done" >&2
+        exit 1
     }
     echo "$2, begun at $(date '+%H:%M:%S') as process $$" >/run/ollama-slots.lock # for whoever waits
 }

@@ -4,6 +4,10 @@
 url=$1
 shift
 
+readable() { # what a damaged file has that is no text, is left out
+    LC_ALL=C tr -cd '[:print:]\n'
+}
+
 # Not in the middle of a rotation: what is read then would be acted on after its end.
 exec 9>>/run/ollama-slots.lock
 if ! flock -s -n 9; then
@@ -25,11 +29,11 @@ if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo
 echo "== files"
 sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
 echo "== states"
-grep -s '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null
+grep -as '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null | readable
 echo "== aside" # slots whose rotation died: see store.sh
 ls "$(model_store)/.ollama-slots" 2>/dev/null
 echo "== bases" # that this tool pulled: see bases.sh
-grep -s '' /var/lib/ollama-slots/bases
+grep -as '' /var/lib/ollama-slots/bases | readable
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
 grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null | sort -u

@@ -1,14 +1,16 @@
 # Pulls one model, with a line of progress every few seconds. Done only if the last word is success.
-# Follows engine.sh and bases.sh.
-# Arguments: URL MODEL INSECURE(true|false) STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no)
+# Follows engine.sh, store.sh and bases.sh.
+# Arguments: URL MODEL INSECURE(true|false) STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
 url=$1 model=$2 insecure=$3 stall_seconds=$4 total_seconds=$5 lock_seconds=$6
 ours=$7                       # yes: it is recorded as brought by this tool
+damaged=$8                    # weights that are not whole, or none
 keep_alive='' load_seconds='' # nothing is loaded here
 
 number() { # number KEY LINE
     printf '%s\n' "$2" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
 
+[ -z "$damaged" ] || rm -f "$(model_store)/blobs/sha256-$damaged"
 curl -sSN --max-time "$total_seconds" --speed-limit 1 --speed-time "$stall_seconds" \
     -d "{\"model\":\"$model\",\"insecure\":$insecure}" "$url/api/pull" 2>&1 | {
     last='' lines=0 before=0 before_at=$(date +%s) moved=0 moved_at=$before_at

@@ -23,11 +23,12 @@ pass_on() {
 one_at_a_time "$lock_seconds" "a removal"
 [ -z "$unloaded" ] || unload "$unloaded"
 if [ -n "$interrupted" ]; then
-    use_store "$interrupted" && put_back "$interrupted" || exit 1
+    why=$(use_store "$interrupted" && put_back "$interrupted" 2>&1) ||
+        { echo "cannot put $interrupted:previous back: ${why:-Ollama does not run}" >&2; exit 1; }
 fi
 for model in "$@"; do
     pass_on "$model" || exit 1
-    why=$(delete "$model") || { printf '%s\n' "cannot delete $model: $why" >&2 && exit 1; }
+    why=$(delete "$model") || { printf '%s\n' "cannot delete $model: $why" >&2; exit 1; }
     [ ! -e "$bases" ] || note "$model" || exit 1
 done
 [ -z "$forgotten" ] || rm -f "$state_dir/$forgotten.slot" "$modelfiles/$forgotten.Modelfile" \

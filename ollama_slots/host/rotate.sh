@@ -61,13 +61,13 @@ fi
 why=$(set_aside "$name" 2>&1) || fail "cannot set $name:previous aside: $why"
 if [ -n "$modelfile" ]; then
     made=$(OLLAMA_HOST=$url timeout "$load_seconds" ollama create "$name:previous" -f "$candidate" 2>&1) ||
-        { put_back "$name" && fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"; }
+        { put_back "$name"; fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"; }
     new=$(digest_of "$name:previous")
 else
     new=$(value variant "previous/$name") # which may be switched to already, by a run that died
 fi
 old=$(digest_of "$name:latest") broken=''
-[ -n "$new" ] || { put_back "$name" && fail "its candidate $name:previous is not there"; }
+[ -n "$new" ] || { put_back "$name"; fail "its candidate $name:previous is not there"; }
 
 if [ "$new" = "$old" ]; then
     put_back "$name"
@@ -89,4 +89,4 @@ if ! write_states; then
     echo "slot $name: holds the new model, but its state could not be written" >&2
     exit 1
 fi
-[ -z "$broken" ] || { printf '%s\n' "slot $name: was switched, and does not answer: $broken" >&2 && exit 1; }
+[ -z "$broken" ] || { printf '%s\n' "slot $name: was switched, and does not answer: $broken" >&2; exit 1; }

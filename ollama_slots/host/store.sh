@@ -52,12 +52,13 @@ put_back() {
         [ -e "$store/blobs/${blob##*/}" ] || [ ! -e "$blob" ] || ln "$blob" "$store/blobs/"
     done
     if [ -e "$aside/manifest" ]; then
-        place "$aside/manifest" "$1:previous"
+        # A link, which a full disk has room for as well.
+        ln -f "$aside/manifest" "${aside%/*}/.manifest" && mv "${aside%/*}/.manifest" "$(manifest "$1:previous")"
     elif [ -e "$(manifest "$1:latest")" ]; then
         place "$(manifest "$1:latest")" "$1:previous"
     else
         delete "$1:previous" # a new slot, whose first candidate failed
-    fi
+    fi || return # it stays set aside, for the next run to put back
     rm -rf "$aside"
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -42,30 +44,27 @@ def tunnel(host: Host) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        "ssh",
-        "-F",
-        str(SSH_CONFIG),
-        "-S",
-        "none",
-        "-N",
-        "-L",
-        f"127.0.0.1:{port}:127.0.0.1:11434",
-        host.name,
-    ]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    # Again and again: the host may be rebooted meanwhile.
+    forward = f"-L 127.0.0.1:{port}:127.0.0.1:11434 -o ServerAliveInterval=1 -o ServerAliveCountMax=2"
+    command = f"while :; do ssh -F '{SSH_CONFIG}' -S none -N {forward} {host.name}; sleep 0.2; done"
+    process = subprocess.Popen(
+        ["sh", "-c", command], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         until("the tunnel is open", lambda: listens("127.0.0.1", port))
         yield url
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
 
 
 @contextmanager
-def asking(host: Host, model: str) -> Iterator[Record]:
-    """Asks a model without pause for the time of the ``with``."""
+def asking(host: Host, model: str, pause: float = 0) -> Iterator[Record]:
+    """Asks a model again and again for the time of the ``with``.
+
+    + pause: seconds between an answer and the next request
+    """
     record, stop = Record(), threading.Event()
     request = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
 
@@ -80,6 +79,7 @@ def asking(host: Host, model: str) -> Iterator[Record]:
                 except (requests.RequestException, ValueError) as error:
                     record.failures.append(str(error)[:200])
                 record.seconds.append(time.monotonic() - start)
+                stop.wait(pause)
 
     with tunnel(host) as url:
         thread = threading.Thread(target=ask, args=(url,), daemon=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.found import Shown
+from ollama_slots.names import parse
 from ollama_slots.probe import parse_details
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -108,6 +109,12 @@ def test_what_is_on_the_disk() -> None:
     )
     assert details.disk_free == 7 * 1024
     assert details.blobs == {A: 4096, B: 2048}
+
+
+def test_weights_that_are_not_whole_are_no_weights_and_no_bytes_on_the_disk() -> None:
+    output = ["== show", shown(), "200", "== missing", A, "== gpu", "== compute", "== disk", "7", "== blobs"]
+    details = parse_details(["x:7b"], [*output, f"sha256-{A} 8", f"sha256-{B} 8"])
+    assert (details.weights("x:7b"), details.damaged, details.blobs) == (None, {parse("x:7b").key: A}, {B: 4096})
 
 
 def test_a_disk_that_is_not_told_of_is_unknown() -> None:

@@ -56,8 +56,9 @@ def test_a_base_without_its_weights_is_pulled_again() -> None:
     """The engine goes on listing a model, and showing it, whose blob is gone."""
     world = deployed(ABC)
     world.restart()
-    world.lost.add(world.tags["b:1b"].weights)
-    assert world.plan(ABC) == [Pull("b:1b", ("two",))]
+    weights = world.tags["b:1b"].weights
+    world.lost.add(weights)
+    assert world.plan(ABC) == [Pull("b:1b", ("two",), damaged=weights)]
     world.deploy(ABC)
     world.warm_up()
     assert world.faults(ABC) == {}

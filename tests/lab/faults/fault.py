@@ -1,0 +1,99 @@
+"""What a fault is, and the stage on which it is made."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.lab.fleet import Host, Project, Run
+
+LOCK = "/run/ollama-slots.lock"
+STORE = "/usr/share/ollama/.ollama/models"
+
+
+@dataclass
+class Stage:
+    """A deployed host whose slots are being asked, and what the deploy that met the fault came to."""
+
+    project: Project
+    gpu1: Host
+    gpu2: Host
+    path: Path  # a directory for what the fault needs
+    data: tuple[str, ...] = ()
+    limit: str = "gpu1"
+    run: Run = field(default_factory=lambda: Run(-1, ""))
+    seconds: float = 0
+
+    def deploy(
+        self,
+        *data: str,
+        during: Callable[[subprocess.Popen[str]], object] = lambda _: None,
+    ) -> None:
+        """The deploy that meets the fault, on the hosts of ``limit``.
+
+        + data: KEY=VALUE of --data
+        + during: what is done while it runs, given its process
+        """
+        self.data = data
+        options = ["--limit", self.limit, *(word for it in data for word in ("--data", it))]
+        start = time.monotonic()
+        process = self.project.start(*options)
+        try:
+            during(process)
+            said, _ = process.communicate(timeout=300)
+        finally:
+            process.kill()
+        self.run, self.seconds = Run(process.returncode, said), time.monotonic() - start
+
+    def rotating(self) -> bool:
+        """Whether a rotation is under way on gpu1."""
+        return self.gpu1.run(f"flock -s -n {LOCK} true", check=False).returncode == 1
+
+    def reading(self) -> bool:
+        """Whether gpu1 is being read."""
+        return self.gpu1.run(f"flock -n {LOCK} true", check=False).returncode == 1
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the table.
+
+    + code: the exit code of the deploy that meets it
+    + says: a pattern that the line has which tells of it
+    + loses: whether requests are lost by the fault itself, whatever a deploy does
+    + again: whether the next deploy declares the same; else what the hosts had before
+    """
+
+    play: Callable[[Stage], None]
+    code: int
+    says: str
+    loses: bool
+    again: bool
+
+    @property
+    def title(self) -> str:
+        """What goes wrong, in words."""
+        return " ".join((self.play.__doc__ or "").split()).removesuffix(".")
+
+    def message(self, run: Run) -> str | None:
+        """What the deploy said of it, without the host's name; None where it said nothing of it."""
+        lines = [re.sub(r"^\s*(--> )?(\[gpu\d\] )?", "", line) for line in run.output.splitlines()]
+        return next((line.strip() for line in lines if re.search(self.says, line)), None)
+
+
+FAULTS: list[Fault] = []
+
+
+def fault(
+    code: int, says: str, loses: bool = False, again: bool = True
+) -> Callable[[Callable[[Stage], None]], None]:
+    """Puts a function that makes a fault, deploys, and takes the cause away again, into the table."""
+
+    def register(play: Callable[[Stage], None]) -> None:
+        FAULTS.append(Fault(play, code, says, loses, again))
+
+    return register

@@ -1,0 +1,146 @@
+"""An Ollama that is killed, stopped, not there, or in somebody's way."""
+
+from __future__ import annotations
+
+from subprocess import Popen
+
+from tests.lab.faults.fault import STORE, Stage, fault
+from tests.lab.fleet import SLOTS, Host, model, until
+
+OTHER = model("smollm2-chat:135m")  # which no slot has
+PROCESS = "systemctl show -p MainPID --value ollama"
+
+
+def kill(host: Host) -> None:
+    """Kills the server; systemd starts it again."""
+    host.run(f"kill -9 $({PROCESS})")
+
+
+def hot(host: Host) -> None:
+    """Waits until the warm-up that came with Ollama's start is over."""
+    until("the warm-up is over", lambda: host.active("ollama-warmup") == "active", 90)
+
+
+@fault(0, "slot coding-primary|Ollama runs with", loses=True)
+def stopped(stage: Stage) -> None:
+    """Ollama is stopped."""
+    stage.gpu1.run("systemctl stop ollama")
+    stage.deploy()
+
+
+@fault(1, "slot coding-primary: .*", loses=True)
+def killed_in_the_making(stage: Stage) -> None:
+    """Ollama is killed in a rotation, its candidate not made yet."""
+
+    def go(_: Popen[str]) -> None:
+        until("a rotation is under way", stage.rotating)
+        kill(stage.gpu1)
+
+    stage.deploy(f"slot1_model={OTHER}", during=go)
+    hot(stage.gpu1)
+
+
+@fault(1, "slot coding-primary: .*", loses=True)
+def killed_in_the_load(stage: Stage) -> None:
+    """Ollama is killed in a rotation, its candidate being loaded."""
+    previous = stage.gpu1.made().get("coding-primary:previous")
+
+    def go(_: Popen[str]) -> None:
+        until("it is made", lambda: stage.gpu1.made().get("coding-primary:previous") != previous, every=0.01)
+        kill(stage.gpu1)
+
+    stage.deploy(f"slot1_model={OTHER}", during=go)
+    hot(stage.gpu1)
+
+
+@fault(1, "slot coding-primary: .*|Ollama stopped answering|does not answer", loses=True)
+def killed_after_the_switch(stage: Stage) -> None:
+    """Ollama is killed in a rotation, its names just exchanged."""
+    manifest = f"{STORE}/manifests/registry.ollama.ai/library/coding-primary/latest"
+    before = stage.gpu1.out(f"sha256sum <{manifest}")
+
+    def go(_: Popen[str]) -> None:
+        stage.gpu1.run(
+            f"while [ \"$(sha256sum <{manifest})\" = '{before}' ]; do sleep 0.01; done; kill -9 $({PROCESS})"
+        )
+
+    stage.deploy(f"slot1_model={OTHER}", during=go)
+    hot(stage.gpu1)
+
+
+@fault(0, "yes$", loses=True)
+def runner_killed(stage: Stage) -> None:
+    """A slot's runner is killed."""
+    weights = stage.gpu1.weights("backup")
+    stage.gpu1.run(f"kill -9 $(pgrep -f [s]ha256-{weights})")
+    stage.deploy()
+
+
+@fault(1, "ollama.service.*(Exec|203|failed)|does not answer", loses=True)
+def missing(stage: Stage) -> None:
+    """Ollama is stopped, and its program is missing."""
+    stage.gpu1.run("systemctl stop ollama && mv /usr/local/bin/ollama /usr/local/bin/ollama.away")
+    try:
+        stage.deploy("api_seconds=3")
+    finally:
+        stage.gpu1.run("mv /usr/local/bin/ollama.away /usr/local/bin/ollama")
+
+
+@fault(1, "expected Ollama's ollama.service, found it not-found", loses=True)
+def no_unit(stage: Stage) -> None:
+    """Ollama has no unit."""
+    unit = "/etc/systemd/system/ollama.service"
+    stage.gpu1.run(f"systemctl stop ollama && mv {unit} {unit}.away && systemctl daemon-reload")
+    try:
+        stage.deploy()
+    finally:
+        stage.gpu1.run(f"mv {unit}.away {unit} && systemctl daemon-reload")
+
+
+@fault(1, "Ollama does not answer", loses=True)
+def port_taken(stage: Stage) -> None:
+    """Another program has Ollama's port."""
+    stage.gpu1.run(
+        "systemctl stop ollama && systemd-run --quiet --unit=taker systemd-socket-activate -a --inetd "
+        "-l 127.0.0.1:11434 printf 'HTTP/1.0 404 Not Found\\r\\n\\r\\n'"
+    )
+    try:
+        stage.deploy("api_seconds=3")
+    finally:
+        stage.gpu1.run("systemctl stop taker")
+
+
+@fault(0, "yes$", loses=True)
+def unloaded(stage: Stage) -> None:
+    """Every slot is unloaded by hand."""
+    for slot in SLOTS:
+        stage.gpu1.run(f"ollama stop {slot}")
+    stage.deploy()
+
+
+@fault(1, "the candidate does not answer: ", again=False)
+def a_model_that_cannot_load(stage: Stage) -> None:
+    """The engine does not know the new model's architecture."""
+    stage.deploy(f"slot1_model={model('unknown-arch:135m')}")
+
+
+@fault(1, "GPU memory: wanted .* found 2.1 GB")
+def too_small_a_gpu(stage: Stage) -> None:
+    """The GPU is too small for what is declared."""
+    stage.gpu1.run("echo 2048 >/etc/simulated-gpu")
+    try:
+        stage.deploy("slot2_num_ctx=32768")
+    finally:
+        stage.gpu1.run("echo 24576 >/etc/simulated-gpu")
+
+
+@fault(1, "the GPU's driver is not ready after 3 s", loses=True)
+def no_driver(stage: Stage) -> None:
+    """Ollama was started before the GPU's driver, which does not come."""
+    assert stage.project.deploy("api_seconds=3", options=("-y", "--limit", "gpu1")).code == 0
+    stage.gpu1.run("mv /etc/simulated-gpu /etc/simulated-gpu.away && systemctl restart ollama")
+    try:
+        until("the warm-up is over", lambda: stage.gpu1.active("ollama-warmup") == "failed", 90)
+        stage.deploy("api_seconds=3")
+    finally:
+        stage.gpu1.run("mv /etc/simulated-gpu.away /etc/simulated-gpu")

@@ -1,0 +1,35 @@
+"""The lab's registry once more, at another port, as bad as a test wants it: nginx with directives of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import registry
+from tests.lab.fleet import REGISTRY, ROOT, listens, until
+
+UPSTREAM = REGISTRY.replace(":5000", ":5001")
+
+
+@contextmanager
+def upstream(path: Path, directive: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Serves the lab's models at UPSTREAM for the time of the ``with``.
+
+    + path: a directory for its configuration
+    + directive: of nginx, for the whole server: ``limit_rate 20m;``
+    """
+    text = (ROOT / "lab" / "nginx.conf").read_text()
+    text = text.replace(":5000", ":5001").replace("/run/ollama-slots/registry.pid", f"{path}/pid")
+    text = text.replace("default_type application/octet-stream;", directive, 1)
+    (path / "nginx.conf").write_text(text)
+    nginx = subprocess.Popen(
+        ["nginx", "-p", str(registry.TREE.parent), "-c", f"{path}/nginx.conf", "-g", "daemon off;"]
+    )
+    try:
+        until("the registry answers", lambda: listens("10.79.0.1", 5001))
+        yield nginx
+    finally:
+        nginx.kill()
+        nginx.wait(10)

@@ -23,6 +23,7 @@ from ollama_slots.step import Pull, Remove, Step
 Answer = TypeVar("Answer")
 Commands = Generator[PyinfraCommand, None, None]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
+BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
 LOOK_AGAIN_SECONDS = 1
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
 
@@ -33,6 +34,14 @@ def fact(kind: type[FactBase[Answer]], **arguments: Any) -> Answer | None:
         return cast("Answer | None", host.get_fact(kind, **arguments))
     except PyinfraError:  # the last host that was left is out of reach
         return None
+    except EOFError:  # of paramiko, where the connection breaks between two commands
+        complain(BROKE)
+        return None
+
+
+def complain(message: str) -> None:
+    """Tells what is wrong with the host at hand."""
+    host.log_styled(message, fg="red", log_func=logger.error)
 
 
 def read(settings: Settings) -> Found | None:
@@ -47,7 +56,7 @@ def read(settings: Settings) -> Found | None:
             return found
         if time.monotonic() > end:
             message = f"waited {settings.lock_seconds} s for {found.busy}; try again when it is done"
-            host.log_styled(message, fg="red", log_func=logger.error)
+            complain(message)
             return None
         say_once(host.name, f"waits for {found.busy}")
         time.sleep(LOOK_AGAIN_SECONDS)
@@ -149,10 +158,13 @@ def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
 
 def perform(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
     """Runs a script of ``host/``, whose every line is for people to see while it runs; whether it succeeded."""
-    succeeded, output = host.run_shell_command(command, print_output=True, **connector_arguments(host))
+    try:
+        succeeded, output = host.run_shell_command(command, print_output=True, **connector_arguments(host))
+    except EOFError:  # see fact
+        complain(BROKE)
+        return False
     if not succeeded and not output.stderr_lines:  # a script that fails says why
-        message = "the connection broke, or the command was killed: the next run goes on from what the host has"
-        host.log_styled(message, fg="red", log_func=logger.error)
+        complain(BROKE)
     return bool(succeeded)
 
 

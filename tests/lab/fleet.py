@@ -65,11 +65,13 @@ class Host:
         """What a command prints."""
         return self.run(command).stdout.strip()
 
-    def api(self, path: str, body: dict[str, Any] | None = None, method: str = "") -> dict[str, Any]:
+    def api(
+        self, path: str, body: dict[str, Any] | None = None, method: str = "", url: str = "http://127.0.0.1:11434"
+    ) -> dict[str, Any]:
         """An answer of Ollama's API, asked on the host."""
         data = f" -d '{json.dumps(body)}'" if body else ""
         method = f" -X {method}" if method else ""
-        answer = self.out(f"curl -sS --max-time 120{method}{data} http://127.0.0.1:11434{path}")
+        answer = self.out(f"curl -sS --max-time 120{method}{data} {url}{path}")
         return dict(json.loads(answer)) if answer else {}
 
     def tags(self) -> dict[str, dict[str, Any]]:

@@ -43,27 +43,6 @@ def test_a_driver_that_is_late_at_boot(gpu1: Host, figures: list[str]) -> None:
     assert journal.count("Ollama does not see the GPU, whose driver is ready: it is restarted, once") == 1
 
 
-@pytest.fixture
-def impatient(project: Project) -> None:
-    """The driver is not waited for as long as it may take on a real host."""
-    assert project.deploy("api_seconds=3", options=("-y", "--limit", "gpu1")).code == 0
-
-
-@pytest.mark.usefixtures("impatient", "no_driver")
-def test_a_driver_that_never_comes(project: Project, gpu1: Host) -> None:
-    """A failure that says why; Ollama answers on, and is not restarted for nothing."""
-    gpu1.run("systemctl restart ollama")
-    until("the warm-up is over", lambda: gpu1.active("ollama-warmup") != "activating", 90)
-    process = gpu1.out("systemctl show -p MainPID --value ollama")
-    run = project.deploy("api_seconds=3", options=("-y", "--limit", "gpu1"))
-    assert run.code == 1
-    assert run.lines("gpu1", "is loaded, and nothing of it is in GPU memory"), run.output
-    assert run.lines("gpu1", "the GPU's driver is not ready after 3 s"), run.output
-    assert gpu1.active("ollama-warmup") == "failed"
-    assert gpu1.out("systemctl show -p MainPID --value ollama") == process
-    assert gpu1.answers("backup")
-
-
 def test_a_driver_that_comes_later_is_made_good_by_a_deploy(project: Project, gpu1: Host) -> None:
     gpu1.run("touch /run/ollama-warmup.restarted")  # once was enough
     gpu1.run(f"mv {GPU} {GPU}.away && systemctl restart ollama")

@@ -82,9 +82,11 @@ def test_only_the_system_prompt_changes(project: Project, gpu1: Host, figures: l
 
 
 def test_two_slots_swap_their_models(project: Project, gpu1: Host) -> None:
+    """With one window for both, or each request would have the runner that they share meanwhile loaded again."""
+    assert project.deploy("slot3_num_ctx=8192").code == 0
     project.select(slot1_coding=model("smollm2:135m"), slot3_backup=model("smollm2-coder:135m"))
     with asking(gpu1, "coding-primary") as coding, asking(gpu1, "backup") as backup:
-        run = project.deploy()
+        run = project.deploy("slot3_num_ctx=8192")
     assert run.code == 0, run.output
     assert gpu1.parent("coding-primary") == model("smollm2:135m")
     assert gpu1.parent("backup") == model("smollm2-coder:135m")

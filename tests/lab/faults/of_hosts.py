@@ -41,7 +41,7 @@ def unreachable(stage: Stage) -> None:
         hosts.start("gpu2")
 
 
-@fault(1, "Authentication failed|EOF error|SSH")
+@fault(1, f"Authentication failed|EOF error|{BROKE}")
 def dropped_at_once(stage: Stage) -> None:
     """SSH breaks at the login."""
 

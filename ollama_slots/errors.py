@@ -15,6 +15,13 @@ def first_error(error: ValidationError) -> str:
     message = finding["msg"].removeprefix("Value error, ")
     if finding["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    found = repr(finding["input"])
-    shown = found if len(found) <= 60 else found[:57] + "..."
-    return f"{ascii(where)[1:-1][:120]}: {message}, found {shown}"
+    return f"{ascii(where)[1:-1][:120]}: {message}, found {shown(finding['input'])}"
+
+
+def shown(value: object) -> str:
+    """A value of whatever size and depth, as a message shows it."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested a thousand deep, or a number of more than 4300 digits
+        return f"{type(value).__name__} too large to be shown"
+    return text if len(text) <= 60 else text[:57] + "..."

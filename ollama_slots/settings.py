@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +12,11 @@ from pydantic.functional_validators import AfterValidator, PlainValidator
 from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots import names
-from ollama_slots.errors import first_error
+from ollama_slots.errors import first_error, shown
 
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
+# Brackets only around an IPv6 address: in others curl sees a range, and asks each address in it.
+URL = r"^http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 
 
 def _model(value: str) -> str:
@@ -43,24 +44,25 @@ def _parameter(value: object) -> object:
         return _text(value)
     if isinstance(value, list) and all(isinstance(it, str) for it in value):
         return [_text(it) for it in value]
-    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, bool | int | float) and abs(value) < 2**63:
         return value
-    raise ValueError(f"expected a number, true, false, text or a list of texts, found {value!r:.60}")
+    raise ValueError(f"expected a number, true, false, text or a list of texts, found {shown(value)}")
 
 
 def _keep_alive(value: object) -> object:
-    """As the engine takes it in a request: a number of seconds, or a duration of Go's."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """As the engine takes it in a request: a number of seconds, or a duration of Go's, which ends at 292 years."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
         return value
-    if isinstance(value, str) and re.fullmatch(r"-?([0-9]+(ms|s|m|h))+", value):
+    if isinstance(value, str) and len(value) <= 20 and re.fullmatch(r"-?([0-9]{1,6}(ms|s|m|h))+", value):
         return value
-    raise ValueError(f'expected seconds, -1 for ever, or a duration such as "24h", found {value!r:.60}')
+    expected = 'seconds (fewer than 10^9), -1 for ever, or a duration such as "24h"'
+    raise ValueError(f"expected {expected}, found {shown(value)}")
 
 
 def _require_gpu(value: object) -> object:
     if value == "auto" or isinstance(value, bool):
         return value
-    raise ValueError(f'expected "auto", true or false, found {value!r:.60}')
+    raise ValueError(f'expected "auto", true or false, found {shown(value)}')
 
 
 Text = Annotated[str, AfterValidator(_text)]
@@ -104,14 +106,12 @@ class Settings(BaseModel):
     slots: tuple[Slot, ...] = Field(min_length=1)
     shared_base: Literal["align", "error", "allow"] = "align"
     require_gpu: Annotated[Literal["auto"] | bool, PlainValidator(_require_gpu)] = "auto"
-    gpu_memory_gib: Annotated[float, Field(gt=0)] | None = None
-    disk_headroom_gib: Annotated[float, Field(ge=0)] = 2
+    gpu_memory_gib: Annotated[float, Field(gt=0, le=2**20)] | None = None
+    disk_headroom_gib: Annotated[float, Field(ge=0, le=2**20)] = 2
     pull_insecure: bool = False
     keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
-    max_loaded_models: Annotated[int, Field(gt=0)] | None = None
-    ollama_url: Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.:\[\]-]+$")] = (
-        "http://127.0.0.1:11434"
-    )
+    max_loaded_models: Annotated[int, Field(gt=0, le=1000)] | None = None
+    ollama_url: Annotated[str, StringConstraints(pattern=URL)] = "http://127.0.0.1:11434"
     rollback: str = "all"
     api_seconds: Seconds = 120
     load_seconds: Seconds = 600

@@ -128,6 +128,7 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("slot1_parameters", {"stop": '"'}),
         ("slot1_parameters", {"temperature": float("nan")}),
         ("slot1_parameters", {"temperature": float("inf")}),
+        ("slot1_parameters", {"seed": 2**63}),
         ("slot1_modelfile", "templates/gone.j2"),
         ("slot1_modelfile", "templates"),
         ("slot1_modelfile", 7),
@@ -146,15 +147,22 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("keep_alive", "for ever"),
         ("keep_alive", "1h'; reboot"),
         ("keep_alive", "1h\n"),
+        ("keep_alive", 10**9),
+        ("keep_alive", "9999999h"),  # 1,141 years: more than the engine's durations hold
+        ("keep_alive", "999999h999999h999999h"),
         ("keep_alive", 1.5),
         ("keep_alive", True),
         ("keep_alive", None),
         ("max_loaded_models", 0),
+        ("max_loaded_models", 1001),
         ("max_loaded_models", "5"),
         ("gpu_memory_gib", 0),
         ("gpu_memory_gib", "24"),
         ("gpu_memory_gib", float("nan")),
         ("gpu_memory_gib", float("inf")),
+        ("gpu_memory_gib", 1e308),  # in bytes it would be infinite
+        ("disk_headroom_gib", -1),
+        ("disk_headroom_gib", 1e308),
         ("prune", "yes"),
         ("prune", 1),
         ("prune_previous", None),
@@ -163,6 +171,8 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("ollama_url", "http://127.0.0.1:11434\n"),
         ("ollama_url", "http://a b"),
         ("ollama_url", "http://$(reboot)"),
+        ("ollama_url", "http://10.0.0.[1-9]"),  # to curl, nine addresses
+        ("ollama_url", "http://[1-9]:11434"),
         ("ollama_url", "http://"),
         ("ollama_url", 11434),
         *[
@@ -176,6 +186,25 @@ def test_a_bad_value_ends_in_one_line_that_names_host_and_key(key: str, value: A
     where = refused(**{key: value}).partition(":")[0]
     # Only a dict has keys of its own to name; how pydantic calls the members of a union is nobody's business.
     assert where.startswith(f"{key}.") if key == "slot1_parameters" and "." in where else where == key
+
+
+@pytest.mark.parametrize("key", [key for key in Settings.model_fields if key != "slots"])
+@pytest.mark.parametrize("depth", [900, 3000, 30_000])
+def test_no_depth_of_nesting_is_a_traceback(key: str, depth: int) -> None:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    assert refused(**{key: value}).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize("key", ["slot1_num_ctx", "keep_alive", "max_loaded_models", "api_seconds", "prune"])
+def test_a_number_of_too_many_digits_to_be_shown_is_refused_like_any_other(key: str) -> None:
+    assert refused(**{key: 10**5000}).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:11434", "http://ollama.example.com", "http://10.0.0.1:80"])
+def test_ollama_may_answer_elsewhere(url: str) -> None:
+    assert of(ollama_url=url).ollama_url == url
 
 
 @pytest.mark.parametrize("key", ["api_seconds", "load_seconds", "pull_seconds", "pull_stall_seconds"])

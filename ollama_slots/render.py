@@ -6,10 +6,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pyinfra.api.exceptions import PyinfraError
-
-from ollama_slots.settings import Parameter, Settings
+from ollama_slots import template
+from ollama_slots.settings import Settings
 from ollama_slots.targets import Target
 
 HOST_SCRIPTS = Path(__file__).parent / "host"
@@ -17,39 +15,6 @@ WARM_UP_SCRIPT = "/usr/local/lib/ollama-slots/ollama-warmup.sh"
 WARM_UP_UNIT = "/etc/systemd/system/ollama-warmup.service"
 RESTARTED = "/run/ollama-warmup.restarted"  # that Ollama was restarted for its GPU
 DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
-
-
-def _modelfile_value(value: bool | int | float | str) -> str:
-    """A value as a Modelfile spells it; text goes between triple quotes, which know no escape."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"""{value}"""' if isinstance(value, str) else str(value)
-
-
-def _each(value: Parameter) -> list[bool | int | float | str]:
-    return list(value) if isinstance(value, list) else [value]
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([".", "/"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # no HTML here
-    )
-    environment.filters.update(modelfile=_modelfile_value, each=_each)
-    return environment
-
-
-def _render(template: str, **values: object) -> str:
-    try:
-        return _environment().get_template(template).render(**values)
-    except Exception as error:  # a template is a user's code: whatever it raises is told of in one line
-        reason = " ".join(f"{error}".split()) or "no reason given"
-        raise PyinfraError(f"{template}: {type(error).__name__}: {reason:.200}") from None
 
 
 @cache
@@ -64,8 +29,9 @@ def keep_alive(settings: Settings) -> str:
 
 
 def modelfile(target: Target) -> str:
-    """The Modelfile of a slot's variant, from the slot's template."""
-    return _render(target.slot.modelfile, slot=target.slot, model=target.model, num_ctx=target.num_ctx)
+    """The Modelfile of a slot's variant. Raises ValueError as ``template.modelfile`` does."""
+    slot = target.slot
+    return template.modelfile(slot.modelfile, slot=slot, model=target.model, num_ctx=target.num_ctx)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -78,7 +44,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def drop_in(settings: Settings) -> str:
     """The drop-in of ``ollama.service``."""
-    return _render("templates/ollama-slots.conf.j2", environment=environment(settings))
+    return template.fill("templates/ollama-slots.conf.j2", environment=environment(settings))
 
 
 def warm_up(settings: Settings, needs_gpu: bool) -> dict[str, tuple[str, str]]:
@@ -92,6 +58,6 @@ def warm_up(settings: Settings, needs_gpu: bool) -> dict[str, tuple[str, str]]:
         "restarted": RESTARTED,
     }
     return {
-        WARM_UP_SCRIPT: ("755", _render("templates/ollama-warmup.sh.j2", **values)),
-        WARM_UP_UNIT: ("644", _render("templates/ollama-warmup.service.j2", **values)),
+        WARM_UP_SCRIPT: ("755", template.fill("templates/ollama-warmup.sh.j2", **values)),
+        WARM_UP_UNIT: ("644", template.fill("templates/ollama-warmup.service.j2", **values)),
     }

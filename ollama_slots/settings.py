@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.functional_validators import AfterValidator, PlainValidator
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots import names
+from ollama_slots import names, template
 from ollama_slots.errors import first_error, shown
 
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
@@ -95,6 +95,10 @@ class Slot(BaseModel):
             raise ValueError("parameters: num_ctx is set by slotN_num_ctx")
         if not _is_file(self.modelfile):
             raise ValueError(f"modelfile: expected a template, found no file {self.modelfile!r:.60}")
+        try:
+            template.modelfile(self.modelfile, slot=self, model=self.model or EMPTY, num_ctx=self.num_ctx)
+        except ValueError as error:
+            raise ValueError(f"modelfile: {error}") from None
         return self
 
 

@@ -77,8 +77,12 @@ def rollback(settings: Settings) -> Commands:
     yield from take(settings, _to_what_was, "no slot has an older variant to go back to")
     found = read(settings) if host.state.is_executing else None
     if found and found.listed is not None and found.runners is not None:
-        for step in planned(settings, look(settings, found)):
-            say_once(host.name, f"the next deploy would: {step}")
+        try:
+            told = [f"the next deploy would: {step}" for step in planned(settings, look(settings, found))]
+        except ValueError as error:
+            told = [f"the next deploy would be refused: {error}"]
+        for line in told:
+            say_once(host.name, line)
 
 
 def _to_what_was(settings: Settings, found: Found, first: bool) -> list[Step]:  # noqa: ARG001 (as take calls)

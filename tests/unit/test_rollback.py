@@ -143,6 +143,12 @@ def test_a_run_goes_back_and_tells_what_the_next_deploy_would_do(
     assert run(world, AFTER).changed == {"gpu": False}
 
 
+def test_a_run_tells_of_a_deploy_that_would_be_refused(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert run(world, declared("a:1b", "same:1b", "same:1b", shared_base="error")).changed == {"gpu": True}
+    assert "the next deploy would be refused: two and three share the weights of same:1b" in caplog.text
+
+
 def test_a_run_on_a_slot_without_a_past_fails_and_changes_nothing(world: World) -> None:
     before = dict(world.tags)
     assert run(world, one("one")).failed == {"gpu"}

@@ -36,7 +36,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
 
     def restart() -> None:
         world.restart()
-        world.most = settings.loaded_models
+        world.most, world.keep_alive = settings.loaded_models, str(settings.keep_alive)
 
     def step() -> None:
         world.apply(world.plan(settings)[0])

@@ -3,8 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots import selection
@@ -137,39 +135,3 @@ def test_no_depth_of_nesting_is_a_traceback(file: Path, key: str) -> None:
     for depth in range(850, 1010, 3):
         file.write_text(json.dumps(GOOD)[:-1] + f', "{key}": {"[" * depth}{"]" * depth}}}')
         assert complaint(selection.slot_models, file).isprintable()
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)
-NEARLY = st.dictionaries(
-    st.sampled_from([*GOOD, "slot4_experimental", "results", "all_metrics"]) | st.text(),
-    st.sampled_from(["a", "b:1b", None])
-    | st.dictionaries(
-        st.sampled_from(["a", "b", "c"]) | st.text(),
-        st.dictionaries(
-            st.sampled_from(["coding_composite", "general_composite", "tokens_per_sec"]), st.floats(0, 1) | JSON
-        ),
-    )
-    | JSON,
-)
-
-
-def holds(text: str) -> None:
-    """Success or one line, and nothing else."""
-    if why := complaint(lambda: selection.choose(selection.parse(text))):
-        assert why.isprintable()
-    else:
-        assert set(selection.choose(selection.parse(text))) == {1, 2, 3}
-
-
-@given(JSON | NEARLY)
-def test_any_json_ends_in_success_or_one_line(content: Any) -> None:
-    holds(json.dumps(content))
-
-
-@given(st.text() | st.text('{}[]",:slot1_coding ae0.'))
-def test_any_text_ends_in_success_or_one_line(text: str) -> None:
-    holds(text)

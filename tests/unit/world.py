@@ -79,6 +79,7 @@ class World:
     warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
     lost: set[str] = field(default_factory=set)  # weights whose file is gone
     most: int = 9
+    keep_alive: str = "-1"
     parallel: int = 1
     gpu: tuple[int, int] | None = None  # MiB: total, free
     disk: int | None = None  # bytes free
@@ -106,9 +107,9 @@ class World:
     def create(self, name: str, modelfile: str) -> None:
         """``ollama create``: the same instructions on the same base are the same manifest."""
         said = [line for line in modelfile.splitlines() if not line.startswith("#")]
-        [of] = [line.removeprefix("FROM ") for line in said if line.startswith("FROM ")]
+        of = next(line.removeprefix("FROM ") for line in said if line.startswith("FROM "))
         base = self.tags[of]
-        [window] = [int(line.split()[-1]) for line in said if line.startswith("PARAMETER num_ctx ")]
+        window = next(int(line.split()[-1]) for line in said if line.startswith("PARAMETER num_ctx "))
         self._change()
         self.clock += 1
         sha = digest(base.digest, *said[1:])
@@ -269,7 +270,7 @@ class World:
             "Id=ollama-warmup.service",
             *(f"{key}={value}" for key, value in self.warmup.items()),
             "== environ",
-            "OLLAMA_KEEP_ALIVE=-1",
+            f"OLLAMA_KEEP_ALIVE={self.keep_alive}",
             f"OLLAMA_MAX_LOADED_MODELS={self.most}",
             f"OLLAMA_NUM_PARALLEL={self.parallel}",
             "== gpu",

@@ -1,0 +1,47 @@
+"""What is written for a host, read as its reader there does."""
+
+import re
+
+from ollama_slots import render
+from ollama_slots.settings import Settings, Slot
+from ollama_slots.targets import Target
+
+
+def assert_written_as_declared(taken: Settings) -> None:
+    for slot in taken.slots:
+        written = render.modelfile(Target(slot, "mistral:7b", slot.num_ctx))
+        assert read_as_the_engine_does(written) == instructions(slot, "mistral:7b")
+    # Nothing that systemd expands, unquotes, or takes for another line.
+    _, section, *lines = render.drop_in(taken).splitlines()
+    assert section == "[Service]"
+    assert all(re.fullmatch(r'Environment="OLLAMA_[A-Z_]+=-?[0-9a-z]+"', line) for line in lines)
+    files = render.warm_up(taken, needs_gpu=True)
+    _, unit = files[render.WARM_UP_UNIT]
+    assert len(re.findall(r"^Timeout\w+=[0-9]{1,10}$", unit, re.MULTILINE)) == 2
+    # Nothing that sh does.
+    _, script = files[render.WARM_UP_SCRIPT]
+    assert re.search(r"^url=http://[A-Za-z0-9.:\[\]-]+\nkeep_alive='[-0-9a-z\"]+'\n", script, re.MULTILINE)
+
+
+def instructions(slot: Slot, model: str) -> list[tuple[str, str]]:
+    """What a slot's Modelfile is to say."""
+    values = [
+        (f"PARAMETER {name}", str(it).lower() if isinstance(it, bool) else str(it))
+        for name, value in slot.parameters.items()
+        for it in (value if isinstance(value, list) else [value])
+    ]
+    system = [("SYSTEM", slot.system)] if slot.system else []
+    return [("FROM", model), ("PARAMETER num_ctx", str(slot.num_ctx)), *values, *system]
+
+
+def read_as_the_engine_does(modelfile: str) -> list[tuple[str, str]]:
+    """A Modelfile's instructions: a text goes from triple quote to triple quote, less what is not printable."""
+    instruction = re.compile(r'(FROM|SYSTEM|PARAMETER [a-z_]+) (?:"""((?:(?!""").)*)"""|([^"\n]*))\n', re.DOTALL)
+    read, place = [], modelfile.index("\n") + 1  # after the comment
+    while place < len(modelfile):
+        match = instruction.match(modelfile, place)
+        assert match, modelfile[place:]
+        text = match[3] if match[2] is None else match[2]
+        read.append((match[1], "".join(it for it in text if it.isprintable() or it in "\t\r\n")))
+        place = match.end()
+    return read

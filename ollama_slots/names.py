@@ -46,8 +46,8 @@ def parse(text: str) -> Name:
 
     + text: the name, e.g. ``qwen2.5-coder:14b`` or ``registry.example.com:5000/team/model``
 
-    Raises ValueError with one line that says what is wrong with it. A scheme (``https://...``) and a digest
-    (``@sha256...``), which the engine drops or ignores, are refused: the name would not say what is pulled.
+    Raises ValueError with one line that says what is wrong with it. Besides what is no name to the engine, that
+    is one which it takes for another: with a scheme (``https://...``) or ``:local``, or a name of its cloud.
     """
     rest, tag = text, DEFAULT_TAG
     if text.rfind(":") > text.rfind("/"):

@@ -1,4 +1,4 @@
-"""What a host is to have: its data, checked in one place. Pure."""
+"""What a host is to have: its data, checked in one place. Pure but for the templates, which are tried."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ delete() {
 
 # one_at_a_time SECONDS WHAT: waits, bounded, for whoever changes this host's slots; a dead one's lock is gone.
 one_at_a_time() {
-    exec 9>>/run/ollama-slots.lock
+    (umask 077 && : >>/run/ollama-slots.lock) && exec 9>>/run/ollama-slots.lock # who can read it can hold it
     flock -w "$1" 9 || {
         echo "waited $1 s for $(cat /run/ollama-slots.lock) on this host; try again when it is done" >&2
         exit 1

@@ -9,7 +9,7 @@ readable() { # what a damaged file has that is no text, is left out
 }
 
 # Not in the middle of a rotation: what is read then would be acted on after its end.
-exec 9>>/run/ollama-slots.lock
+(umask 077 && : >>/run/ollama-slots.lock) && exec 9>>/run/ollama-slots.lock
 if ! flock -s -n 9; then
     echo "== busy"
     cat /run/ollama-slots.lock

@@ -51,7 +51,9 @@ write_states() { # the slot's first: it is what a run goes by that finds these h
 
 one_at_a_time "$lock_seconds" "the rotation of slot $name"
 use_store "$name" || fail "cannot tell where Ollama keeps its models: it does not run"
-install -d -m 755 "$modelfiles/previous" "$state_dir/previous" /run/ollama-slots || fail "cannot make its directories"
+# A system prompt is nobody's to read; a state is read by the warm-up, which is nobody.
+install -d -m 700 "$modelfiles" "$modelfiles/previous" /run/ollama-slots || fail "cannot make its directories"
+install -d -m 755 "$state_dir/previous" || fail "cannot make the directory of its state"
 if [ -n "$modelfile" ]; then
     printf '%s' "$modelfile" >"$candidate" || fail "cannot write $candidate"
 else

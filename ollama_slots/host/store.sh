@@ -16,7 +16,7 @@ model_store() {
 
 # use_store NAME: sets, for what follows, the store and where this slot's NAME:previous is set aside.
 use_store() {
-    store=$(model_store) && aside=$store/.ollama-slots/$1 && mkdir -p "${aside%/*}"
+    store=$(model_store) && aside=$store/.ollama-slots/$1 && install -d -m 700 "${aside%/*}"
 }
 
 # manifest NAME:TAG: the file of a variant's name, in the case that it has; or where it would be.

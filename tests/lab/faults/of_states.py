@@ -68,8 +68,8 @@ def drop_in(stage: Stage) -> None:
 @fault(0, "slot backup: .* made again: it was changed by hand")
 def stray(stage: Stage) -> None:
     """A slot's variant is made anew by hand."""
-    stage.gpu1.run(f"printf 'FROM {model('smollm2:135m')}\\nPARAMETER num_ctx 4096\\nSYSTEM Be rude.\\n' >/tmp/stray")
-    stage.gpu1.run("ollama create backup -f /tmp/stray && rm /tmp/stray")
+    modelfile = f"FROM {model('smollm2:135m')}\\nPARAMETER num_ctx 4096\\nSYSTEM Be rude.\\n"
+    stage.gpu1.run(f"printf '{modelfile}' >/tmp/stray && ollama create backup -f /tmp/stray && rm /tmp/stray")
     stage.deploy()
 
 

@@ -67,8 +67,8 @@ rollback = "all"
 # --- Bounds, in seconds ----------------------------------------------------------------------------------
 api_seconds = 120  # for Ollama's API to answer after a start
 load_seconds = 600  # for one model to load and answer one token
-pull_seconds = 6 * 3600  # for one pull
-pull_stall_seconds = 300  # for a pull in which no byte arrives
+pull_seconds = 6 * 3600  # for one pull; the next run goes on from there
+pull_stall_seconds = 300  # for a pull in which no byte arrives; that Ollama then checks all of it does not count
 
 # --- tasks/prune.py --------------------------------------------------------------------------------------
 # True: what this tool brought and nothing declares any more is removed; False: it is listed. For one run, with

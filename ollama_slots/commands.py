@@ -122,7 +122,7 @@ def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
     url, lock_seconds = settings.ollama_url, settings.lock_seconds
     if isinstance(step, Pull):
         pull = script(
-            render.host_script("engine", "store", "bases", "pull"),
+            render.host_script("engine", "store", "bases", "unfinished", "pull"),
             url,
             step.model,
             str(settings.pull_insecure).lower(),

@@ -1,40 +1,106 @@
 # Pulls one model, with a line of progress every few seconds. Done only if the last word is success.
-# Follows engine.sh, store.sh and bases.sh.
+# What it brought stays, for the next one to go on from, unless the disk is full.
+# Follows engine.sh, store.sh, bases.sh and unfinished.sh.
 # Arguments: URL MODEL INSECURE(true|false) STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
+trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
 url=$1 model=$2 insecure=$3 stall_seconds=$4 total_seconds=$5 lock_seconds=$6
 ours=$7                       # yes: it is recorded as brought by this tool
 damaged=$8                    # weights that are not whole, or none
 keep_alive='' load_seconds='' # nothing is loaded here
+look_seconds=2
+
+# stream: what the engine says, and now and then an empty line, so that silence is noticed, too. Where nobody reads
+# it any more the request ends, and with it the engine's pull.
+stream() {
+    curl -sSN --max-time "$total_seconds" -d "{\"model\":\"$model\",\"insecure\":$insecure}" "$url/api/pull" 2>&1 &
+    request=$!
+    (while sleep "$look_seconds" >/dev/null && echo; do :; done; kill "$request") 2>/dev/null &
+    wait "$request" 2>/dev/null
+    kill "$!" 2>/dev/null
+}
+
+# follow: shows the progress of a stream, until it ends, stalls, or nobody listens; fails but for success.
+follow() {
+    last='' at='' blob='' begun='' before=0 still=0
+    while IFS= read -r line; do
+        [ -n "$line" ] || { look && continue || return; }
+        last=$line
+        case $line in
+        *'"digest":"sha256:'*)
+            at=$line digest=${line##*sha256:}
+            begin "${digest%%\"*}"
+            ;;
+        esac
+    done
+    case $last in
+    *'"status":"success"'*) return 0 ;;
+    *'no space left on device'*)
+        digest=${last##*sha256-}
+        begin "${digest%%-*}" # of which it may have said nothing else
+        for blob in $begun; do
+            let_go "$blob" && discard "$blob"
+        done
+        fail "failed: no space left on device${begun:+, so what it had brought is removed again}"
+        ;;
+    *) fail "failed: $(printf '%s' "$last" | sed 's/.*"error":"\(.*\)".*/\1/')" ;;
+    esac
+}
+
+# begin DIGEST: the engine speaks of a blob. One that was there, and is not recorded, is not ours.
+begin() {
+    case $1 in "$blob" | *[!0-9a-f]* | '') return ;; esac
+    blob=$1 before=$(number completed "$at") before=${before:-0} still=0
+    case $there in *"sha256-$blob-partial"*) echo "$model: goes on from $((before / 1000000)) MB" ;; esac
+    case $there in *"sha256-$blob"*) [ -e "$unfinished/$blob" ] || return ;; esac
+    begun="$begun $blob"
+    record "$blob" "$model"
+}
+
+# look: what has come since the last look; fails if that is nothing for too long, or nobody listens.
+look() {
+    case $last in *'"verifying sha256 digest"'*) return 0 ;; esac # no byte is to come: it reads what it has
+    completed=$(number completed "$at") completed=${completed:-0} total=$(number total "$at")
+    speed=$(((completed - before) / look_seconds)) still=$((still + look_seconds))
+    [ "$completed" = "$before" ] || still=0
+    before=$completed
+    if [ "$still" -ge "$stall_seconds" ]; then
+        [ -z "$at" ] || { fail "stalled: $completed of $total bytes, none in $still s" || return; }
+        fail "stalled: its registry has not answered in $still s" || return
+    fi
+    [ "$speed" -le 0 ] || echo "$model: $((completed / 1000000)) of $((total / 1000000)) MB," \
+        "$((speed / 1000000)) MB/s, $(((total - completed) / speed)) s left"
+}
 
 number() { # number KEY LINE
     printf '%s\n' "$2" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
 
-[ -z "$damaged" ] || rm -f "$(model_store)/blobs/sha256-$damaged"
-curl -sSN --max-time "$total_seconds" --speed-limit 1 --speed-time "$stall_seconds" \
-    -d "{\"model\":\"$model\",\"insecure\":$insecure}" "$url/api/pull" 2>&1 | {
-    last='' lines=0 before=0 before_at=$(date +%s) moved=0 moved_at=$before_at
-    while IFS= read -r line; do
-        last=$line lines=$((lines + 1))
-        # A line comes every 60 ms; a look at the clock costs a process.
-        case $line in *'"completed":'*) [ $((lines % 16)) -eq 0 ] || continue ;; *) continue ;; esac
-        now=$(date +%s) total=$(number total "$line") completed=$(number completed "$line")
-        [ "$completed" = "$moved" ] || moved=$completed moved_at=$now
-        if [ $((now - moved_at)) -ge "$stall_seconds" ]; then
-            echo "pull of $model stalled: $completed of $total bytes, none in $stall_seconds s" >&2
-            exit 1
-        fi
-        [ $((now - before_at)) -ge 2 ] || continue
-        [ "$completed" -ge "$before" ] || before=0
-        speed=$(((completed - before) / (now - before_at)))
-        before=$completed before_at=$now
-        [ "$speed" -gt 0 ] || continue
-        echo "$model: $((completed / 1000000)) of $((total / 1000000)) MB, $((speed / 1000000)) MB/s," \
-            "$(((total - completed) / speed)) s left"
-    done
-    case $last in *'"status":"success"'*) exit 0 ;; esac
-    printf 'pull of %s failed: %s\n' "$model" "$(printf '%s' "$last" | sed 's/.*"error":"\(.*\)".*/\1/')" >&2
-    exit 1
-} || exit 1
+fail() {
+    printf 'pull of %s %s\n' "$model" "$*" >&2
+    return 1
+}
+
+use_blobs || { fail "failed: cannot tell where Ollama keeps its models: it does not run" || exit; }
+for blob in $(recorded); do
+    if [ -z "$(left "$blob")" ]; then
+        discard "$blob" # the engine has: no more than parts of it are there
+    elif ours "$blob"; then
+        in_pull "$blob" || usable "$blob" || discard "$blob"
+    else
+        rm -f "$unfinished/$blob"
+    fi
+done
+[ -z "$damaged" ] || rm -f "$blobs/sha256-$damaged"
+there=$(ls "$blobs" 2>/dev/null)
+stream | follow
+failed=$?
+for blob in $(recorded "$model"); do
+    if [ "$failed" -eq 0 ] || [ -z "$(left "$blob")" ]; then
+        rm -f "$unfinished/$blob"
+    elif let_go "$blob" && [ -e "$unfinished/$blob" ]; then # another run may have come and finished it
+        record "$blob" "$model" "$(left "$blob")"
+    fi
+done
+[ "$failed" -eq 0 ] || exit 1
 [ "$ours" = no ] || (one_at_a_time "$lock_seconds" "a record of a pull" && note_pulled "$model") ||
     echo "$model: was pulled, but could not be recorded in $bases, so it will not be pruned"

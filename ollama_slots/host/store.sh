@@ -5,10 +5,14 @@
 # each, and gives up where one is gone by then (manifest.Manifests, v0.32.15; measured: 2 in 500 deletions with
 # one client, 13 with four). So a name gets another manifest by one rename, and a rotation takes no name away.
 
+# engine_pid: the process of the running Ollama, or 0.
+engine_pid() {
+    systemctl show --property=MainPID --value ollama.service
+}
+
 # model_store: where the running Ollama keeps its models; fails where none runs.
 model_store() {
-    pid=$(systemctl show --property=MainPID --value ollama.service)
-    environ=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ")
+    environ=$(tr '\0' '\n' 2>/dev/null <"/proc/$(engine_pid)/environ")
     models=$(printf '%s\n' "$environ" | sed -n 's/^OLLAMA_MODELS=//p')
     home=$(printf '%s\n' "$environ" | sed -n 's/^HOME=//p')
     [ -z "$models$home" ] || printf '%s\n' "${models:-$home/.ollama/models}" | grep .

@@ -148,6 +148,16 @@ def test_a_step_that_fails_is_the_last_one_on_its_host(command: str, ready: Worl
     assert bad.states == {}
 
 
+@pytest.mark.parametrize(("stderr", "told"), [("", True), ("pull of a:1b failed: EOF", False)])
+def test_a_pull_whose_connection_breaks_is_told_of(
+    stderr: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else pyinfra says no more than that there was an error; a pull that fails says why itself."""
+    failing = answers(World(), AB) | {"/api/pull": {"success": False, "stderr": stderr}}
+    assert Run([models], AB, gpu=failing).failed == {"gpu"}
+    assert ("the connection broke, or the pull was killed: the next run goes on" in caplog.text) == told
+
+
 def test_a_step_that_is_done_in_vain_is_not_done_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     in_vain = answers(World(), AB) | {"/api/pull": ""}
     done = Run([models], AB, gpu=in_vain)

@@ -15,7 +15,7 @@ SCRIPTS = {
     "probe": render.host_script("store", "probe"),
     "stored": render.host_script("store", "stored"),
     "details": render.host_script("store", "details"),
-    "pull": render.host_script("engine", "store", "bases", "pull"),
+    "pull": render.host_script("engine", "store", "bases", "unfinished", "pull"),
     "install": render.host_script("install"),
     "rotate": render.host_script("engine", "store", "rotate"),
     "warm": render.host_script("engine", "store", "warm"),

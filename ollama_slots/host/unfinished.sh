@@ -1,0 +1,67 @@
+# The record of the blobs of pulls that this tool began and that were not finished: a file for each, by its digest,
+# with the model and the time at which its pull left the blob. While the pull goes on there is no time. Whoever goes
+# on with it later changes that time, and the blob is theirs. Follows store.sh; use_blobs comes first.
+unfinished=$state_dir/unfinished
+
+# use_blobs: sets, for what follows, where the engine keeps its blobs.
+use_blobs() {
+    store=$(model_store) && blobs=$store/blobs
+}
+
+# files_of DIGEST FORMAT: what is there of a blob, as find prints it: whole, or a partial file and its parts.
+files_of() {
+    find "$blobs" -maxdepth 1 \( -name "sha256-$1" -o -name "sha256-$1-partial*" \) -printf "$2\n" 2>/dev/null
+}
+
+# left DIGEST: when something was written last to what is there of a blob.
+left() {
+    files_of "$1" '%T@ %f' | sed -n "s/ sha256-$1\(-partial\)\{0,1\}$//p"
+}
+
+# in_pull DIGEST: whether the engine is pulling it now, whoever wants it.
+in_pull() {
+    find "/proc/$(engine_pid)/fd" -lname "*/sha256-$1-partial" 2>/dev/null | grep -q .
+}
+
+# recorded [MODEL]: the digests that are recorded, all or for a model.
+recorded() {
+    for file in "$unfinished"/*; do
+        [ -e "$file" ] && read -r whose _ <"$file" && [ "${1:-$whose}" = "$whose" ] && echo "${file##*/}"
+    done
+}
+
+# ours DIGEST: whether it is recorded, and nobody has gone on with it since.
+ours() {
+    now=$(left "$1")
+    [ -e "$unfinished/$1" ] && read -r _ when <"$unfinished/$1" && [ "${when:-$now}" = "$now" ]
+}
+
+# record DIGEST MODEL [TIME]: whole or not at all.
+record() {
+    install -d -m 755 "$unfinished" && echo "$2 ${3-}" >"$unfinished/.$1" && mv "$unfinished/.$1" "$unfinished/$1"
+}
+
+# let_go DIGEST: waits, bounded, until the engine has ended its pull of it; fails if somebody else's goes on.
+let_go() {
+    tries=0
+    while in_pull "$1"; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 40 ] || return # between two attempts to reach a registry it sleeps up to 32 s
+        sleep 1
+    done
+}
+
+# discard DIGEST: what is there of it goes, unless it is a model's by now.
+discard() {
+    grep -rqsF "sha256:$1" "$store/manifests" || rm -f "$blobs/sha256-$1"
+    rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"* "$unfinished/$1"
+}
+
+# usable DIGEST: whether the engine can go on from its partial file. It describes each part in a small file, and
+# deletes those older than an hour when it starts; what is left then, or is empty after a full disk, fails each
+# pull from then on (seen on v0.32.15).
+usable() {
+    size=$(files_of "$1" '%f %s' | sed -n 's/.*-partial //p')
+    parts=$(cat "$blobs/sha256-$1-partial-"* 2>/dev/null | awk -F '"Size":' '{ sum += $2 } END { printf "%.0f", sum }')
+    [ "${size:-0}" = "$parts" ]
+}

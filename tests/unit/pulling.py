@@ -1,0 +1,93 @@
+"""A directory that is a host's, on which host/pull.sh runs as it does there, against an engine of a few lines."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from ollama_slots import render
+
+MODEL = "hub:5000/me/x.y:7b"
+A, B = "a" * 64, "b" * 64
+SUCCESS = """echo '{"status":"success"}'"""
+FULL = f"""echo '{{"error":"write /m/blobs/sha256-{A}-partial-0: no space left on device"}}'"""
+BROKEN = """echo 'curl: (52) Empty reply from server'"""
+
+
+def said(digest: str = A, **more: int) -> str:
+    """A command by which the engine says how far it is; as it does, without ``completed`` where that is 0."""
+    line = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": 98_000_000, **more}
+    return f"echo '{json.dumps(line, separators=(',', ':'))}'"
+
+
+def part(size: int, blob: str = A, number: int = 0) -> str:
+    return f"""echo '{{"N":{number},"Offset":0,"Size":{size},"Completed":0}}' >sha256-{blob}-partial-{number}"""
+
+
+def partial(size: int = 98_000_000, blob: str = A) -> str:
+    """A command by which the engine makes a partial file of so many bytes, with one part."""
+    return f"truncate -s {size} sha256-{blob}-partial; {part(size, blob)}"
+
+
+class Host:
+    """A directory that is a host's. Its clock is fast: where the script waits for seconds, it waits for 20 ms."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.blobs, self.records = path, path / "store" / "blobs", path / "state" / "unfinished"
+        for directory in (self.blobs, path / "store" / "manifests" / "hub", path / "bin"):
+            directory.mkdir(parents=True)
+        self.program("sleep", "exec /bin/sleep 0.02")
+        self.engine = "0"  # the process that has blobs open
+
+    def program(self, name: str, text: str) -> None:
+        (self.path / "bin" / name).write_text(f"#!/bin/sh\ncd {self.blobs} || exit\n{text}\n")
+        (self.path / "bin" / name).chmod(0o755)
+
+    def has(self, *commands: str) -> None:
+        """What is on it by then."""
+        subprocess.run(["sh", "-ec", "\n".join(commands)], cwd=self.blobs, check=True)
+
+    def start(self, *answer: str, stall: int = 600) -> subprocess.Popen[str]:
+        """A pull, for which the engine runs these commands."""
+        self.program("curl", "\n".join(answer))
+        arguments = ["http://engine", MODEL, "true", str(stall), "600", "1", "no"]
+        return subprocess.Popen(
+            ["sh", "-c", self.scripts("pull"), "pull", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PATH": f"{self.path}/bin:{os.environ['PATH']}"},
+        )
+
+    def pull(self, *answer: str, stall: int = 600) -> tuple[int, list[str]]:
+        """Its exit code, and the lines that it shows."""
+        process = self.start(*answer, stall=stall)
+        shown, _ = process.communicate(timeout=20)
+        return process.returncode, shown.splitlines()
+
+    def scripts(self, last: str) -> str:
+        """A script as it runs on a host, with this one's directories."""
+        return "\n".join(
+            [
+                render.host_script("engine"),
+                f"state_dir={self.path}/state",
+                render.host_script("store", "bases", "unfinished"),
+                f"model_store() {{ echo {self.path}/store; }}\nengine_pid() {{ echo {self.engine}; }}",
+                render.host_script(last),
+            ]
+        )
+
+    @property
+    def files(self) -> set[str]:
+        return {it.name for it in self.blobs.iterdir()}
+
+    @property
+    def record(self) -> dict[str, str]:
+        return {it.name: it.read_text().strip() for it in self.records.iterdir()} if self.records.exists() else {}
+
+    def left(self, file: str = f"sha256-{A}-partial") -> str:
+        """The record of a blob as its pull left it."""
+        done = subprocess.run(
+            ["find", self.blobs / file, "-printf", "%T@"], capture_output=True, text=True, check=True
+        )
+        return f"{MODEL} {done.stdout}"

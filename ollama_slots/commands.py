@@ -134,8 +134,9 @@ def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
         )
         return FunctionCommand(perform, (pull,), {})
     if isinstance(step, Remove):
-        text = render.host_script("engine", "store", "bases", "remove")
-        what = (step.unload or "", step.put_back or "", step.forget or "", *step.delete)
+        text = render.host_script("engine", "store", "bases", "unfinished", "remove")
+        blobs = " ".join(it.removeprefix("sha256:") for it in step.discard)
+        what = (step.unload or "", step.put_back or "", step.forget or "", blobs, *step.delete)
         return FunctionCommand(perform, (script(text, url, lock_seconds, *what),), {})
     name = step.target.slot.name
     flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)

@@ -34,14 +34,14 @@ class HostFound(FactBase[found.Found | None]):
 
 
 class HostStored(FactBase[stored.Stored | None]):
-    """What every model of a host is made of. Asked only when something of ours may go."""
+    """What every model of a host is made of, and what unfinished pulls left. Asked only when something may go."""
 
     def command(self) -> StringCommand:
-        """All manifests."""
-        return script(render.host_script("store", "stored"))
+        """All manifests, and the records of unfinished pulls."""
+        return script(render.host_script("engine", "store", "unfinished", "stored"))
 
     def process(self, output: list[str]) -> stored.Stored:
-        """The manifests, read."""
+        """The output, read."""
         try:
             return stored.parse_stored(output)
         except (ValueError, KeyError) as error:

@@ -53,7 +53,9 @@ def listing(settings: Settings, found: Found, stored: Stored) -> list[Row]:
         thing, child = needed
         going.remove(thing)
         staying.append(Row(thing.name, f"{child} is made of it"))
-    return [*_rows(settings, found, stored, going), *staying]
+    left = list(_unfinished(settings, found, stored))
+    rows = [*_rows(settings, found, stored, going), *(row for row in left if row.step)]
+    return [*rows, *staying, *(row for row in left if not row.step)]
 
 
 def lines(settings: Settings, rows: list[Row]) -> list[str]:
@@ -112,14 +114,14 @@ def _bases(settings: Settings, found: Found) -> Iterator[_Thing]:
 def _child(thing: _Thing, going: list[_Thing], stored: Stored) -> str | None:
     """The first model that stays and was made of this one."""
     gone = {key for it in going for key in it.keys}
-    left = (it for key, it in stored.items() if key not in gone)
+    left = (it for key, it in stored.models.items() if key not in gone)
     return min((it.name for it in left if it.parents & thing.keys), default=None)
 
 
 def _rows(settings: Settings, found: Found, stored: Stored, going: list[_Thing]) -> list[Row]:
     """What goes, one after the other, with what each frees."""
     serving = {names.parse(name).key for name in (*(slot.name for slot in settings.slots), *found.states)}
-    rows, left = [], dict(stored)
+    rows, left = [], dict(stored.models)
     for thing in going:
         made = [it for model in thing.models if (it := left.pop(names.parse(model).key, None))]
         needed = {digest for it in left.values() for digest in it.blobs}
@@ -132,3 +134,18 @@ def _rows(settings: Settings, found: Found, stored: Stored, going: list[_Thing])
         step = Remove(why, unload=unload, delete=thing.models, forget=thing.forget)
         rows.append(Row(thing.name, thing.why, frees=sum(freed.values()), step=step))
     return rows
+
+
+def _unfinished(settings: Settings, found: Found, stored: Stored) -> Iterator[Row]:
+    """What was pulled, though not to its end, of models that no slot is to be made of."""
+    declared = {names.parse(target.model).key for target in targets(settings, found)}
+    used = {digest for it in stored.models.values() for digest in it.blobs}
+    blobs = [it for it in stored.unfinished if it.blob not in used and names.parse(it.model).key not in declared]
+    for model in dict.fromkeys(it.model for it in blobs):
+        ours = [it for it in blobs if it.model == model and it.ours]
+        if len(ours) < sum(it.model == model for it in blobs):
+            yield Row(model, "its pull goes on, or someone else has gone on with it")
+        if ours:
+            why = "its pull was not finished, and no slot is to be made of it"
+            step = Remove(f"remove {model}: {why}", discard=tuple(it.blob for it in ours))
+            yield Row(model, why, frees=sum(it.size for it in ours), step=step)

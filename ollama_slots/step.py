@@ -32,6 +32,7 @@ class Remove:
     put_back: str | None = None  # a slot's name, whose NAME:previous was set aside for a candidate
     delete: tuple[str, ...] = ()
     forget: str | None = None  # a slot's name, whose state and Modelfile go
+    discard: tuple[str, ...] = ()  # blobs of a pull that was not finished
 
     def __str__(self) -> str:
         return self.why

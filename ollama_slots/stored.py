@@ -1,9 +1,10 @@
-"""What each model in a host's store is made of, as host/stored.sh prints it. Pure."""
+"""What a host's store has, as host/stored.sh prints it: models, and what unfinished pulls left. Pure."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,7 +52,22 @@ class Manifest(BaseModel):
         return keys
 
 
-Stored = dict[str, Manifest]  # all models of a host, by canonical key
+@dataclass(frozen=True)
+class Unfinished:
+    """A blob of a pull that this tool began and that was not finished (host/unfinished.sh)."""
+
+    model: str
+    blob: str  # its digest
+    size: int  # bytes on the disk
+    ours: bool  # nobody is going on with it, or has since
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a host's store has."""
+
+    models: dict[str, Manifest]  # by canonical key
+    unfinished: tuple[Unfinished, ...]
 
 
 def parse_stored(output: list[str]) -> Stored:
@@ -62,10 +78,16 @@ def parse_stored(output: list[str]) -> Stored:
     parts = sections(output)
     if "end" not in parts:
         raise ValueError("the models in Ollama's store could not be read to their end")
-    manifests: Stored = {}
+    models: dict[str, Manifest] = {}
     for line in parts["manifests"]:
         path, _, text = line.partition(" ")
         with suppress(ValueError, TypeError):  # a damaged one: the engine passes it over too
             name = names.Name(*path.split("/"))
-            manifests[name.key] = Manifest.model_validate({**json.loads(text), "name": name.short})
-    return manifests
+            models[name.key] = Manifest.model_validate({**json.loads(text), "name": name.short})
+    unfinished = []
+    for line in parts["unfinished"]:
+        with suppress(ValueError):  # a damaged record is none
+            blob, left, size, model, *recorded = line.split()
+            name = names.parse(model)
+            unfinished.append(Unfinished(name.short, f"sha256:{blob}", int(size), ours=recorded == [left]))
+    return Stored(models, tuple(unfinished))

@@ -1,11 +1,11 @@
 # Unloads, puts back, deletes and forgets what is ours. What is gone already is no error.
-# Follows engine.sh, store.sh and bases.sh.
-# Arguments: URL LOCK_SECONDS UNLOAD PUT_BACK FORGET DELETE...: a model or '', slots' names or '', models.
+# Follows engine.sh, store.sh, bases.sh and unfinished.sh.
+# Arguments: URL LOCK_SECONDS UNLOAD PUT_BACK FORGET DISCARD DELETE...: a model or '', slots' names or '', blobs, models.
 set -u
-url=$1 lock_seconds=$2 unloaded=$3 interrupted=$4 forgotten=$5
+url=$1 lock_seconds=$2 unloaded=$3 interrupted=$4 forgotten=$5 discarded=$6
 modelfiles=/etc/ollama/modelfiles
 keep_alive='' load_seconds='' # nothing is loaded here
-shift 5
+shift 6
 
 # pass_on NAME:TAG: a runner is known by the digest under which it was loaded. Where the name with that digest
 # goes, and the runner serves slots, their states keep it; else they would count as not in memory.
@@ -30,6 +30,10 @@ for model in "$@"; do
     pass_on "$model" || exit 1
     why=$(delete "$model") || { printf '%s\n' "cannot delete $model: $why" >&2; exit 1; }
     [ ! -e "$bases" ] || note "$model" || exit 1
+done
+[ -z "$discarded" ] || use_blobs || exit 1
+for blob in $discarded; do
+    in_pull "$blob" || { ours "$blob" && discard "$blob"; }
 done
 [ -z "$forgotten" ] || rm -f "$state_dir/$forgotten.slot" "$modelfiles/$forgotten.Modelfile" \
     "$state_dir/previous/$forgotten.slot" "$modelfiles/previous/$forgotten.Modelfile"

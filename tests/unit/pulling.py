@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from ollama_slots import render
+from ollama_slots.stored import Stored, parse_stored
 
 MODEL = "hub:5000/me/x.y:7b"
 A, B = "a" * 64, "b" * 64
@@ -64,6 +65,11 @@ class Host:
         process = self.start(*answer, stall=stall)
         shown, _ = process.communicate(timeout=20)
         return process.returncode, shown.splitlines()
+
+    def stored(self) -> Stored:
+        """What host/stored.sh says of it."""
+        done = subprocess.run(["sh", "-c", self.scripts("stored")], capture_output=True, text=True, check=True)
+        return parse_stored(done.stdout.splitlines())
 
     def scripts(self, last: str) -> str:
         """A script as it runs on a host, with this one's directories."""

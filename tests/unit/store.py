@@ -20,7 +20,8 @@ def print_stored(world: World) -> list[str]:
         config = {"digest": f"sha256:{digest(model.digest)}", "size": SMALL}
         manifest = {"layers": [layer | ({"from": model.made_of} if model.made_of else {})], "config": config}
         lines.append(f"{'/'.join(names.parse(name))} {json.dumps(manifest)}")
-    return [*lines, "== end"]
+    left = [f"{blob.removeprefix('sha256:')} {rest}" for blob, rest in world.unfinished.items()]
+    return [*lines, "== unfinished", *left, "== end"]
 
 
 def stored(world: World) -> Stored:

@@ -268,6 +268,46 @@ def test_the_listing_is_name_bytes_and_why() -> None:
     ]
 
 
+NOT_FINISHED = "its pull was not finished, and no slot is to be made of it"
+GOES_ON = "its pull goes on, or someone else has gone on with it"
+
+
+def cut_off(**records: str) -> World:
+    """A host with slot one, on which pulls have left 300 bytes in each of some blobs at time 7.0."""
+    world = deployed(ONE)
+    world.unfinished = {f"sha256:{blob}": f"7.0 300 {record}" for blob, record in records.items()}
+    return world
+
+
+def test_what_was_pulled_in_part_goes_with_all_its_blobs() -> None:
+    world = cut_off(b1="b:1b 7.0", b2="b:1b 7.0", c="c:1b 7.0")
+    assert can_go(world, ONE) == {"b:1b": 600, "c:1b": 300}
+    assert [(it.why, it.discard) for it in prune(world, ONE)] == [
+        (f"remove b:1b: {NOT_FINISHED}", ("sha256:b1", "sha256:b2")),
+        (f"remove c:1b: {NOT_FINISHED}", ("sha256:c",)),
+    ]
+    assert world.unfinished == {}
+    assert world.settled(ONE)
+
+
+def test_what_a_slot_is_to_be_made_of_is_for_the_next_pull_to_go_on_from() -> None:
+    world = cut_off(b="B:1b 7.0")
+    assert rows(world, TWO) == []
+
+
+def test_what_someone_goes_on_with_stays() -> None:
+    world = cut_off(b1="b:1b 6.0", b2="b:1b 7.0", c="c:1b")
+    assert stays(world, ONE) == {"b:1b": GOES_ON, "c:1b": GOES_ON}
+    assert can_go(world, ONE) == {"b:1b": 300}
+    assert prune(world, ONE)[0].discard == ("sha256:b2",)
+
+
+def test_what_is_a_models_by_now_is_not_spoken_of() -> None:
+    world = deployed(ONE)
+    world.unfinished = {f"sha256:{world.tags['a:1b'].weights}": "7.0 300 b:1b 7.0"}
+    assert rows(world, ONE) == []
+
+
 def rows_by_name(world: World) -> set[str]:
     return {row.name for row in rows(world, ONE)}
 

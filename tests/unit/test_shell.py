@@ -13,13 +13,13 @@ SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
 SCRIPTS = {
     "probe": render.host_script("store", "probe"),
-    "stored": render.host_script("store", "stored"),
+    "stored": render.host_script("engine", "store", "unfinished", "stored"),
     "details": render.host_script("store", "details"),
     "pull": render.host_script("engine", "store", "bases", "unfinished", "pull"),
     "install": render.host_script("install"),
     "rotate": render.host_script("engine", "store", "rotate"),
     "warm": render.host_script("engine", "store", "warm"),
-    "remove": render.host_script("engine", "store", "bases", "remove"),
+    "remove": render.host_script("engine", "store", "bases", "unfinished", "remove"),
     "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True)[render.WARM_UP_SCRIPT][1],
 }
 

@@ -73,6 +73,7 @@ class World:
     states: dict[str, SlotState] = field(default_factory=dict)
     previous: dict[str, SlotState] = field(default_factory=dict)  # of NAME:previous
     bases: dict[str, str] = field(default_factory=dict)  # pulled by a deploy: when, by name
+    unfinished: dict[str, str] = field(default_factory=dict)  # left by pulls: time, bytes and record, by blob
     aside: dict[str, Model | None] = field(default_factory=dict)  # what NAME:previous was, by slot in rotation
     files: dict[str, str] = field(default_factory=dict)  # path to sha256
     service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
@@ -167,6 +168,8 @@ class World:
                 self._pass_on(name)
                 self._delete(name)
                 self.bases.pop(name, None)
+            for blob in step.discard:
+                self.unfinished.pop(blob)
             if step.forget:
                 self._change()
                 self.states.pop(step.forget, None)

@@ -135,7 +135,7 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
             *[f"{model}|{slot.name}:(latest|previous)"] * len(arguments[1:]),
         ],
         render.host_script("install"): installed,
-        render.host_script("engine", "store", "bases", "pull"): [url, model, *pull, "yes", ""],
+        render.host_script("engine", "store", "bases", "unfinished", "pull"): [url, model, *pull, "yes", ""],
         render.host_script("engine", "store", "rotate"): [
             *(url, *bounds, slot.name, written, state, sha, "[0-9]+", f"({sha} ?)+", "no", "no", "no", "yes")
         ],

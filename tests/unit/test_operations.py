@@ -155,7 +155,7 @@ def test_a_pull_whose_connection_breaks_is_told_of(
     """Else pyinfra says no more than that there was an error; a pull that fails says why itself."""
     failing = answers(World(), AB) | {"/api/pull": {"success": False, "stderr": stderr}}
     assert Run([models], AB, gpu=failing).failed == {"gpu"}
-    assert ("the connection broke, or the pull was killed: the next run goes on" in caplog.text) == told
+    assert ("the connection broke, or the command was killed: the next run goes on" in caplog.text) == told
 
 
 def test_a_step_that_is_done_in_vain_is_not_done_for_ever(caplog: pytest.LogCaptureFixture) -> None:

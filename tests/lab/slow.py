@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import registry
-from tests.lab.fleet import REGISTRY, ROOT, Host, Project, listens, until
+from tests.lab.fleet import REGISTRY, Host, Project
+from tests.lab.upstream import UPSTREAM, upstream
 
 BLOBS = "/usr/share/ollama/.ollama/models/blobs"
 RECORDS = "/var/lib/ollama-slots/unfinished"
 NAME = "smollm2-slow:135m"
-SLOW, FAST = f"{REGISTRY.replace(':5000', ':5001')}/{NAME}", f"{REGISTRY}/{NAME}"
+SLOW, FAST = f"{UPSTREAM}/{NAME}", f"{REGISTRY}/{NAME}"
 PARTIAL = f"{BLOBS}/sha256-{registry.weights(NAME).name.removeprefix('sha256:')}-partial"
 
 
@@ -45,21 +46,8 @@ def slow_registry(directory: Path) -> Iterator[SlowRegistry]:
 
     + directory: for its files
     """
-    log = directory / "access.log"
-    text = (ROOT / "lab" / "nginx.conf").read_text()
-    text = text.replace(":5000", ":5001").replace("/run/ollama-slots/registry.pid", f"{directory}/pid")
-    text = text.replace("default_type application/octet-stream;", "limit_rate 12m;", 1)
-    format_ = "log_format sent '$remote_addr $uri $bytes_sent';"
-    text = text.replace("access_log registry-access.log;", f"{format_} access_log {log} sent;")
-    (directory / "nginx.conf").write_text(text)
-    command = ["nginx", "-p", str(registry.TREE.parent), "-c", f"{directory}/nginx.conf", "-g", "daemon off;"]
-    process = subprocess.Popen(command)
-    try:
-        until("the slow registry answers", lambda: listens("10.79.0.1", 5001))
-        yield SlowRegistry(process, log)
-    finally:
-        process.kill()
-        process.wait(10)
+    with upstream(directory, "limit_rate 12m;") as process:
+        yield SlowRegistry(process, directory / "access.log")
 
 
 def pulled(host: Host) -> int:

@@ -15,14 +15,16 @@ UPSTREAM = REGISTRY.replace(":5000", ":5001")
 
 @contextmanager
 def upstream(path: Path, directive: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Serves the lab's models at UPSTREAM for the time of the ``with``.
+    """Serves the lab's models at UPSTREAM for the time of the ``with``; logs who was sent what, and its bytes.
 
-    + path: a directory for its configuration
+    + path: a directory for its configuration and its ``access.log``
     + directive: of nginx, for the whole server: ``limit_rate 20m;``
     """
     text = (ROOT / "lab" / "nginx.conf").read_text()
     text = text.replace(":5000", ":5001").replace("/run/ollama-slots/registry.pid", f"{path}/pid")
     text = text.replace("default_type application/octet-stream;", directive, 1)
+    log = f"log_format sent '$remote_addr $uri $bytes_sent'; access_log {path}/access.log sent;"
+    text = text.replace("access_log registry-access.log;", log)
     (path / "nginx.conf").write_text(text)
     nginx = subprocess.Popen(
         ["nginx", "-p", str(registry.TREE.parent), "-c", f"{path}/nginx.conf", "-g", "daemon off;"]

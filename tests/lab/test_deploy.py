@@ -94,6 +94,9 @@ def sessions(host: Host) -> int:
 
 def test_dry_says_what_it_would_do_and_does_nothing(project: Project, fleet: tuple[Host, Host]) -> None:
     project.select(slot1_coding=model("smollm2-chat:135m"))
+    for host in fleet:
+        if model("smollm2-chat:135m") in host.tags():
+            host.api("/api/delete", {"model": model("smollm2-chat:135m")}, "DELETE")
     before = [(host.tags(), host.ps()) for host in fleet]
     run = project.deploy(SLOT4, options=("--dry", "-y"))
     assert run.code == 0

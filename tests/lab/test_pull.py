@@ -14,6 +14,7 @@ from tests.lab.fleet import SLOTS, Host, Project, until
 from tests.lab.slow import SLOW, SlowRegistry, forget, nothing_goes_on, pulled, slow_registry
 
 DATA = ("--limit", "gpu1", "--data", f"slot4_model={SLOW}")
+BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
 MB = 10**6
 
 
@@ -63,7 +64,7 @@ def test_what_was_pulled_is_not_pulled_again(
     cut_the_connection(gpu1)
     said = ended(run, gpu1, "SSH cut in a pull", figures)
     assert run.returncode == 1
-    assert "the connection broke, or the pull was killed: the next run goes on from what it has brought" in said
+    assert BROKE in said
 
     run = begun(project, gpu1, "--data", "pull_stall_seconds=2")
     with slow.silent():

@@ -21,6 +21,7 @@ def absent(host: Host) -> None:
     for name in (model(BASE), f"{UPSTREAM}/{BASE}"):
         if name in host.tags():
             host.api("/api/delete", {"model": name}, "DELETE")
+    host.run(f"rm -rf {STORE}/blobs/*-partial* /var/lib/ollama-slots/unfinished")
 
 
 def pulling(stage: Stage) -> bool:

@@ -80,20 +80,27 @@ def service(settings: Settings) -> Commands:
     if not wrong and found.version is not None:
         host.noop("Ollama runs with the environment that the slots need")
         return
-    if wrong:
+    runs = found.environ is not None
+    if not runs:
+        say_once(host.name, "start Ollama: it does not run")
+    elif wrong:
         say_once(host.name, f"restart Ollama: its process lacks {', '.join(wrong)}")
-    verb = "restart" if wrong else "start"
+    verb = "restart" if wrong and runs else "start"
     yield script(
+        # With -f: what answers otherwise is not Ollama.
         f"systemctl {verb} ollama.service && waited=0 && "
-        'until curl -s --max-time 5 -o /dev/null "$1/api/version"; do '
+        'until curl -fs --max-time 5 -o /dev/null "$1/api/version"; do '
         'waited=$((waited + 1)); [ $waited -lt "$2" ] || '
-        '{ echo "Ollama does not answer at $1 after $2 s" >&2; exit 1; }; sleep 1; done',
+        '{ echo "Ollama does not answer at $1 after $2 s: see journalctl -u ollama" >&2; exit 1; }; sleep 1; done',
         settings.ollama_url,
         settings.api_seconds,
     )
     found = read(settings)
-    wrong = lacking(render.environment(settings), found) if found else []
-    if wrong:
+    if found is None:
+        yield refuse(UNREADABLE)
+    elif found.environ is None:
+        yield refuse(f"Ollama's process has ended, though something answers at {settings.ollama_url}")
+    elif wrong := lacking(render.environment(settings), found):
         yield refuse(f"Ollama was restarted and still lacks {', '.join(wrong)}: another drop-in sets it otherwise")
 
 

@@ -95,6 +95,32 @@ def test_a_process_that_still_lacks_the_environment_is_told_of(
     assert "still lacks OLLAMA_MAX_LOADED_MODELS=9: another drop-in" in caplog.text
 
 
+def stopped(world: World) -> dict[str, Any]:
+    """A host whose Ollama does not run, and what was found to answer all the same."""
+    world.service["MainPID"] = "0"
+    return answers(world, AB)
+
+
+def test_an_ollama_that_does_not_run_is_started(ready: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    responses = stopped(ready)
+
+    def start() -> list[str]:
+        ready.service["MainPID"] = "42"
+        return []
+
+    done = Run([service], AB, gpu=responses | {"systemctl start ollama.service": Asked(start)})
+    assert done.failed == set()
+    assert "start Ollama: it does not run" in caplog.text
+    assert "lacks" not in caplog.text, "what does not run has no environment"
+
+
+def test_another_program_in_the_place_of_ollama_is_told_of(ready: World, caplog: pytest.LogCaptureFixture) -> None:
+    done = Run([service], AB, gpu=stopped(ready) | {"systemctl start ollama.service": ""})
+    assert done.failed == {"gpu"}
+    assert "Ollama's process has ended, though something answers at" in caplog.text
+
+
 def test_a_unit_that_was_changed_on_the_disk_is_read_again(ready: World) -> None:
     ready.service["NeedDaemonReload"] = "yes"
     assert "systemctl daemon-reload" in run(ready, service).commands["gpu"][1]

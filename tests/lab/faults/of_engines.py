@@ -21,7 +21,7 @@ def hot(host: Host) -> None:
     until("the warm-up is over", lambda: host.active("ollama-warmup") == "active", 90)
 
 
-@fault(0, "slot coding-primary|Ollama runs with", loses=True)
+@fault(0, "start Ollama: it does not run", loses=True)
 def stopped(stage: Stage) -> None:
     """Ollama is stopped."""
     stage.gpu1.run("systemctl stop ollama")

@@ -13,12 +13,14 @@ from ollama_slots.targets import Target
 def steps(settings: Settings, found: Found, details: Details) -> list[Step]:
     """The rotations that take the slots back, one a slot; none where they are back already.
 
-    Raises ValueError where one slot is named, and there is nothing that it could go back to.
+    Raises ValueError where one slot is named, and there is nothing that it could go back to, and where slots
+    would come to evict each other: what each of them had before need not be of the same deploy.
     """
     died = leftovers(settings, found, details, holdings(settings, set(), found, details))
     if died:
         return [*died]  # they may be in the place of what is gone back to
     priors = [(slot, prior) for slot in _chosen(settings) if (prior := _prior(slot, settings, found, details))]
+    _check_windows(settings, found, {slot.name: prior for slot, prior in priors})
     held = holdings(settings, {prior.weights for _, prior in priors}, found, details)
     rotations: list[Step] = []
     for slot, prior in priors:
@@ -34,6 +36,19 @@ def steps(settings: Settings, found: Found, details: Details) -> list[Step]:
 
 def _chosen(settings: Settings) -> list[Slot]:
     return [slot for slot in settings.slots if settings.rollback in ("all", slot.name)]
+
+
+def _check_windows(settings: Settings, found: Found, priors: dict[str, SlotState]) -> None:
+    """The engine keeps one runner for one set of weights: slots that go back to them need the same window."""
+    then = found.states | priors
+    for prior in priors.values() if settings.shared_base != "allow" else ():
+        sharing = {name: it.context for name, it in then.items() if it.weights == prior.weights}
+        if len(set(sharing.values())) > 1:
+            who = " and ".join(f"{name} at {tokens} tokens" for name, tokens in sharing.items())
+            raise ValueError(
+                f"{who} would share the weights of {prior.model} and evict each other: name one slot that is to "
+                "go back, or deploy what they are to have"
+            )
 
 
 def _previous(slot: Slot) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from tests.lab.client import asking, assert_none_failed
 from tests.lab.fleet import SLOTS, Host, Project, model
 
-ROLLBACK = "tasks/rollback.py"
+ROLLBACK, PRUNE = "tasks/rollback.py", "tasks/prune.py"
 SPARE, CHAT = model("smollm2-spare:135m"), model("smollm2-chat:135m")
 MODELFILE = "cat /etc/ollama/modelfiles/coding-primary.Modelfile"
 
 
 def test_back_and_forward_again(project: Project, gpu1: Host, gpu2: Host, figures: list[str]) -> None:
+    # What the other slots had in earlier tests is not to go back to.
+    assert project.deploy("prune=true", "prune_previous=true", tasks=PRUNE).code == 0
     coder = gpu1.parent("coding-primary")
     before = gpu1.tags()["coding-primary:latest"]["digest"], gpu1.weights("coding-primary"), gpu1.out(MODELFILE)
     project.select(slot1_coding=SPARE, slot2_general=CHAT)

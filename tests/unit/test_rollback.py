@@ -119,6 +119,25 @@ def test_the_weights_that_another_slot_uses_stay(world: World) -> None:
     assert step.alone
 
 
+def test_slots_that_would_evict_each_other_do_not_go_back_together() -> None:
+    """What each of them had before is of another deploy."""
+    world = World()
+    for deploy in (
+        declared("x:1b", "b:1b", slot1_num_ctx=2048),
+        declared("a:1b", "b:1b"),
+        declared("a:1b", "x:1b"),
+        declared("a:1b", "c:1b"),
+    ):
+        world = deployed(deploy, world)
+    with pytest.raises(ValueError, match="one at 2048 tokens and two at 4096 tokens would share the weights"):
+        planned(world, declared("a:1b", "c:1b"))
+    assert len(planned(world, declared("a:1b", "c:1b", shared_base="allow"))) == 2
+    go_back(world, declared("a:1b", "c:1b", rollback="two"))
+    with pytest.raises(ValueError, match="would share"):
+        planned(world, declared("a:1b", "c:1b", rollback="one"))
+    assert planned(world, declared("a:1b", "c:1b", rollback="two")) == [], "and what is back already is"
+
+
 def test_a_rollback_names_a_slot_or_all() -> None:
     with pytest.raises(PyinfraError, match="rollback: expected all or the name of a slot, found 'five'"):
         one("five")

@@ -1,18 +1,23 @@
 # make demo   from a bare checkout: two real hosts on this machine, deployed to, with four hot slots each
 # make test   from a bare checkout: everything, the lab included
 # make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun
+# make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
 # The lab needs root on Debian or Ubuntu; what is slow to build is kept in the user's cache directory.
 
 PYTHON ?= python3
+STEPS  ?= 100
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check lab lab-down requirements
+.PHONY: demo test check chaos lab lab-down requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
 
 test: check lab-down lab
 	.venv/bin/pytest --durations=15 tests/unit tests/lab
+
+chaos: lab
+	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED))
 
 check: .venv/installed
 	.venv/bin/ruff check .

@@ -173,10 +173,10 @@ class Project:
         """The command line of a run."""
         return [sys.executable, "-m", "pyinfra", "inventory.py", tasks, *arguments]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts a deploy that the caller ends."""
+    def start(self, *arguments: str, tasks: str = "deploy.py") -> subprocess.Popen[str]:
+        """Starts a deploy, or another task, that the caller ends."""
         return subprocess.Popen(
-            self.command("-y", *arguments),
+            self.command("-y", *arguments, tasks=tasks),
             cwd=self.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

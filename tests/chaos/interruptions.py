@@ -1,0 +1,122 @@
+"""What happens in the middle of a deploy, or of a rollback, at a random moment of it."""
+
+from __future__ import annotations
+
+from subprocess import Popen
+
+from lab import registry
+from tests.chaos.faults import kill_ollama, kill_runner, lose_power
+from tests.chaos.step import step
+from tests.chaos.steps import change
+from tests.chaos.world import DECLARED, DEPLOY, EVERYTHING, PRUNE, ROLLBACK, World
+from tests.lab.conftest import serve
+from tests.lab.fleet import SLOTS
+
+
+def something_new(world: World) -> str:
+    """Declares one or two models anew, for a deploy that will not get through; which, in words."""
+    return " and ".join(change(world) for _ in range(world.random.randint(1, 2)))
+
+
+@step(6)
+def deploy_killed(world: World) -> str:
+    """What it had begun on the host is ended there: all that the next one has to do is what is missing."""
+    said = something_new(world)
+    when = world.meanwhile(lambda process: process.kill())
+    world.breaks([DECLARED])
+    return f"{when}, {said}{world.maybe_heal()}"
+
+
+@step(4)
+def rollback_killed(world: World) -> str:
+    when = world.meanwhile(lambda process: process.kill(), ROLLBACK)
+    world.breaks([DECLARED])
+    world.said = False
+    return f"{when}{world.maybe_heal()}"
+
+
+@step(2)
+def prune_killed(world: World) -> str:
+    when = world.meanwhile(lambda process: process.kill(), PRUNE, "prune=true", "prune_previous=true")
+    world.breaks([DECLARED])
+    return f"{when}{world.maybe_heal()}"
+
+
+@step(4)
+def ollama_killed_in_a_deploy(world: World) -> str:
+    said = something_new(world)
+    when = world.meanwhile(lambda _: kill_ollama(world))
+    world.breaks(EVERYTHING)
+    return f"{when}, {said}{world.maybe_heal()}"
+
+
+@step(3)
+def ollama_killed_in_a_rollback(world: World) -> str:
+    when = world.meanwhile(lambda _: kill_ollama(world), ROLLBACK)
+    world.breaks(EVERYTHING)
+    world.said = False
+    return f"{when}{world.maybe_heal()}"
+
+
+@step(3)
+def runner_killed_in_a_deploy(world: World) -> str:
+    said = something_new(world)
+    when = world.meanwhile(lambda _: kill_runner(world))
+    world.breaks(EVERYTHING)
+    return f"{when}, {said}{world.maybe_heal()}"
+
+
+@step(2)
+def ollama_restarted_in_a_deploy(world: World) -> str:
+    said = something_new(world)
+
+    def restart(_: Popen[str]) -> None:
+        world.host.run("systemctl restart ollama")
+        world.shaken = True
+
+    when = world.meanwhile(restart)
+    world.breaks(EVERYTHING)
+    return f"{when}, {said}{world.maybe_heal()}"
+
+
+@step(4)
+def power_lost_in_a_deploy(world: World) -> str:
+    said = something_new(world)
+    when = world.meanwhile(lambda _: lose_power(world))
+    world.breaks(EVERYTHING)
+    return f"{when}, {said}{world.maybe_heal()}"
+
+
+@step(2)
+def power_lost_in_a_rollback(world: World) -> str:
+    when = world.meanwhile(lambda _: lose_power(world), ROLLBACK)
+    world.breaks(EVERYTHING)
+    world.said = False
+    return f"{when}{world.maybe_heal()}"
+
+
+@step(3)
+def registry_stopped_in_a_deploy(world: World) -> str:
+    """With a base to be pulled that somebody removed; it is there again before the next deploy."""
+    said = something_new(world)
+    for base in {it for slot in SLOTS if (it := world.declared(slot))} & world.host.made().keys():
+        if base.rpartition("/")[2] in said:
+            world.host.api("/api/delete", {"model": base}, "DELETE")
+    try:
+        when = world.meanwhile(lambda _: registry.stop())
+    finally:
+        serve()
+    world.breaks([DECLARED])
+    return f"{when}, {said}{world.maybe_heal()}"
+
+
+@step(2)
+def two_deploys_at_once(world: World) -> str:
+    said = something_new(world)
+    world.said = False
+    first = world.start(DEPLOY)
+    second = world.task(DEPLOY)
+    output, _ = first.communicate(timeout=300)
+    assert (first.returncode, second.code) == (0, 0), f"both are through: {output}"
+    world.deploy()
+    return said

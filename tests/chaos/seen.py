@@ -20,7 +20,7 @@ for slot in {" ".join(SLOTS)}; do
     echo "== show $slot"; curl -sS --max-time 20 -d "{{\"model\":\"$slot\"}}" {API}/api/show; echo
 done
 echo "== processes"; ps -eo args= | grep '^/opt/llama.cpp/llama-server '
-echo "== states"; grep -as '' {STATES}/*.slot /dev/null
+echo "== states"; grep -as '' {STATES}/*.slot /dev/null | LC_ALL=C tr -cd '[:print:]\n'
 echo "== modelfiles"; sha256sum /etc/ollama/modelfiles/*.Modelfile
 echo "== left"
 find /run/ollama-slots {STORE}/.ollama-slots -mindepth 1 2>/dev/null

@@ -1,4 +1,4 @@
-"""A user of a slot: asks it for one token, again and again, through a tunnel of its own."""
+"""Users of slots: each asks for one token, again and again, through a tunnel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.lab.fleet import SSH_CONFIG, Host, listens, until
 
 @dataclass
 class Record:
-    """What the requests of a client came to: seconds of each, and what went wrong."""
+    """What the requests of a user came to: seconds of each, and what went wrong."""
 
     seconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -60,15 +60,15 @@ def tunnel(host: Host) -> Iterator[str]:
 
 
 @contextmanager
-def asking(host: Host, model: str, pause: float = 0) -> Iterator[Record]:
-    """Asks a model again and again for the time of the ``with``.
+def asking(host: Host, *models: str, pause: float = 0) -> Iterator[list[Record]]:
+    """Asks each of the models again and again for the time of the ``with``, in parallel; a record of each.
 
     + pause: seconds between an answer and the next request
     """
-    record, stop = Record(), threading.Event()
-    request = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
+    records, stop = [Record() for _ in models], threading.Event()
 
-    def ask(url: str) -> None:
+    def ask(url: str, model: str, record: Record) -> None:
+        request = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
         with requests.Session() as session:
             while not stop.is_set():
                 start = time.monotonic()
@@ -82,11 +82,15 @@ def asking(host: Host, model: str, pause: float = 0) -> Iterator[Record]:
                 stop.wait(pause)
 
     with tunnel(host) as url:
-        thread = threading.Thread(target=ask, args=(url,), daemon=True)
-        thread.start()
+        threads = [
+            threading.Thread(target=ask, args=(url, *it), daemon=True) for it in zip(models, records, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
         try:
-            until("the first answer", lambda: len(record.seconds) > 0)
-            yield record
+            until("the first answers", lambda: all(record.seconds for record in records))
+            yield records
         finally:
             stop.set()
-            thread.join(90)
+            for thread in threads:
+                thread.join(90)

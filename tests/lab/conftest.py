@@ -50,13 +50,18 @@ def serve() -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    """A copy of the project whose hosts are as it declares; what a test changes, the next one's deploy undoes."""
-    serve()
+def checkout(tmp_path: Path) -> Project:
+    """A copy of the project, for what touches no host."""
     path = tmp_path / "project"
     path.mkdir()
-    copy = Project(path)
-    run = copy.deploy(SLOT4)
+    return Project(path)
+
+
+@pytest.fixture
+def project(checkout: Project) -> Iterator[Project]:
+    """A copy of the project whose hosts are as it declares; what a test changes, the next one's deploy undoes."""
+    serve()
+    run = checkout.deploy(SLOT4)
     assert run.code == 0, run.output
-    yield copy
+    yield checkout
     serve()

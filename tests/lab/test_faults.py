@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -48,8 +47,7 @@ def test_a_fault(
     stage = Stage(project, gpu1, gpu2, tmp_path)
     absent(gpu1)
     before = gpu1.made()
-    with ExitStack() as users:
-        records = [users.enter_context(asking(gpu1, slot, pause=0.1)) for slot in SLOTS]
+    with asking(gpu1, *SLOTS, pause=0.1) as records:
         fault.play(stage)
     failures = [failure for record in records for failure in record.failures]
     run = stage.run

@@ -83,10 +83,10 @@ def test_a_user_who_is_not_root_does_it_with_sudo(project: Project, gpu1: Host) 
     ],
 )
 def test_bad_data_is_one_line_and_touches_no_host(
-    project: Project, gpu1: Host, data: str, words: tuple[str, ...]
+    checkout: Project, gpu1: Host, data: str, words: tuple[str, ...]
 ) -> None:
     before, since = gpu1.tags(), gpu1.now()
-    run = project.deploy(data)
+    run = checkout.deploy(data)
     assert run.code == 1
     assert len(run.lines(*words)) == 1, run.output
     assert "Traceback" not in run.output

@@ -26,7 +26,7 @@ def everything(host: Host) -> tuple[Any, ...]:
 def test_a_model_that_is_nowhere(project: Project, fleet: tuple[Host, Host]) -> None:
     project.select(slot2_general=model("nosuch:7b"))
     before = [everything(host) for host in fleet]
-    with asking(fleet[0], "general-primary") as record:
+    with asking(fleet[0], "general-primary") as [record]:
         run = project.deploy("keep_alive=3600")  # a service that would change, too
     assert run.code == 1
     for host in fleet:

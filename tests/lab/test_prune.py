@@ -73,7 +73,7 @@ def test_what_nothing_declares_is_removed_and_only_that(bare: Project, gpu1: Hos
     weights, size = gpu1.weights(SPARE), gpu1.tags()[SPARE]["size"]
     assert weights_on_disk(gpu1, weights)
     used = int(gpu1.out(f"du -sb {BLOBS} | cut -f 1"))
-    with asking(gpu1, "coding-primary") as asked:
+    with asking(gpu1, "coding-primary") as [asked]:
         run = prune(bare, "prune=true")
     figures.append(f"slot and base removed while a client asks another slot: {asked}")
     assert run.code == 0, run.output

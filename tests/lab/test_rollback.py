@@ -17,7 +17,7 @@ def test_back_and_forward_again(project: Project, gpu1: Host, gpu2: Host, figure
     before = gpu1.tags()["coding-primary:latest"]["digest"], gpu1.weights("coding-primary"), gpu1.out(MODELFILE)
     project.select(slot1_coding=SPARE, slot2_general=CHAT)
     assert project.deploy().code == 0
-    with asking(gpu1, "coding-primary") as record, asking(gpu1, "general-primary") as other:
+    with asking(gpu1, "coding-primary", "general-primary") as (record, other):
         run = project.deploy("rollback=coding-primary", tasks=ROLLBACK)
     assert run.code == 0, run.output
     figures.append(f"rollback: {record}; another slot: {other}")

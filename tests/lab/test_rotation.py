@@ -30,7 +30,7 @@ def test_no_request_fails_or_waits(project: Project, gpu1: Host, figures: list[s
     gpu1.api("/api/pull", {"model": SPARE, "insecure": True, "stream": False})
     bare = bare_load(gpu1, SPARE)
     project.select(slot1_coding=SPARE)
-    with asking(gpu1, "coding-primary") as record:
+    with asking(gpu1, "coding-primary") as [record]:
         run = project.deploy()
     assert run.code == 0, run.output
     figures.append(f"rotation: {record}; bare load of the new model {bare:.2f} s")
@@ -48,7 +48,7 @@ def test_no_request_fails_or_waits(project: Project, gpu1: Host, figures: list[s
 
 def test_to_weights_that_serve_another_slot(project: Project, gpu1: Host, figures: list[str]) -> None:
     project.select(slot1_coding=model("smollm2-math:135m"))  # the experimental slot's
-    with asking(gpu1, "coding-primary") as record, asking(gpu1, "experimental") as other:
+    with asking(gpu1, "coding-primary", "experimental") as (record, other):
         run = project.deploy()
     assert run.code == 0, run.output
     figures.append(f"rotation to another slot's weights: {record}; the other slot: {other}")
@@ -61,7 +61,7 @@ def test_from_weights_that_serve_another_slot(project: Project, gpu1: Host, figu
     project.select(slot1_coding=model("smollm2-math:135m"))
     assert project.deploy().code == 0
     project.select(slot1_coding=model("smollm2-coder:135m"))
-    with asking(gpu1, "coding-primary") as record, asking(gpu1, "experimental") as other:
+    with asking(gpu1, "coding-primary", "experimental") as (record, other):
         run = project.deploy()
     assert run.code == 0, run.output
     figures.append(f"rotation from another slot's weights: {record}; the other slot: {other}")
@@ -71,7 +71,7 @@ def test_from_weights_that_serve_another_slot(project: Project, gpu1: Host, figu
 
 def test_only_the_system_prompt_changes(project: Project, gpu1: Host, figures: list[str]) -> None:
     runners = {it["digest"] for it in gpu1.ps().values()}
-    with asking(gpu1, "coding-primary") as record:
+    with asking(gpu1, "coding-primary") as [record]:
         run = project.deploy("slot1_system=Be brief.")
     assert run.code == 0, run.output
     figures.append(f"a changed system prompt: {record}")
@@ -85,7 +85,7 @@ def test_two_slots_swap_their_models(project: Project, gpu1: Host) -> None:
     """With one window for both, or each request would have the runner that they share meanwhile loaded again."""
     assert project.deploy("slot3_num_ctx=8192").code == 0
     project.select(slot1_coding=model("smollm2:135m"), slot3_backup=model("smollm2-coder:135m"))
-    with asking(gpu1, "coding-primary") as coding, asking(gpu1, "backup") as backup:
+    with asking(gpu1, "coding-primary", "backup") as (coding, backup):
         run = project.deploy("slot3_num_ctx=8192")
     assert run.code == 0, run.output
     assert gpu1.parent("coding-primary") == model("smollm2:135m")
@@ -99,7 +99,7 @@ def test_a_candidate_that_cannot_load_changes_nothing(project: Project, gpu1: Ho
     assert project.deploy().code == 0
     before = [(names(host), host.ps().keys()) for host in (gpu1, gpu2)]
     project.select(slot1_coding=model("unknown-arch:135m"))
-    with asking(gpu1, "coding-primary") as record:
+    with asking(gpu1, "coding-primary") as [record]:
         run = project.deploy()
     assert run.code == 1
     assert run.lines("slot coding-primary: the candidate does not answer", "the slot is as it was"), run.output
@@ -110,7 +110,7 @@ def test_a_candidate_that_cannot_load_changes_nothing(project: Project, gpu1: Ho
 
 def test_where_both_do_not_fit_the_old_one_makes_room(project: Project, gpu1: Host, figures: list[str]) -> None:
     project.select(slot1_coding=SPARE)
-    with asking(gpu1, "coding-primary") as record:
+    with asking(gpu1, "coding-primary") as [record]:
         run = project.deploy("gpu_memory_gib=1.6")
     assert run.code == 0, run.output
     assert run.lines("gpu1", "coding-primary", "the old one unloaded first"), run.output

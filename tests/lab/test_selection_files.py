@@ -30,17 +30,17 @@ def connections(host: Host) -> int:
 
 @pytest.mark.parametrize("kind", [*BROKEN, "unreadable"])
 def test_a_broken_file_ends_in_one_line_before_any_connection(
-    project: Project, fleet: tuple[Host, Host], kind: str
+    checkout: Project, fleet: tuple[Host, Host], kind: str
 ) -> None:
     if kind == "unreadable":  # root reads any file, but not a directory
-        project.selection.unlink()
-        project.selection.mkdir()
+        checkout.selection.unlink()
+        checkout.selection.mkdir()
         word = "directory"
     else:
         text, word = BROKEN[kind]
-        project.selection.write_text(text)
+        checkout.selection.write_text(text)
     before = [connections(host) for host in fleet]
-    run = project.deploy()
+    run = checkout.deploy()
     assert run.code == 1
     assert len(run.lines("lab/model_selection.json: ", word)) == 1, run.output
     assert "Traceback" not in run.output

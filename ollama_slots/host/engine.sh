@@ -107,6 +107,20 @@ proven() {
         "$(values context "$held")" "$2"
 }
 
+# kept NAME:TAG PROOF...: runs a proof of residency. Where its runner is on its way out, the model is asked, bounded,
+# until it went and came again.
+kept() {
+    asked=$1 waited=0
+    shift
+    until said=$("$@"); do
+        [ "$said" = "$leaving" ] && [ "$waited" -lt "$load_seconds" ] || { echo "$said" && return 1; }
+        waited=$((waited + 1))
+        sleep 1
+        answer "$asked" >/dev/null
+    done
+    echo "$said"
+}
+
 # unload NAME:TAG: ends its runner, and waits, bounded, until it is gone. It goes by weights, not by name.
 # Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard.
 unload() {

@@ -78,7 +78,8 @@ else
     why=$(answer "$name:previous") || refuse "the candidate does not answer: $why"
     if [ "$alone" = yes ]; then
         # Else a request to the slot that shares the runner may just have loaded it with its own window again.
-        why=$(prove "$weights" "$new" "$context" "$gpu") || refuse "the candidate is refused: $why"
+        why=$(kept "$name:previous" prove "$weights" "$new" "$context" "$gpu") ||
+            refuse "the candidate is refused: $why"
     fi
     why=$(exchange "$name" 2>&1) || refuse "it cannot be switched: $why"
     rm -rf "$aside"

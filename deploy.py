@@ -1,8 +1,18 @@
-"""The whole job: each task in order. Any of them also runs alone: pyinfra inventory.py tasks/models.py."""
+"""The whole job: each task in order, on canaries first. One alone: pyinfra inventory.py tasks/models.py."""
 
-from pyinfra import local
+from pyinfra import host, local
+
+
+def slots() -> None:
+    """What is done on a host."""
+    local.include("tasks/service.py")
+    local.include("tasks/models.py")
+    local.include("tasks/warmup.py")
+
 
 local.include("tasks/preflight.py")
-local.include("tasks/service.py")
-local.include("tasks/models.py")
-local.include("tasks/warmup.py")
+if "canary" in host.groups:
+    slots()
+local.include("tasks/canary.py")
+if "canary" not in host.groups:
+    slots()

@@ -9,6 +9,7 @@ Every list is a group; ``group_data/GROUP.py`` has what a group overrides, and a
         ("gpu-b.example.com", {"slot3_model": "mistral:7b", "slot3_num_ctx": 8192}),
         ("gpu-c.example.com", slot_models("selections/gpu-c.json")),
     ]
+    canary = ["gpu-a.example.com"]  # deployed to, and proven, before the others are touched
 """
 
 lab = ["gpu1", "gpu2"]

@@ -61,6 +61,10 @@ pull_insecure = False
 # Where Ollama answers, seen from the host itself.
 ollama_url = "http://127.0.0.1:11434"
 
+# Hosts in a group `canary` are deployed to first, and others are touched only if no canary failed. How fast each
+# slot has to be there, in tokens per second; None: it has to answer.
+canary_min_tokens_per_sec = None
+
 # The slot that tasks/rollback.py takes back to the variant it had before: its name, or "all".
 rollback = "all"
 

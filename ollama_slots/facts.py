@@ -66,6 +66,18 @@ class ModelDetails(FactBase[found.Details | None]):
             raise FactProcessError(str(error)) from error
 
 
+class SlotSpeeds(FactBase[dict[str, float | str] | None]):
+    """Tokens per second by slot, as the engine counts them; text says why a slot did not answer."""
+
+    def command(self, settings: Settings) -> StringCommand:
+        """One request for each slot that holds a model."""
+        return script(render.host_script("engine", "speed"), settings.ollama_url, settings.load_seconds)
+
+    def process(self, output: list[str]) -> dict[str, float | str]:
+        """The answers, read."""
+        return probe.parse_speeds(output)
+
+
 class SlotStatus(FactBase[drift.Status | None]):
     """How a host's slots are, and all that is not as declared. Also by hand: ``pyinfra --json ... fact``.
 

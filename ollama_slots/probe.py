@@ -1,4 +1,4 @@
-"""What host/probe.sh and host/details.sh print, read. Pure."""
+"""What host/probe.sh, host/details.sh and host/speed.sh print, read. Pure."""
 
 from __future__ import annotations
 
@@ -93,6 +93,16 @@ def parse_details(models: list[str], output: list[str]) -> Details:
         disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
         blobs=_blobs(parts["blobs"], parts["missing"]) if parts["blobs"] else None,
     )
+
+
+def parse_speeds(output: list[str]) -> dict[str, float | str]:
+    """The output of host/speed.sh: tokens per second by slot, or why it did not answer."""
+    speeds: dict[str, float | str] = {}
+    for name, _, said in (line.partition(" ") for line in output):
+        figures = re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", said)
+        none = "it made no token" if re.fullmatch(r"\d+ \d*", said) else said
+        speeds[name] = int(figures[1]) * 10**9 / int(figures[2]) if figures else none
+    return speeds
 
 
 def _does_flash_attention(compute_capability: str) -> bool:

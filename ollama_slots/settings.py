@@ -116,6 +116,7 @@ class Settings(BaseModel):
     keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
     max_loaded_models: Annotated[int, Field(gt=0, le=1000)] | None = None
     ollama_url: Annotated[str, StringConstraints(pattern=URL)] = "http://127.0.0.1:11434"
+    canary_min_tokens_per_sec: Annotated[float, Field(gt=0, le=10**6)] | None = None
     rollback: str = "all"
     api_seconds: Seconds = 120
     load_seconds: Seconds = 600

@@ -1,0 +1,12 @@
+# Has each slot answer, and prints how fast: NAME TOKENS NANOSECONDS, or NAME and what is wrong. Follows engine.sh.
+# Arguments: URL SECONDS (the bound of one answer)
+url=$1 keep_alive='' load_seconds=''
+for name in $(slots); do
+    request="{\"model\":\"$name:latest\",\"prompt\":\"Count from 1 to 100.\",\"stream\":false,\"options\":{\"num_predict\":64}}"
+    if answered=$(api "$2" /api/generate "$request"); then
+        tokens=$(printf '%s\n' "$answered" | field eval_count)
+        echo "$name ${tokens:-0} $(printf '%s\n' "$answered" | field eval_duration)"
+    else
+        echo "$name $(error_in "$answered")"
+    fi
+done

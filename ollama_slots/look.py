@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pyinfra import host
 
-from ollama_slots import names, plan, preflight, registry, render
+from ollama_slots import names, plan, preflight, render
 from ollama_slots.commands import UNREADABLE, fact, say_once
 from ollama_slots.facts import ModelDetails
 from ollama_slots.found import Details, Found
@@ -36,18 +36,30 @@ def look(settings: Settings, found: Found) -> Sight:
     """
     declared = targets(settings, found)
     wanted, _ = aligned(settings, declared, known_weights(declared, found, None))
-    if plan.settled(settings, wanted, found, render.modelfile):
-        details, answers = None, {}
-    else:
+    details: Details | None = None
+    answers: Answers = {}
+    if not plan.settled(settings, wanted, found, render.modelfile):
         details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
         if details is None:
             raise ValueError(UNREADABLE)
-        models = preflight.to_pull(wanted, details)
-        answers = {names.parse(it).key: registry.ask(it, settings.pull_insecure) for it in models}
+        answers = ask(settings, preflight.to_pull(wanted, details))
     wanted, notices = aligned(settings, declared, known_weights(declared, found, details))
     for notice in notices + capped(wanted, found, details):
         say_once(host.name, notice)
     return Sight(declared, wanted, found, details, answers)
+
+
+def ask(settings: Settings, models: list[str], shape: bool = True) -> Answers:
+    """What the registries of these models say of them.
+
+    + shape: whether to ask for what GPU memory is foreseen by, too
+    """
+    if not models:
+        return {}
+    # It brings requests, which takes longer to import than a host with nothing to do.
+    from ollama_slots import registry  # noqa: PLC0415
+
+    return {names.parse(it).key: registry.ask(it, settings.pull_insecure, shape) for it in models}
 
 
 def check(settings: Settings, sight: Sight) -> None:

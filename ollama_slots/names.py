@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
@@ -41,6 +42,7 @@ class Name(NamedTuple):
         return name
 
 
+@lru_cache(10_000)  # a fleet has a few names, each parsed many times a host
 def parse(text: str) -> Name:
     """Splits a model name as the engine does.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
-from ollama_slots import drift, names, plan, registry, table
+from ollama_slots import drift, names, plan, table
 from ollama_slots import rollback as back
 from ollama_slots.commands import UNREADABLE, Commands, fact, read, say_once, take
 from ollama_slots.facts import HostStored, ModelDetails, SlotStatus
 from ollama_slots.found import Found
-from ollama_slots.look import look, planned
+from ollama_slots.look import ask, look, planned
 from ollama_slots.prune import lines, listing
 from ollama_slots.published import Answers, Unknown
 from ollama_slots.settings import Settings
@@ -47,11 +47,10 @@ def status(settings: Settings) -> Commands:
 
 
 def _answers(settings: Settings, found: Found) -> Answers:
-    models = {names.parse(it.model).key: it.model for it in targets(settings, found)}
-    answers = {key: registry.ask(it, settings.pull_insecure, shape=False) for key, it in models.items()}
+    answers = ask(settings, [it.model for it in targets(settings, found)], shape=False)
     for key, answer in answers.items():
         if isinstance(answer, Unknown):
-            say_once(host.name, f"{models[key]}: its registry cannot be asked from here ({answer.why})")
+            say_once(host.name, f"{names.parse(key).short}: its registry cannot be asked from here ({answer.why})")
     return answers
 
 

@@ -1,0 +1,1 @@
+"""Measurements, printed and written down, never asserted."""

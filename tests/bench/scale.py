@@ -1,0 +1,141 @@
+"""What a control machine spends on each of very many hosts that are as declared: ``python -m tests.bench.scale``.
+
+The hosts are pyinfra's own @fake ones, which answer at once; beside the deploy runs what pyinfra alone costs: as
+many operations with as many commands, which are as long, and so are their answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots.facts import HostFound
+from ollama_slots.settings import Settings
+from tests.lab.fleet import ROOT
+from tests.unit.fake import answers
+from tests.unit.world import deployed
+
+INVENTORY = """
+import json
+_lines = json.load(open("answer.json"))
+_data = {{"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": {{"== units": _lines}}}}
+fake = [(f"@fake/host{{number}}", _data) for number in range({hosts})]
+"""
+# As deploy.py has it: three files that are included, five operations.
+FLOOR = {
+    "deploy.py": "from pyinfra import local\n"
+    + "".join(f'local.include("tasks/{name}.py")\n' for name in ("one", "two", "three")),
+    "tasks/one.py": "from floor import read\nread(name='One')\nread(name='Two')\n",
+    "tasks/two.py": "from floor import read\nread(name='Three')\nread(name='Four')\n",
+    "tasks/three.py": "from floor import read\nread(name='Five')\n",
+    "floor.py": '''
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+TEXT = open("command.sh").read()
+
+class Lines(FactBase):
+    def command(self):
+        return StringCommand(TEXT)
+
+@operation()
+def read():
+    """Reads once, and has nothing to do."""
+    host.get_fact(Lines)
+    host.noop("nothing to do")
+    yield from ()
+''',
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took on the control machine."""
+
+    hosts: int
+    seconds: float  # of CPU
+    bytes: int  # at most, resident
+
+
+def defaults() -> dict[str, object]:
+    """The data of ``group_data/all.py``."""
+    data: dict[str, object] = {}
+    exec((ROOT / "group_data" / "all.py").read_text(encoding="utf-8"), data)
+    return {key: it for key, it in data.items() if not callable(it)} | {"slot4_model": "mistral:7b"}
+
+
+def settled() -> list[str]:
+    """What a host says that is as the defaults declare."""
+    settings = Settings.of("fake", defaults())
+    world = deployed(settings)
+    world.most = settings.loaded_models
+    world.service["UnitFileState"] = "enabled"
+    answers(world, settings)['mv "$1.new" "$1"'].make()
+    return world.probe()
+
+
+def lay_out(path: Path, hosts: int, floor: bool) -> None:
+    """Makes a project of so many hosts: this one, or the one that shows what pyinfra alone costs."""
+    (path / "answer.json").write_text(json.dumps(settled()))
+    (path / "inventory.py").write_text(INVENTORY.format(hosts=hosts))
+    if floor:
+        (path / "tasks").mkdir()
+        (path / "command.sh").write_text(str(HostFound().command(Settings.of("fake", defaults()))))
+        for name, text in FLOOR.items():
+            (path / name).write_text(text)
+        return
+    for name in ("deploy.py", "tasks", "templates", "ollama_slots", "group_data"):
+        (path / name).symlink_to(ROOT / name)
+
+
+def cost(hosts: int, floor: bool) -> Cost:
+    """Runs it in a process of its own. Raises PyinfraError where it did not end as it has to."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        lay_out(path, hosts, floor)
+        command = [
+            sys.executable,
+            "-m",
+            "pyinfra",
+            "inventory.py",
+            "deploy.py",
+            "-y",
+            "--data",
+            "slot4_model=mistral:7b",
+        ]
+        with (path / "said").open("w") as said:
+            process = subprocess.Popen(
+                command, cwd=path, stdout=said, stderr=said, env={**os.environ, "PYINFRA_PROGRESS": "off"}
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        output = (path / "said").read_text()
+        if status or output.count("No changes") != 5 * hosts:
+            raise PyinfraError(f"the run on {hosts} hosts did not end with nothing to do:\n{output[-4000:]}")
+    return Cost(hosts, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def main() -> None:
+    """Prints a line for each number of hosts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hosts", type=int, nargs="+", default=[100, 1000, 5000])
+    row = "{:>6} {:>10} {:>10} {:>10} {:>10} {:>10}"
+    print(row.format("hosts", "ms, ours", "pyinfra's", "beyond", "MB, ours", "pyinfra's"))
+    base = [cost(1, floor) for floor in (False, True)]
+    for hosts in parser.parse_args().hosts:
+        ours, floor = cost(hosts, False), cost(hosts, True)
+        cpu = [(it.seconds - one.seconds) / hosts * 1000 for it, one in zip((ours, floor), base, strict=True)]
+        memory = [(it.bytes - one.bytes) / hosts / 10**6 for it, one in zip((ours, floor), base, strict=True)]
+        figures = [f"{it:.1f}" for it in (*cpu, cpu[0] - cpu[1])] + [f"{it:.2f}" for it in memory]
+        print(row.format(hosts, *figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -63,12 +63,16 @@ def too_slow(settings: Settings, speeds: dict[str, float | str]) -> list[str]:
 
 @operation()
 def gate() -> Commands:
-    """No canary of this run has failed; where one has, the host at hand fails before it is touched.
+    """No canary of this run has failed; where one has, every other host fails before it is touched.
+
+    For all hosts: pyinfra keeps the order of the operations of each host, but puts those of different hosts into
+    any order that allows for that. What they have in common is where they wait for each other.
 
     Idempotency: it changes nothing.
     """
-    failed = sorted(it.name for it in canaries(host) if it in host.state.failed_hosts)
-    if failed and host.state.is_executing:
+    first = canaries(host)
+    failed = sorted(it.name for it in first if it in host.state.failed_hosts)
+    if failed and host not in first and host.state.is_executing:
         yield FunctionCommand(_untouched, (" and ".join(failed),), {})
     else:
         host.noop("no canary has failed")

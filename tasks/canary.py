@@ -1,4 +1,4 @@
-"""A canary is proven; a host that is none goes no further where one has failed."""
+"""A canary is proven; any other host goes no further where one has failed."""
 
 from pyinfra import host
 
@@ -9,5 +9,5 @@ settings = Settings.of(host.name, host.data.dict())
 
 if host in canary.canaries(host):
     canary.proof(name="Every slot of a canary answers, and fast enough", settings=settings)
-elif canary.canaries(host):
+if canary.canaries(host):
     canary.gate(name="No canary has failed")

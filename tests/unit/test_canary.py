@@ -75,7 +75,7 @@ def test_the_others_are_let_through_only_where_no_canary_has_failed(
     one, *others = (inventory.get_host(name) for name, _ in names)
     if fails:
         state.fail_hosts({one}, activated_count=100)  # type: ignore[no-untyped-call]
-    add_op(state, canary.gate, host=others)
+    add_op(state, canary.gate, host=[one, *others])
     assert complaint(run_ops, state) == ("No hosts remaining!" if fails else "")
     assert (state.failed_hosts == {one, *others}) is fails
     assert ("not touched: canary @fake/a failed" in caplog.text) is fails

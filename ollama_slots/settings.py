@@ -138,7 +138,7 @@ class Settings(BaseModel):
     @property
     def warm_up_seconds(self) -> int:
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
-        api = 6 * self.api_seconds
+        api = 11 * self.api_seconds
         proof = 10 + 20 * self.loaded_models
         return api + len(self.slots) * (self.load_seconds + 2 * proof) + 60
 

@@ -53,9 +53,9 @@ def test_the_unit_outlasts_every_wait_of_its_script(data: dict[str, Any]) -> Non
     """Each of them at its longest: an engine that takes connections long before it answers is a usual one."""
     settings, text = declared("a", "b", "c", "d", **data), script(**data)
     bound = {path: int(seconds) for seconds, path in re.findall(r"\bapi (\d+) (/api/\w+)", text)}
-    nap = re.search(r"\$api_seconds.*\n\s*sleep (\d+)", text)
-    assert nap
-    api = settings.api_seconds * (bound["/api/version"] + int(nap[1]))
+    tries = re.search(r"(\d+) \* api_seconds.*\n\s*sleep ([\d.]+)", text)
+    assert tries
+    api = int(tries[1]) * settings.api_seconds * (bound["/api/version"] + float(tries[2]))
     proof = bound["/api/ps"] + settings.loaded_models * (bound["/api/tags"] + bound["/api/show"])
     waits = api + bound["/api/tags"] + len(settings.slots) * (settings.load_seconds + 2 * proof)
     timeout = re.search(r"^TimeoutStartSec=(\d+)$", unit(**data), re.MULTILINE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from pyinfra import host, logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand
@@ -25,7 +27,10 @@ Commands = Generator[PyinfraCommand, None, None]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
 BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
 LOOK_AGAIN_SECONDS = 1
+FRESH_SECONDS = 60  # how long a look at a host is good for finding that there is nothing to do
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
+
+_handed: WeakKeyDictionary[State, dict[str, tuple[float, Found]]] = WeakKeyDictionary()
 
 
 def fact(kind: type[FactBase[Answer]], **arguments: Any) -> Answer | None:
@@ -49,6 +54,7 @@ def read(settings: Settings) -> Found | None:
 
     None where it cannot be read, of which the reason was told.
     """
+    _handed.get(host.state, {}).pop(host.name, None)
     end = time.monotonic() + settings.lock_seconds
     while True:
         found = fact(HostFound, settings=settings)
@@ -62,6 +68,24 @@ def read(settings: Settings) -> Found | None:
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
+def looks(settings: Settings) -> Iterator[tuple[Found | None, bool]]:
+    """What the operation before handed on, if it found nothing to do; then the host as it is, None as with read.
+
+    Each with whether it is good for more than finding that there is nothing to do here either: what is done is
+    decided by what a host has then. That it is not read for each operation saves a fleet the round trips.
+    """
+    then, found = _handed.get(host.state, {}).pop(host.name, (0.0, None))
+    if found and time.monotonic() - then < FRESH_SECONDS:
+        yield found, not host.state.is_executing
+    yield read(settings), True
+
+
+def nothing(found: Found, message: str) -> None:
+    """Says that there is nothing to do on the host at hand, and hands on what was seen of it."""
+    host.noop(message)
+    _handed.setdefault(host.state, {})[host.name] = time.monotonic(), found
+
+
 def take(settings: Settings, steps: Callable[[Settings, Found, bool], list[Step]], settled: str) -> Commands:
     """Plans, takes the first step, and again until there is none: a step changes what the later ones depend on.
 
@@ -69,8 +93,7 @@ def take(settings: Settings, steps: Callable[[Settings, Found, bool], list[Step]
     + settled: what to say where nothing is to be done
     """
     done: set[str] = set()
-    while len(done) < MOST_STEPS:
-        found = read(settings)
+    for found, sure in chain(looks(settings), ((read(settings), True) for _ in range(MOST_STEPS))):
         if found is None or found.listed is None or found.runners is None:
             yield refuse(UNREADABLE if found is None else f"Ollama does not answer at {settings.ollama_url}")
             return
@@ -81,8 +104,10 @@ def take(settings: Settings, steps: Callable[[Settings, Found, bool], list[Step]
             return
         if not planned:
             if not done:
-                host.noop(settled)
+                nothing(found, settled)
             return
+        if not sure:
+            continue
         for step in planned if not host.state.is_executing else planned[:1]:
             host.log(f"{step}")
         if str(planned[0]) in done:

@@ -6,7 +6,19 @@ from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
 from ollama_slots import plan, render, table
-from ollama_slots.commands import UNREADABLE, Commands, fact, install, perform, read, refuse, say_once, take
+from ollama_slots.commands import (
+    UNREADABLE,
+    Commands,
+    fact,
+    install,
+    looks,
+    nothing,
+    perform,
+    read,
+    refuse,
+    say_once,
+    take,
+)
 from ollama_slots.difference import differing, lacking
 from ollama_slots.facts import ModelDetails, script
 from ollama_slots.found import Details, Found
@@ -28,7 +40,7 @@ def preflight(settings: Settings) -> Commands:
 
     Idempotency: it changes nothing.
     """
-    found = read(settings)
+    found, _ = next(looks(settings))
     if found is None:
         yield refuse(UNREADABLE)
         return
@@ -41,7 +53,7 @@ def preflight(settings: Settings) -> Commands:
     except ValueError as error:
         yield refuse(str(error))
         return
-    host.noop("nothing stands in the way")
+    nothing(found, "nothing stands in the way")
 
 
 @operation()
@@ -56,31 +68,36 @@ def service(settings: Settings) -> Commands:
     + Ollama is restarted when the environment of the *running* process differs, so that a run which was
       interrupted between the two is made good by the next
     """
-    found = read(settings)
-    if found is None:
-        yield refuse(UNREADABLE)
-        return
-    unit = found.units.get("ollama.service", {})
+    files = {render.DROP_IN: ("644", render.drop_in(settings))}
+    for found, _ in looks(settings):
+        if found is None:
+            yield refuse(UNREADABLE)
+            return
+        unit, changed = found.units.get("ollama.service", {}), differing(files, found)
+        stale, disabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "disabled"
+        wrong, runs = lacking(render.environment(settings), found), found.environ is not None
+        as_declared = unit.get("LoadState") == "loaded" and not wrong and found.version is not None
+        if as_declared and not (changed or stale or disabled):
+            nothing(found, "Ollama runs with the environment that the slots need")
+            return
     if unit.get("LoadState") != "loaded":
         yield refuse(
             f"expected Ollama's ollama.service, found it {unit.get('LoadState', 'unknown')}: "
             "install Ollama (or unmask its unit), then deploy again"
         )
         return
-    files = {render.DROP_IN: ("644", render.drop_in(settings))}
-    changed = differing(files, found)
     if changed:
         yield install(files, changed)
-    if changed or unit.get("NeedDaemonReload") == "yes":
+    if changed or stale:
         yield StringCommand("systemctl", "daemon-reload")
-    if unit.get("UnitFileState") == "disabled":
+    if disabled:
         yield StringCommand("systemctl", "enable", "ollama.service")  # it brings the warm-up with it at boot
+    if not as_declared:
+        yield from _start(settings, runs, wrong)
 
-    wrong = lacking(render.environment(settings), found)
-    if not wrong and found.version is not None:
-        host.noop("Ollama runs with the environment that the slots need")
-        return
-    runs = found.environ is not None
+
+def _start(settings: Settings, runs: bool, wrong: list[str]) -> Commands:
+    """Ollama is started, or started anew where its process lacks variables, and has them."""
     if not runs:
         say_once(host.name, "start Ollama: it does not run")
     elif wrong:
@@ -140,24 +157,25 @@ def warm_up(settings: Settings) -> Commands:
     + unit and script are written when their content differs
     + the unit runs when it is not active, when it was changed, or when a slot is not resident
     """
-    found = read(settings)
-    if found is None:
-        yield refuse(UNREADABLE)
-        return
-    files = render.warm_up(settings, needs_gpu(settings, found))
-    changed = differing(files, found)
-    unit = found.units.get("ollama-warmup.service", {})
+    for found, _ in looks(settings):
+        if found is None:
+            yield refuse(UNREADABLE)
+            return
+        files = render.warm_up(settings, needs_gpu(settings, found))
+        changed, unit = differing(files, found), found.units.get("ollama-warmup.service", {})
+        stale, enabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "enabled"
+        warm = unit.get("ActiveState") == "active" and not any(why for _, why in _faults(settings, found))
+        if warm and enabled and not (changed or stale):
+            nothing(found, "ollama-warmup is active and every slot is resident")
+            return
     if changed:
         yield install(files, changed)
-    if changed or unit.get("NeedDaemonReload") == "yes":
+    if changed or stale:
         yield StringCommand("systemctl", "daemon-reload")
-    if unit.get("UnitFileState") != "enabled":
+    if not enabled:
         yield StringCommand("systemctl", "enable", "ollama-warmup.service")
-    cold = [why for _, why in _faults(settings, found) if why]
-    if not changed and unit.get("ActiveState") == "active" and not cold:
-        host.noop("ollama-warmup is active and every slot is resident")
-        return
-    yield FunctionCommand(_warm, (settings,), {})
+    if changed or not warm:
+        yield FunctionCommand(_warm, (settings,), {})
 
 
 def _warm(state: State, host: Host, settings: Settings) -> bool:

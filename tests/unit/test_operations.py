@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import render
-from ollama_slots.operations import models, service
+from ollama_slots import commands, render
+from ollama_slots.operations import models, preflight, service
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
@@ -23,9 +23,9 @@ def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:
 
 
 def test_the_drop_in_is_read_before_ollama_is_restarted() -> None:
-    commands = run(World(most=3), service).commands["gpu"]
+    taken = run(World(most=3), service).commands["gpu"]
     order = ["== units", f"{render.DROP_IN} 644", "systemctl daemon-reload", "systemctl restart ollama.service"]
-    assert [part in command for part, command in zip(order, commands, strict=False)] == [True] * 4
+    assert [part in command for part, command in zip(order, taken, strict=False)] == [True] * 4
 
 
 def test_a_dry_run_tells_every_step_that_is_known_and_takes_none(caplog: pytest.LogCaptureFixture) -> None:
@@ -51,6 +51,29 @@ def test_a_second_run_reads_once_and_changes_nothing(ready: World, operation: An
     assert done.failed == set()
     assert done.changed == {"gpu": False}
     assert len(done.commands["gpu"]) == 1
+
+
+def test_where_nothing_is_to_do_the_host_is_read_at_the_start_and_for_the_proof(ready: World) -> None:
+    done = run(ready, *ALL)
+    assert (done.failed, done.changed) == (set(), {"gpu": False})
+    assert len(done.commands["gpu"]) == 2
+
+
+def test_what_is_done_is_decided_by_what_the_host_has_then(ready: World) -> None:
+    """Not by what the operation before had seen of it: somebody else has done it meanwhile."""
+    before = World(most=9)
+    for base in ("a:1b", "b:1b"):
+        before.pull(base)
+    looks = iter([before.probe()])
+    seen = {"== units": Asked(lambda: next(looks, None) or ready.probe())}
+    done = Run([preflight, models], AB, gpu=answers(ready, AB) | seen)
+    assert (done.failed, done.changed) == (set(), {"gpu": False})
+    assert len([it for it in done.commands["gpu"] if "== units" in it]) == 2
+
+
+def test_what_was_seen_long_ago_is_not_gone_by(ready: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "FRESH_SECONDS", 0)
+    assert len(run(ready, *ALL).commands["gpu"]) == len(ALL)
 
 
 def test_a_run_in_which_nothing_is_to_do_costs_six_commands_at_most_whatever_was_before(ready: World) -> None:

@@ -29,7 +29,7 @@ _lines = json.load(open("answer.json"))
 _data = {{"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": {{"== units": _lines}}}}
 fake = [(f"@fake/host{{number}}", _data) for number in range({hosts})]
 """
-# As deploy.py has it: three files that are included, five operations, of which the first and the last read the host.
+# As deploy.py has it: three files that are included, five operations, of which the first and the last read a host.
 FLOOR = {
     "deploy.py": "from pyinfra import local\n"
     + "".join(f'local.include("tasks/{name}.py")\n' for name in ("one", "two", "three")),

@@ -49,9 +49,13 @@ class Stage:
             process.kill()
         self.run, self.seconds = Run(process.returncode, said), time.monotonic() - start
 
-    def rotating(self) -> bool:
-        """Whether a rotation is under way on gpu1."""
+    def held(self) -> bool:
+        """Whether somebody is changing gpu1."""
         return self.gpu1.run(f"flock -s -n {LOCK} true", check=False).returncode == 1
+
+    def rotating(self) -> bool:
+        """Whether a rotation is under way on gpu1: a pull that is being recorded holds the lock, too."""
+        return self.held() and "rotation" in self.gpu1.out(f"cat {LOCK}")
 
     def reading(self) -> bool:
         """Whether gpu1 is being read."""

@@ -136,7 +136,7 @@ def holder_killed(stage: Stage) -> None:
     """Who holds the lock of a host is killed."""
     hold = f"exec 9>>{LOCK}; flock 9; echo 'a test that sleeps' >{LOCK}; exec sleep 600"
     stage.gpu1.run(f'systemd-run --quiet --collect --unit=sleeper sh -c "{hold}"')
-    until("the lock is held", stage.rotating)
+    until("the lock is held", stage.held)
 
     def go(_: Popen[str]) -> None:
         time.sleep(2)

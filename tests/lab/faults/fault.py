@@ -84,9 +84,9 @@ class Fault:
         return " ".join((self.play.__doc__ or "").split()).removesuffix(".")
 
     def message(self, run: Run) -> str | None:
-        """What the deploy said of it, without the host's name; None where it said nothing of it."""
+        """The last that the deploy said of it, without the host's name; None where it said nothing of it."""
         lines = [re.sub(r"^\s*(--> )?(\[gpu\d\] )?", "", line) for line in run.output.splitlines()]
-        return next((line.strip() for line in lines if re.search(self.says, line)), None)
+        return next((line.strip() for line in reversed(lines) if re.search(self.says, line)), None)
 
 
 FAULTS: list[Fault] = []

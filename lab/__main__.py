@@ -1,4 +1,7 @@
-"""The lab's commands: `python -m lab up` and `python -m lab down`. LAB_HOSTS=n asks for n hosts, not two."""
+"""The lab's commands: `python -m lab up` and `python -m lab down`. LAB_HOSTS=n asks for n hosts, not two.
+
+LAB_PACKAGES=a,b has these Debian packages on the hosts as well.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import hosts, registry
-from lab.build import debian_root, engine
+from lab.build import PACKAGES, debian_root, engine
 from lab.cache import digest_of
 from lab.machine import RUN, SOURCES, STATE, TOOLS, LabError, need, say, step
 from lab.models import models
 
 LOCK = Path("/run/lock/ollama-slots-lab")
 LOCK_SECONDS = 1800
-# Written when the lab is complete, with a digest of the sources that it was made from.
+# Written when the lab is complete, with a digest of the sources and packages that it was made from.
 STAMP = STATE / "stamp"
 
 
@@ -36,7 +39,7 @@ def up() -> None:
         compiled.result()
     # Not the selection file: it is data, for a user to change and deploy.
     files = sorted(file for file in SOURCES.rglob("*") if file.is_file() and file.suffix not in (".pyc", ".json"))
-    sources = digest_of(*files)
+    sources = digest_of(PACKAGES, *files)
     if STAMP.exists() and STAMP.read_text() == sources and hosts.all_healthy(names):
         registry.fill()
         if not registry.running():

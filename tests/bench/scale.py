@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-
-from pyinfra.api.exceptions import PyinfraError
+from typing import Any
 
 from ollama_slots.facts import HostFound
 from ollama_slots.settings import Settings
+from tests.bench import kept
+from tests.bench.declared import defaults
+from tests.bench.measured import Measured, measured
 from tests.lab.fleet import ROOT
 from tests.unit.fake import answers
 from tests.unit.world import deployed
@@ -62,25 +61,17 @@ def idle():
 }
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a run took on the control machine."""
-
-    hosts: int
-    seconds: float  # of CPU
-    bytes: int  # at most, resident
+SLOT4 = "mistral:7b"
 
 
-def defaults() -> dict[str, object]:
-    """The data of ``group_data/all.py``."""
-    data: dict[str, object] = {}
-    exec((ROOT / "group_data" / "all.py").read_text(encoding="utf-8"), data)
-    return {key: it for key, it in data.items() if not callable(it)} | {"slot4_model": "mistral:7b"}
+def declared() -> dict[str, Any]:
+    """The data of a host."""
+    return {**defaults(), "slot4_model": SLOT4}
 
 
 def settled() -> list[str]:
     """What a host says that is as the defaults declare."""
-    settings = Settings.of("fake", defaults())
+    settings = Settings.of("fake", declared())
     world = deployed(settings)
     world.most = settings.loaded_models
     world.service["UnitFileState"] = "enabled"
@@ -94,7 +85,7 @@ def lay_out(path: Path, hosts: int, floor: bool) -> None:
     (path / "inventory.py").write_text(INVENTORY.format(hosts=hosts))
     if floor:
         (path / "tasks").mkdir()
-        (path / "command.sh").write_text(str(HostFound().command(Settings.of("fake", defaults()))))
+        (path / "command.sh").write_text(str(HostFound().command(Settings.of("fake", declared()))))
         for name, text in FLOOR.items():
             (path / name).write_text(text)
         return
@@ -102,45 +93,39 @@ def lay_out(path: Path, hosts: int, floor: bool) -> None:
         (path / name).symlink_to(ROOT / name)
 
 
-def cost(hosts: int, floor: bool) -> Cost:
-    """Runs it in a process of its own. Raises PyinfraError where it did not end as it has to."""
+def cost(hosts: int, floor: bool) -> Measured:
+    """Runs it in a process of its own. Raises AssertionError where it did not end as it has to."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
         lay_out(path, hosts, floor)
-        command = [
-            sys.executable,
-            "-m",
-            "pyinfra",
-            "inventory.py",
-            "deploy.py",
-            "-y",
-            "--data",
-            "slot4_model=mistral:7b",
-        ]
-        with (path / "said").open("w") as said:
-            process = subprocess.Popen(
-                command, cwd=path, stdout=said, stderr=said, env={**os.environ, "PYINFRA_PROGRESS": "off"}
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-        output = (path / "said").read_text()
-        if status or output.count("No changes") != 5 * hosts:
-            raise PyinfraError(f"the run on {hosts} hosts did not end with nothing to do:\n{output[-4000:]}")
-    return Cost(hosts, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "-y"]
+        run = measured([*command, "--data", f"slot4_model={SLOT4}"], path)
+    done = run.code == 0 and run.output.count("No changes") == 5 * hosts
+    assert done, f"the run on {hosts} hosts did not end with nothing to do:\n{run.output[-4000:]}"
+    return run
+
+
+def scale(numbers: list[int]) -> None:
+    """Measures runs on so many hosts, ours and pyinfra alone; what a run on one host costs is taken off."""
+    line = "{:>6} {:>10} {:>10} {:>10} {:>10} {:>10}"
+    print(line.format("hosts", "ms, ours", "pyinfra's", "beyond", "MB, ours", "pyinfra's"))
+    one = [cost(1, floor) for floor in (False, True)]
+    rows: list[dict[str, Any]] = []
+    for hosts in numbers:
+        runs = [cost(hosts, floor) for floor in (False, True)]
+        cpu = [(it.cpu - base.cpu) / hosts * 1000 for it, base in zip(runs, one, strict=True)]
+        memory = [(it.memory - base.memory) / hosts / 10**6 for it, base in zip(runs, one, strict=True)]
+        rows.append({"hosts": hosts, "ms": cpu, "mb": memory, "wall": [it.wall for it in runs]})
+        kept.save("scale", rows)
+        figures = [f"{it:.1f}" for it in (*cpu, cpu[0] - cpu[1])] + [f"{it:.2f}" for it in memory]
+        print(line.format(hosts, *figures), flush=True)
 
 
 def main() -> None:
     """Prints a line for each number of hosts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, nargs="+", default=[100, 1000, 5000])
-    row = "{:>6} {:>10} {:>10} {:>10} {:>10} {:>10}"
-    print(row.format("hosts", "ms, ours", "pyinfra's", "beyond", "MB, ours", "pyinfra's"))
-    base = [cost(1, floor) for floor in (False, True)]
-    for hosts in parser.parse_args().hosts:
-        ours, floor = cost(hosts, False), cost(hosts, True)
-        cpu = [(it.seconds - one.seconds) / hosts * 1000 for it, one in zip((ours, floor), base, strict=True)]
-        memory = [(it.bytes - one.bytes) / hosts / 10**6 for it, one in zip((ours, floor), base, strict=True)]
-        figures = [f"{it:.1f}" for it in (*cpu, cpu[0] - cpu[1])] + [f"{it:.2f}" for it in memory]
-        print(row.format(hosts, *figures), flush=True)
+    scale(parser.parse_args().hosts)
 
 
 if __name__ == "__main__":

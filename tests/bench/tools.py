@@ -16,7 +16,7 @@ from tests.bench.measured import Measured, measured
 from tests.bench.relay import relayed
 from tests.lab.fleet import Project, Run
 
-OURS, ANSIBLE, FLOOR = "ours", "ansible", "floor"
+OURS, ANSIBLE, FLOOR = "ours", "Ansible", "floor"
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.M)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import time
 from typing import Any
 
 import pytest
 
-from tests.bench import boot, fleet, page, profile, tables
-from tests.bench.declared import LARGE, SMALL
+from ollama_slots import render
+from tests.bench import boot, fleet, hosts, page, profile, tables
+from tests.bench.declared import LARGE, PLAYBOOK, SMALL
 from tests.bench.measured import Measured
 from tests.bench.relay import relayed
 from tests.bench.spread import figure, percentile, ratio, spread
 from tests.bench.tools import ANSIBLE, FLOOR, OURS, changes
+from tests.unit.test_shell import SHELLCHECK
 
 MACHINE = {
     "date": "2026-01-15",
@@ -168,6 +171,21 @@ def test_whose_code_a_module_is() -> None:
     assert profile.module("~", "<built-in method select.epoll>") == "built in"
     names = ("ollama_slots.plan", "pyinfra.api.facts", "paramiko.transport", "json.decoder")
     assert [profile.whose(it) for it in names] == ["ours", "pyinfra", "SSH", "Python and the rest"]
+
+
+SCRIPTS = {
+    "boot": boot.SCRIPT,
+    "reset": hosts.RESET,
+    "create": render.host_script("engine") + (PLAYBOOK / "create.sh").read_text(),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_shellcheck_has_nothing_to_say(name: str) -> None:
+    # SC2154: what functions of engine.sh that are not called read.
+    command = [SHELLCHECK, "--shell=sh", "--format=gcc", "--exclude=SC2329,SC2154", "-"]
+    done = subprocess.run(command, input=SCRIPTS[name], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
 
 
 def echo(round_trip: float, payload: bytes) -> tuple[float, bytes]:

@@ -35,7 +35,7 @@ def boot(repeats: int) -> None:
         changes(OURS, side_by_side.ours(), ["gpu1"])
     host.run(f"printf %s {quote(SCRIPT)} >{PLACE}")
     for repeat in range(repeats):
-        for how in HOWS:
+        for how in HOWS if repeat % 2 == 0 else reversed(HOWS):
             if (how, repeat) in done:
                 continue
             in_memory, answered = measure(host, how)

@@ -41,15 +41,22 @@ WHOSE = (
     ("pydantic", "pydantic"),
     ("pydantic_core", "pydantic"),
     ("jinja2", "jinja2"),
+    ("importlib", "the import of modules"),
 )
+REST = "Python itself"
 MODULES = 12  # to show
+MOST_CALLS = 50  # of Python's library by itself
+# As pstats has them: file, line and function to calls, calls, seconds in it, seconds in all, and each caller's.
+Entries = dict[tuple[str, int, str], tuple[int, int, float, float, dict[tuple[str, int, str], Any]]]
 
 
 def module(file: str, function: str) -> str:
     """The module of an entry of the profile, or ``built in``: what is in C has no file, but may name a package."""
     if file == "~":
         return next((name for name, _ in WHOSE if name in function), "built in")
-    path = Path(file)
+    if file.startswith("<frozen importlib"):
+        return "importlib"
+    path = Path(file).resolve()  # ours is a link
     for base in (sysconfig.get_path("purelib"), str(ROOT), sysconfig.get_path("stdlib")):
         if path.is_relative_to(base):
             return ".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
@@ -59,7 +66,7 @@ def module(file: str, function: str) -> str:
 def whose(name: str) -> str:
     """Whose code a module is."""
     parts = name.split(".")
-    return next((who for package, who in WHOSE if package in parts[:1]), "Python and the rest")
+    return next((who for package, who in WHOSE if package in parts[:1]), REST)
 
 
 def shares(spent: dict[str, float]) -> list[tuple[str, float]]:
@@ -68,12 +75,33 @@ def shares(spent: dict[str, float]) -> list[tuple[str, float]]:
     return [(it, 100 * spent[it] / total) for it in sorted(spent, key=lambda name: -spent[name])]
 
 
-def by_module(file: str) -> dict[str, float]:
-    """The seconds of CPU that a profile has in each module's own code."""
+def by_module(entries: Entries) -> dict[str, float]:
+    """The seconds of CPU in each module's own code."""
     spent: dict[str, float] = defaultdict(float)
-    stats: Any = pstats.Stats(file)
-    for (name, _, function), (_, _, seconds, _, _) in stats.stats.items():
-        spent[module(name, function)] += seconds
+    for (file, _, function), (_, _, seconds, _, _) in entries.items():
+        spent[module(file, function)] += seconds
+    return spent
+
+
+def by_owner(entries: Entries) -> dict[str, float]:
+    """The seconds of CPU in each one's code and in all that this has Python's own library do.
+
+    What Python's library spends goes to who called it, by the share of each caller; over many calls, one by one.
+    """
+    spent: dict[str, float] = defaultdict(float)
+    left = {entry: seconds for entry, (_, _, seconds, _, _) in entries.items()}
+    for _ in range(MOST_CALLS):
+        passed: dict[tuple[str, int, str], float] = defaultdict(float)
+        for entry, seconds in left.items():
+            owner, callers = whose(module(entry[0], entry[2])), entries[entry][4]
+            total = sum(it[3] for it in callers.values())
+            if owner != REST or not total:
+                spent[owner] += seconds
+                continue
+            for caller, it in callers.items():
+                passed[caller] += seconds * it[3] / total
+        left = passed
+    spent[REST] += sum(left.values())
     return spent
 
 
@@ -89,10 +117,8 @@ def profile(number: int) -> None:
         command += ["--data", f"slot1_model={SMALL.slot1[False]}"]
         run = measured(command, side_by_side.project.path)
         assert changes(OURS, run, names) == 0, run.output
-        modules = by_module(file)
-    owners: dict[str, float] = defaultdict(float)
-    for name, seconds in modules.items():
-        owners[whose(name)] += seconds
+        stats: Any = pstats.Stats(file)
+        modules, owners = by_module(stats.stats), by_owner(stats.stats)
     kept.save(
         "profile",
         [{"who": who, "percent": round(percent, 1)} for who, percent in shares(owners)],

@@ -43,18 +43,21 @@ async def relay(address: str, port: int, round_trip: float) -> asyncio.Server:
     + round_trip: in seconds; a connection takes one to come about, as TCP's does
     """
 
+    # The loop itself holds no task: one whose connections have ended could be collected before its end.
+    alive: set[object] = set()
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        ends, task = [writer], asyncio.current_task()
+        alive.add(task)
+        with suppress(OSError, asyncio.CancelledError):  # cancelled: the relay is at its end
             await asyncio.sleep(round_trip)
             far_reader, far_writer = await asyncio.open_connection(address, port)
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(
-            _carry(reader, far_writer, round_trip / 2), _carry(far_reader, writer, round_trip / 2)
-        )
-        for it in (writer, far_writer):
-            it.close()
+            ends.append(far_writer)
+            ways = ((reader, far_writer), (far_reader, writer))
+            await asyncio.gather(*(_carry(*way, round_trip / 2) for way in ways))
+        for end in ends:
+            end.close()
+        alive.discard(task)
 
     return await asyncio.start_server(connected, "127.0.0.1", 0)
 

@@ -169,8 +169,23 @@ def test_both_slots_models_are_declared() -> None:
 def test_whose_code_a_module_is() -> None:
     assert profile.module(profile.__file__, "f") == "tests.bench.profile"
     assert profile.module("~", "<built-in method select.epoll>") == "built in"
+    assert profile.whose(profile.module("<frozen importlib._bootstrap>", "f")) == "the import of modules"
     names = ("ollama_slots.plan", "pyinfra.api.facts", "paramiko.transport", "json.decoder")
-    assert [profile.whose(it) for it in names] == ["ours", "pyinfra", "SSH", "Python and the rest"]
+    assert [profile.whose(it) for it in names] == ["ours", "pyinfra", "SSH", profile.REST]
+
+
+def test_what_python_spends_is_its_callers() -> None:
+    ours, theirs = ("/x/ollama_slots.py", 1, "plan"), ("/x/pyinfra.py", 1, "run")
+    json, built_in = ("/x/json.py", 1, "loads"), ("~", 0, "<built-in method scan>")
+    calls = {ours: (1, 1, 0.0, 3.0), theirs: (1, 1, 0.0, 1.0)}
+    entries: profile.Entries = {
+        ours: (1, 1, 1.0, 4.0, {}),
+        theirs: (1, 1, 2.0, 3.0, {}),
+        json: (2, 2, 0.0, 4.0, calls),
+        built_in: (2, 2, 4.0, 4.0, {json: (2, 2, 4.0, 4.0)}),
+    }
+    assert profile.by_owner(entries) == {"ours": 4.0, "pyinfra": 3.0, profile.REST: 0.0}
+    assert profile.by_module(entries)["built in"] == 4.0
 
 
 SCRIPTS = {

@@ -54,8 +54,8 @@ def module(file: str, function: str) -> str:
     """The module of an entry of the profile, or ``built in``: what is in C has no file, but may name a package."""
     if file == "~":
         return next((name for name, _ in WHOSE if name in function), "built in")
-    if file.startswith("<frozen importlib"):
-        return "importlib"
+    if file.startswith("<"):  # <frozen importlib._bootstrap>, which Python has in it; <string>
+        return file.strip("<>").removeprefix("frozen ")
     path = Path(file).resolve()  # ours is a link
     for base in (sysconfig.get_path("purelib"), str(ROOT), sysconfig.get_path("stdlib")):
         if path.is_relative_to(base):

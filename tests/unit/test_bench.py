@@ -169,6 +169,7 @@ def test_both_slots_models_are_declared() -> None:
 def test_whose_code_a_module_is() -> None:
     assert profile.module(profile.__file__, "f") == "tests.bench.profile"
     assert profile.module("~", "<built-in method select.epoll>") == "built in"
+    assert profile.module("<frozen posixpath>", "join") == "posixpath"
     assert profile.whose(profile.module("<frozen importlib._bootstrap>", "f")) == "the import of modules"
     names = ("ollama_slots.plan", "pyinfra.api.facts", "paramiko.transport", "json.decoder")
     assert [profile.whose(it) for it in names] == ["ours", "pyinfra", "SSH", profile.REST]

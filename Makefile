@@ -2,7 +2,7 @@
 # make test   from a bare checkout: everything, the lab included
 # make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
-# make bench  the measurements beside Ansible, and docs/performance.md from them; takes hours, and the machine alone.
+# make bench  the measurements beside Ansible, and docs/performance.md from them; takes two hours, and the machine alone.
 #             PARTS="user report" for some of them, REPEATS=n
 # The lab needs root on Debian or Ubuntu; what is slow to build is kept in the user's cache directory.
 

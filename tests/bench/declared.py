@@ -14,7 +14,6 @@ from ollama_slots.targets import Target
 from tests.lab.fleet import ROOT, Project, model
 
 PLAYBOOK = ROOT / "tests" / "bench" / "playbook"
-SLOT_KEYS = ("model", "num_ctx")
 SSH_CONFIG_HOST = """\
 Host {name}
     HostName 127.0.0.1

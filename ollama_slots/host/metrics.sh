@@ -23,7 +23,7 @@ $1" in *"
 $name "*) is=1 ;; *) is=0 ;; esac
         echo "ollama_slot_resident{slot=\"$name\"} $is"
     done
-    metric ollama_slot_load_seconds "Seconds until the slot answered one token, its load included."
+    metric ollama_slot_load_seconds "Seconds until the slot answered one token, its load and those before it included."
     each "$1" ollama_slot_load_seconds seconds
     metric ollama_slot_gpu_bytes "GPU memory that the slot's runner holds; slots of the same weights share one."
     each "$1" ollama_slot_gpu_bytes bytes

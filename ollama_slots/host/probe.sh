@@ -28,15 +28,17 @@ echo "== gpu"
 if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo no; fi
 echo "== files"
 sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
-echo "== states"
-grep -as '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null | readable
+{
+    echo "== states"
+    grep -as '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null
+    echo "== bases" # that this tool pulled: see bases.sh
+    grep -as '' /var/lib/ollama-slots/bases
+} | readable
 echo "== aside" # slots whose rotation died: see store.sh
-ls "$(model_store)/.ollama-slots" 2>/dev/null
-echo "== bases" # that this tool pulled: see bases.sh
-grep -as '' /var/lib/ollama-slots/bases | readable
+store=$(model_store "$pid") && ls "$store/.ollama-slots" 2>/dev/null
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
-grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null | sort -u
+grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null
 echo "== api"
 curl -s --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps"
 exit 0

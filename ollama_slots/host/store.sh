@@ -10,12 +10,19 @@ engine_pid() {
     systemctl show --property=MainPID --value ollama.service
 }
 
-# model_store: where the running Ollama keeps its models; fails where none runs.
+# model_store [PID]: where the running Ollama, or this process, keeps its models; fails where none runs.
 model_store() {
-    environ=$(tr '\0' '\n' 2>/dev/null <"/proc/$(engine_pid)/environ")
-    models=$(printf '%s\n' "$environ" | sed -n 's/^OLLAMA_MODELS=//p')
-    home=$(printf '%s\n' "$environ" | sed -n 's/^HOME=//p')
-    [ -z "$models$home" ] || printf '%s\n' "${models:-$home/.ollama/models}" | grep .
+    environ=$(tr '\0' '\n' 2>/dev/null <"/proc/${1:-$(engine_pid)}/environ") || return
+    models='' home=''
+    while IFS= read -r variable; do
+        case $variable in
+        OLLAMA_MODELS=*) models=${variable#*=} ;;
+        HOME=*) home=${variable#*=} ;;
+        esac
+    done <<END
+$environ
+END
+    [ -n "$models$home" ] && printf '%s\n' "${models:-$home/.ollama/models}"
 }
 
 # use_store NAME: sets, for what follows, the store and where this slot's NAME:previous is set aside.

@@ -75,3 +75,28 @@ def test_no_list_is_no_model(text: str) -> None:
 
 def test_an_error_is_told_without_its_json() -> None:
     assert engine('error_in "$(cat)"', '{"error":"model \'x\' not found"}\n').strip() == "model 'x' not found"
+
+
+def model_store(pid: str, **environ: str) -> tuple[int, str]:
+    """What model_store comes to for a process with this environment: its exit status, and what it prints."""
+    script = f"{render.host_script('store')}\nsystemctl() {{ echo {pid}; }}\nmodel_store"
+    asked = ["env", "-i", *(f"{key}={value}" for key, value in environ.items()), "/bin/sh", "-c", script]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.strip()
+
+
+def test_the_models_are_where_the_engines_own_process_keeps_them() -> None:
+    assert model_store("$$", HOME="/usr/share/ollama") == (0, "/usr/share/ollama/.ollama/models")
+    assert model_store("$$", HOME="/usr/share/ollama", OLLAMA_MODELS="/mnt/a b") == (0, "/mnt/a b")
+
+
+@pytest.mark.parametrize("pid", ["0", ""])
+def test_where_no_engine_runs_nothing_is_said_of_its_store(pid: str) -> None:
+    """An empty answer would be the root directory, and what is done in a store would be done there."""
+    code, said = model_store(pid)
+    assert code
+    assert said == ""
+
+
+def test_an_engine_without_a_home_has_no_store() -> None:
+    assert model_store("$$") == (1, "")

@@ -55,7 +55,12 @@ gpu_memory_gib = None
 # What a pull is to leave free on the disk of the models, in GiB.
 disk_headroom_gib = 2
 
-# True: the registry of the models speaks plain HTTP.
+# Where hosts get their models from, in place of each model's own registry: a mirror that
+# `python -m ollama_slots.mirror` has filled, e.g. "http://mirror.example.com:5080". The names on the hosts stay
+# what they are.
+model_registry = None
+
+# True: the registry of the models speaks plain HTTP. (What a mirror speaks is said by its URL.)
 pull_insecure = False
 
 # Where Ollama answers, seen from the host itself.

@@ -119,8 +119,10 @@ def moved(settings: Settings, found: Found, answers: Answers) -> list[Difference
     for target in targets(settings, found):
         answer, has = answers.get(names.parse(target.model).key), found.digest(target.model)
         if isinstance(answer, Published) and has and has != answer.digest:
-            wanted = f"{target.model} as its registry has it now, {short(answer.digest)}"
-            other = f"{short(has)}: pull it on the host, and the next deploy takes it"
+            wanted = f"{target.model} as {settings.registry} has it now, {short(answer.digest)}"
+            # The engine cannot pull it from a mirror, under its own name.
+            do = "remove" if settings.model_registry else "pull"
+            other = f"{short(has)}: {do} it on the host, and the next deploy takes it"
             differences.append(Difference(f"slot {target.slot.name}", wanted, other))
     return differences
 

@@ -59,7 +59,8 @@ def ask(settings: Settings, models: list[str], shape: bool = True) -> Answers:
     # It brings requests, which takes longer to import than a host with nothing to do.
     from ollama_slots import registry  # noqa: PLC0415
 
-    return {names.parse(it).key: registry.ask(it, settings.pull_insecure, shape) for it in models}
+    mirror = settings.model_registry
+    return {names.parse(it).key: registry.ask(it, settings.pull_insecure, mirror, shape) for it in models}
 
 
 def check(settings: Settings, sight: Sight) -> None:

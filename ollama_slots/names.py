@@ -41,6 +41,15 @@ class Name(NamedTuple):
             return f"{self.namespace}/{name}"
         return name
 
+    @property
+    def repository(self) -> str:
+        """Where a mirror has it, below ``v2/``: NAMESPACE/MODEL, after its HOST where that is not Ollama's own.
+
+        In lower case: to the engine case does not count, in a tree of files it does.
+        """
+        parts = self[1:3] if self.host.lower() == DEFAULT_HOST else self[:3]
+        return "/".join(parts).lower()
+
 
 @lru_cache(10_000)  # a fleet has a few names, each parsed many times a host
 def parse(text: str) -> Name:

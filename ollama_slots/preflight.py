@@ -10,6 +10,8 @@ from ollama_slots.room import GB, GIB, fit, gpu_memory, largest_windows, needs
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target
 
+FILL = "fill it with python -m ollama_slots.mirror, or "
+
 
 def to_pull(wanted: list[Target], details: Details) -> list[str]:
     """The bases that are not on the host, or whose weights are not."""
@@ -52,8 +54,8 @@ def refusals(
     for target in wanted:
         if isinstance(answers.get(names.parse(target.model).key), Missing):
             reasons.append(
-                f"slot {target.slot.name}: wanted {target.model}, its registry has no such model: "
-                f"correct slot{target.slot.number}_model"
+                f"slot {target.slot.name}: wanted {target.model}, {settings.registry} has no such model: "
+                f"{FILL if settings.model_registry else ''}correct slot{target.slot.number}_model"
             )
     models = to_pull(wanted, details)
     pull, headroom = bytes_to_pull(models, details, answers), int(settings.disk_headroom_gib * GIB)
@@ -84,7 +86,8 @@ def notices(
 ) -> list[str]:
     """What could not be checked."""
     lines = [
-        f"{names.parse(key).short}: its registry cannot be asked from here ({it.why}): the host's own pull decides"
+        f"{names.parse(key).short}: {settings.registry} cannot be asked from here ({it.why}): "
+        "the host's own pull decides"
         for key, it in answers.items()
         if isinstance(it, Unknown)
     ]

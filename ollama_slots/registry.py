@@ -27,51 +27,60 @@ HEADS = (16 << 20, 64 << 20)  # bytes of a GGUF to read: the vocabulary is what 
 _one_at_a_time = threading.Lock()
 
 
-class _Layer(BaseModel):
+class Layer(BaseModel):
+    """A blob of a model: its digest, as in ``sha256:...``, and its size in bytes."""
+
     digest: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]  # it names a file here
     size: NonNegativeInt
     mediaType: str = ""  # noqa: N815 (the registry's word)
 
 
-class _Manifest(BaseModel):
-    config: _Layer
-    layers: list[_Layer]
+class Manifest(BaseModel):
+    """What a model is made of."""
+
+    config: Layer
+    layers: list[Layer]
+
+    @property
+    def blobs(self) -> dict[str, int]:
+        """The size of each blob in bytes, by digest."""
+        return {it.digest: it.size for it in (*self.layers, self.config)}
 
 
-def ask(model: str, insecure: bool, shape: bool = True) -> Answer:
+def ask(model: str, insecure: bool, mirror: str | None = None, shape: bool = True) -> Answer:
     """A model by its registry. Asked once a run and model, however many hosts want it.
 
     + model: its canonical name
     + insecure: the registry speaks plain HTTP, as with ``ollama pull --insecure``
+    + mirror: the URL of the one that hosts get it from in place of its registry
     + shape: whether to read the shape; without it the answer costs one small request
 
     The shape comes from the head of the weights, read by byte range, and is kept by their digest in the user's
     cache directory: the reader takes some seconds for a large vocabulary. Redirects are followed.
     """
     with _one_at_a_time:
-        return _ask(names.parse(model).key, insecure, shape)
+        return _ask(names.parse(model).key, insecure, mirror, shape)
 
 
 @cache
-def _ask(key: str, insecure: bool, shape: bool) -> Answer:
+def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
     name = names.parse(key)
-    repository = f"{'http' if insecure else 'https'}://{name.host}/v2/{name.namespace}/{name.model}"
+    repository = f"{mirror}/v2/{name.repository}" if mirror else upstream(name, insecure)
     try:
-        answer = requests.get(f"{repository}/manifests/{name.tag}", headers={"Accept": ACCEPT}, timeout=SECONDS)
-        if answer.status_code == 404:
+        text = manifest_text(repository, name.tag)
+        if text is None:
             return Missing()
-        answer.raise_for_status()
-        manifest = _Manifest.model_validate_json(answer.content[:LARGEST_MANIFEST])
+        manifest = Manifest.model_validate_json(text)
         weights = next((it for it in manifest.layers if it.mediaType == WEIGHTS), None)
         if weights is None:
             return Unknown("its manifest names no weights")
         info = _shape(f"{repository}/blobs/{weights.digest}", weights) if shape else {}
     except ValidationError:
-        return Unknown(f"{name.host} answered what is no manifest")
+        return Unknown(f"{mirror or name.host} answered what is no manifest")
     except requests.RequestException as error:
-        return Unknown(_reason(error))
+        return Unknown(reason(error))
     return Published(
-        digest=hashlib.sha256(answer.content).hexdigest(),
+        digest=hashlib.sha256(text).hexdigest(),
         layers={_hex(it.digest): it.size for it in [*manifest.layers, manifest.config]},
         shown=Shown(
             weights=_hex(weights.digest),
@@ -82,17 +91,35 @@ def _ask(key: str, insecure: bool, shape: bool) -> Answer:
     )
 
 
+def upstream(name: names.Name, insecure: bool) -> str:
+    """The URL of a model's repository in its own registry."""
+    return f"{'http' if insecure else 'https'}://{name.host}/v2/{name.namespace}/{name.model}"
+
+
+def manifest_text(repository: str, tag: str) -> bytes | None:
+    """A manifest as the repository at this URL has it, byte for byte; None where it has no such tag.
+
+    Raises requests.RequestException where it cannot be asked.
+    """
+    answer = requests.get(f"{repository}/manifests/{tag}", headers={"Accept": ACCEPT}, timeout=SECONDS)
+    if answer.status_code == 404:
+        return None
+    answer.raise_for_status()
+    return answer.content[:LARGEST_MANIFEST]
+
+
 def _hex(digest: str) -> str:
     return digest.removeprefix("sha256:")
 
 
-def _reason(error: requests.RequestException) -> str:
+def reason(error: requests.RequestException) -> str:
+    """Why a registry could not be asked, in words."""
     if error.response is not None:
         return f"it answered {error.response.status_code} {error.response.reason}"
     return type(error).__name__
 
 
-def _shape(url: str, weights: _Layer) -> dict[str, Any]:
+def _shape(url: str, weights: Layer) -> dict[str, Any]:
     """The figures in the head of a GGUF, as /api/show has them in model_info; nothing where it cannot be read."""
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = cache_home / "ollama-slots" / "shapes" / f"{_hex(weights.digest)}.json"

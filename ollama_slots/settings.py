@@ -17,6 +17,7 @@ from ollama_slots.errors import first_error, shown
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
 # Brackets only around an IPv6 address: in others curl sees a range, and asks each address in it.
 URL = r"^http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
+REGISTRY_URL = URL.replace("http", "https?")
 
 
 def _model(value: str) -> str:
@@ -112,6 +113,7 @@ class Settings(BaseModel):
     require_gpu: Annotated[Literal["auto"] | bool, PlainValidator(_require_gpu)] = "auto"
     gpu_memory_gib: Annotated[float, Field(gt=0, le=2**20)] | None = None
     disk_headroom_gib: Annotated[float, Field(ge=0, le=2**20)] = 2
+    model_registry: Annotated[str, StringConstraints(pattern=REGISTRY_URL)] | None = None
     pull_insecure: bool = False
     keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
     max_loaded_models: Annotated[int, Field(gt=0, le=1000)] | None = None
@@ -124,6 +126,11 @@ class Settings(BaseModel):
     pull_stall_seconds: Seconds = 300
     prune: bool = False
     prune_previous: bool = False
+
+    @property
+    def registry(self) -> str:
+        """How messages call where the models come from."""
+        return f"the mirror {self.model_registry}" if self.model_registry else "its registry"
 
     @property
     def loaded_models(self) -> int:

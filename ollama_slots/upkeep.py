@@ -50,7 +50,8 @@ def _answers(settings: Settings, found: Found) -> Answers:
     answers = ask(settings, [it.model for it in targets(settings, found)], shape=False)
     for key, answer in answers.items():
         if isinstance(answer, Unknown):
-            say_once(host.name, f"{names.parse(key).short}: its registry cannot be asked from here ({answer.why})")
+            model = names.parse(key).short
+            say_once(host.name, f"{model}: {settings.registry} cannot be asked from here ({answer.why})")
     return answers
 
 

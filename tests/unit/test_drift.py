@@ -253,3 +253,6 @@ def test_a_base_that_moved_in_its_registry_is_a_difference() -> None:
     for unknown in (Missing(), Unknown("it is away")):
         assert drift.moved(declared("a:1b", "b:1b"), found, dict.fromkeys(keys, unknown)) == []
     assert drift.moved(declared("new:1b"), found, {names.parse("new:1b").key: other}) == []
+    [it] = drift.moved(declared("b:1b", model_registry="http://mirror"), found, {keys[1]: other})
+    assert "as the mirror http://mirror has it now" in it.wanted
+    assert "remove it on the host, and the next deploy takes it" in it.found

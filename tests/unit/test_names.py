@@ -137,3 +137,27 @@ def test_short_is_the_same_name_again(text: str) -> None:
     assert same(name.short, text)
     assert parse(name.short).short == name.short
     assert name.short.rpartition("/")[2].count(":") == 1  # the tag is always there
+
+
+@pytest.mark.parametrize(
+    ("text", "repository"),
+    [
+        ("qwen2.5-coder:14b", "library/qwen2.5-coder"),
+        ("Me/Mistral:Q4", "me/mistral"),
+        ("Registry.Ollama.AI/Library/x", "library/x"),
+        ("Hub:5000/Me/X:7B", "hub:5000/me/x"),
+    ],
+)
+def test_a_mirror_has_it_under_its_own_registry_unless_that_is_ollamas(text: str, repository: str) -> None:
+    assert parse(text).repository == repository
+
+
+@given(NAMES, NAMES)
+def test_two_models_of_a_mirror_are_at_one_place_only_if_they_are_the_same(one: str, other: str) -> None:
+    places = [(it.repository, it.tag.lower()) for it in (parse(one), parse(other))]
+    assert (places[0] == places[1]) is same(one, other)
+    # What a path may be made of, and nothing that leads out of a tree.
+    for place, _ in places:
+        assert place == place.lower()
+        assert 2 <= len(place.split("/")) <= 3
+        assert not any(part.startswith((".", "-")) for part in place.split("/"))

@@ -43,6 +43,15 @@ def test_a_model_that_its_registry_does_not_have_names_its_slot_and_its_key() ->
     assert line == "slot two: wanted b:1b, its registry has no such model: correct slot2_model"
 
 
+def test_a_model_that_the_mirror_does_not_have_can_be_filled_in() -> None:
+    settings = declared("a:1b", "b:1b", model_registry="http://mirror:5080")
+    [line] = refused(World(), settings, {A: published("a:1b"), B: Missing()})
+    assert line == (
+        "slot two: wanted b:1b, the mirror http://mirror:5080 has no such model: "
+        "fill it with python -m ollama_slots.mirror, or correct slot2_model"
+    )
+
+
 def test_what_is_there_already_may_be_gone_from_its_registry() -> None:
     assert refused(deployed(AB), AB, {}) == []
 

@@ -202,6 +202,18 @@ def test_a_registry_that_is_away_cannot_tell(server: Server) -> None:
     assert ask(name, insecure=True) == Unknown("ConnectionError")
 
 
+def test_a_mirror_is_asked_by_its_own_name_for_the_model(server: Server, tmp_path: Path) -> None:
+    server.publish(weights(tmp_path))
+    server.files = {path.replace("/me/", "/hub:5000/me/"): it for path, it in server.files.items()}
+    mirror = f"http://127.0.0.1:{server.server_port}"
+    it = ask("Hub:5000/Me/X:1B", insecure=False, mirror=mirror)
+    assert isinstance(it, Published)
+    assert it.shown.model_info == SHAPE
+    assert ask("Hub:5000/Me/X:7B", insecure=False, mirror=mirror) == Missing()
+    server.files["/v2/library/x/manifests/latest"] = (200, b"<html>")
+    assert ask("x", insecure=False, mirror=mirror) == Unknown(f"{mirror} answered what is no manifest")
+
+
 def test_a_name_becomes_its_full_address(monkeypatch: pytest.MonkeyPatch) -> None:
     urls: list[str] = []
 

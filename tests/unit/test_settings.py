@@ -140,6 +140,16 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("require_gpu", "yes"),
         ("require_gpu", None),
         ("require_gpu", 1),
+        ("model_registry", "mirror:5080"),
+        ("model_registry", "ftp://mirror"),
+        ("model_registry", "http://mirror:5080/"),
+        ("model_registry", "http://mirror/v2"),
+        ("model_registry", "http://me:secret@mirror"),
+        ("model_registry", "http://mirror:5080\n"),
+        ("model_registry", "http://$(reboot)"),
+        ("model_registry", "http://10.0.0.[1-9]"),
+        ("model_registry", ""),
+        ("model_registry", True),
         ("pull_insecure", "true"),
         ("pull_insecure", 1),
         ("keep_alive", "-1"),
@@ -205,6 +215,14 @@ def test_a_number_of_too_many_digits_to_be_shown_is_refused_like_any_other(key: 
 @pytest.mark.parametrize("url", ["http://[::1]:11434", "http://ollama.example.com", "http://10.0.0.1:80"])
 def test_ollama_may_answer_elsewhere(url: str) -> None:
     assert of(ollama_url=url).ollama_url == url
+
+
+@pytest.mark.parametrize(
+    "url", [None, "http://mirror.example.com:5080", "https://mirror", "https://[fd00::1]:443"]
+)
+def test_models_may_come_from_a_mirror(url: str | None) -> None:
+    assert of(model_registry=url).model_registry == url
+    assert of(model_registry=url).registry == (f"the mirror {url}" if url else "its registry")
 
 
 @pytest.mark.parametrize("key", ["api_seconds", "load_seconds", "pull_seconds", "pull_stall_seconds"])

@@ -15,7 +15,7 @@ from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots import render
+from ollama_slots import names, render
 from ollama_slots.facts import HostFound, script
 from ollama_slots.found import Found
 from ollama_slots.residency import needs_gpu
@@ -146,18 +146,7 @@ def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
     """A step as the one command that takes it on the host."""
     url, lock_seconds = settings.ollama_url, settings.lock_seconds
     if isinstance(step, Pull):
-        pull = script(
-            render.host_script("engine", "store", "bases", "unfinished", "pull"),
-            url,
-            step.model,
-            str(settings.pull_insecure).lower(),
-            settings.pull_stall_seconds,
-            settings.pull_seconds,
-            lock_seconds,
-            "yes" if step.ours else "no",
-            step.damaged or "",
-        )
-        return FunctionCommand(perform, (pull,), {})
+        return FunctionCommand(perform, (_pull(step, settings),), {})
     if isinstance(step, Remove):
         text = render.host_script("engine", "store", "bases", "unfinished", "remove")
         blobs = " ".join(it.removeprefix("sha256:") for it in step.discard)
@@ -180,6 +169,20 @@ def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
         *("yes" if flag else "no" for flag in flags),
     )
     return FunctionCommand(perform, (rotate,), {})
+
+
+def _pull(step: Pull, settings: Settings) -> StringCommand:
+    """By the engine from the model's own registry; from a mirror past it, for it would take that for the name."""
+    bounds = (settings.pull_stall_seconds, settings.pull_seconds, settings.lock_seconds)
+    rest = (*bounds, "yes" if step.ours else "no", step.damaged or "")
+    shared = ("engine", "store", "bases", "unfinished", "pulling")
+    if settings.model_registry is None:
+        insecure = str(settings.pull_insecure).lower()
+        return script(render.host_script(*shared, "pull"), settings.ollama_url, step.model, insecure, *rest)
+    name = names.parse(step.model)
+    where = (settings.model_registry, name.repository, name.tag.lower())
+    text = render.host_script(*shared, "fetch")
+    return script(text, settings.ollama_url, step.model, "/".join(name), *where, *rest)
 
 
 def perform(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)

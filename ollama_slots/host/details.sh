@@ -26,5 +26,5 @@ nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null
 echo "== disk"
 df -Pk "$store" 2>/dev/null | awk 'NR == 2 { print $4 }'
 echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes
-find "$store/blobs" -type f -printf '%f %b\n' 2>/dev/null
+find "$store/blobs" "$(fetches "$store")" -type f -printf '%f %b\n' 2>/dev/null
 exit 0

@@ -1,13 +1,12 @@
 # Pulls one model, with a line of progress every few seconds. Done only if the last word is success.
 # What it brought stays, for the next one to go on from, unless the disk is full.
-# Follows engine.sh, store.sh, bases.sh and unfinished.sh.
+# Follows engine.sh, store.sh, bases.sh, unfinished.sh and pulling.sh.
 # Arguments: URL MODEL INSECURE(true|false) STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
 trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
 url=$1 model=$2 insecure=$3 stall_seconds=$4 total_seconds=$5 lock_seconds=$6
 ours=$7                       # yes: it is recorded as brought by this tool
 damaged=$8                    # weights that are not whole, or none
 keep_alive='' load_seconds='' # nothing is loaded here
-look_seconds=2
 
 # stream: what the engine says, and now and then an empty line, so that silence is noticed, too. Where nobody reads
 # it any more the request ends, and with it the engine's pull.
@@ -21,14 +20,14 @@ stream() {
 
 # follow: shows the progress of a stream, until it ends, stalls, or nobody listens; fails but for success.
 follow() {
-    last='' at='' blob='' begun='' before=0 still=0
+    last='' at='' blob='' begun=''
     while IFS= read -r line; do
         [ -n "$line" ] || { look && continue || return; }
         last=$line
         case $line in
         *'"digest":"sha256:'*)
             at=$line digest=${line##*sha256:}
-            begin "${digest%%\"*}"
+            turn_to "${digest%%\"*}"
             ;;
         esac
     done
@@ -36,7 +35,7 @@ follow() {
     *'"status":"success"'*) return 0 ;;
     *'no space left on device'*)
         digest=${last##*sha256-}
-        begin "${digest%%-*}" # of which it may have said nothing else
+        turn_to "${digest%%-*}" # of which it may have said nothing else
         for blob in $begun; do
             let_go "$blob" && discard "$blob"
         done
@@ -46,61 +45,34 @@ follow() {
     esac
 }
 
-# begin DIGEST: the engine speaks of a blob. One that was there, and is not recorded, is not ours.
-begin() {
+# turn_to DIGEST: the engine speaks of a blob. One that was there, and is not recorded, is not ours.
+turn_to() {
     case $1 in "$blob" | *[!0-9a-f]* | '') return ;; esac
     blob=$1 before=$(number completed "$at") before=${before:-0} still=0
     case $there in *"sha256-$blob-partial"*) echo "$model: goes on from $((before / 1000000)) MB" ;; esac
     case $there in *"sha256-$blob"*) [ -e "$unfinished/$blob" ] || return ;; esac
     begun="$begun $blob"
+    rm -f "$fetched/sha256-$blob-partial" # the engine goes on from its own alone
     record "$blob" "$model"
 }
 
 # look: what has come since the last look; fails if that is nothing for too long, or nobody listens.
 look() {
     case $last in *'"verifying sha256 digest"'*) return 0 ;; esac # no byte is to come: it reads what it has
-    completed=$(number completed "$at") completed=${completed:-0} total=$(number total "$at")
-    speed=$(((completed - before) / look_seconds)) still=$((still + look_seconds))
-    [ "$completed" = "$before" ] || still=0
-    before=$completed
-    if [ "$still" -ge "$stall_seconds" ]; then
-        [ -z "$at" ] || { fail "stalled: $completed of $total bytes, none in $still s" || return; }
-        fail "stalled: its registry has not answered in $still s" || return
+    if [ -z "$at" ]; then
+        still=$((still + look_seconds))
+        [ "$still" -lt "$stall_seconds" ] || fail "stalled: its registry has not answered in $still s"
+    else
+        completed=$(number completed "$at")
+        progress "${completed:-0}" "$(number total "$at")"
     fi
-    [ "$speed" -le 0 ] || echo "$model: $((completed / 1000000)) of $((total / 1000000)) MB," \
-        "$((speed / 1000000)) MB/s, $(((total - completed) / speed)) s left"
 }
 
 number() { # number KEY LINE
     printf '%s\n' "$2" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
 
-fail() {
-    printf 'pull of %s %s\n' "$model" "$*" >&2
-    return 1
-}
-
-use_blobs || { fail "failed: cannot tell where Ollama keeps its models: it does not run" || exit; }
-for blob in $(recorded); do
-    if [ -z "$(left "$blob")" ]; then
-        discard "$blob" # the engine has: no more than parts of it are there
-    elif ours "$blob"; then
-        in_pull "$blob" || usable "$blob" || discard "$blob"
-    else
-        rm -f "$unfinished/$blob"
-    fi
-done
-[ -z "$damaged" ] || rm -f "$blobs/sha256-$damaged"
+begin "$damaged" || exit
 there=$(ls "$blobs" 2>/dev/null)
 stream | follow
-failed=$?
-for blob in $(recorded "$model"); do
-    if [ "$failed" -eq 0 ] || [ -z "$(left "$blob")" ]; then
-        rm -f "$unfinished/$blob"
-    elif let_go "$blob" && [ -e "$unfinished/$blob" ]; then # another run may have come and finished it
-        record "$blob" "$model" "$(left "$blob")"
-    fi
-done
-[ "$failed" -eq 0 ] || exit 1
-[ "$ours" = no ] || (one_at_a_time "$lock_seconds" "a record of a pull" && note_pulled "$model") ||
-    echo "$model: was pulled, but could not be recorded in $bases, so it will not be pruned"
+end "$?"

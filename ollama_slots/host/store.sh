@@ -25,6 +25,11 @@ END
     [ -n "$models$home" ] && printf '%s\n' "${models:-$home/.ollama/models}"
 }
 
+# fetches STORE: where a fetch from a mirror has what is no model's yet. Hidden, it is no slot's that is set aside.
+fetches() {
+    echo "$1/.ollama-slots/.fetch"
+}
+
 # use_store NAME: sets, for what follows, the store and where this slot's NAME:previous is set aside.
 use_store() {
     store=$(model_store) && aside=$store/.ollama-slots/$1 && install -d -m 700 "${aside%/*}"

@@ -3,14 +3,20 @@
 # on with it later changes that time, and the blob is theirs. Follows store.sh; use_blobs comes first.
 unfinished=$state_dir/unfinished
 
-# use_blobs: sets, for what follows, where the engine keeps its blobs.
+# use_blobs: sets, for what follows, where the engine keeps its blobs, and where a fetch from a mirror keeps those
+# that are no model's yet: the engine deletes at its start what it cannot tell the use of.
 use_blobs() {
-    store=$(model_store) && blobs=$store/blobs
+    store=$(model_store) && blobs=$store/blobs && fetched=$(fetches "$store")
 }
 
-# files_of DIGEST FORMAT: what is there of a blob, as find prints it: whole, or a partial file and its parts.
+# files_of DIGEST FORMAT: what is there of a blob, as find prints it: what a fetch has of it; else the engine, whole,
+# or a partial file and its parts.
 files_of() {
-    find "$blobs" -maxdepth 1 \( -name "sha256-$1" -o -name "sha256-$1-partial*" \) -printf "$2\n" 2>/dev/null
+    if [ -e "$fetched/sha256-$1-partial" ]; then
+        find "$fetched/sha256-$1-partial" -printf "$2\n"
+    else
+        find "$blobs" -maxdepth 1 \( -name "sha256-$1" -o -name "sha256-$1-partial*" \) -printf "$2\n"
+    fi 2>/dev/null
 }
 
 # left DIGEST: when something was written last to what is there of a blob.
@@ -18,9 +24,13 @@ left() {
     files_of "$1" '%T@ %f' | sed -n "s/ sha256-$1\(-partial\)\{0,1\}$//p"
 }
 
-# in_pull DIGEST: whether the engine is pulling it now, whoever wants it.
+# in_pull DIGEST: whether the engine is pulling it now, whoever wants it, or a fetch is fetching it.
 in_pull() {
-    find "/proc/$(engine_pid)/fd" -lname "*/sha256-$1-partial" 2>/dev/null | grep -q .
+    if [ -e "$fetched/sha256-$1-partial" ]; then
+        find /proc/[0-9]*/fd -lname "$fetched/sha256-$1-partial"
+    else
+        find "/proc/$(engine_pid)/fd" -lname "*/sha256-$1-partial"
+    fi 2>/dev/null | grep -q .
 }
 
 # recorded [MODEL]: the digests that are recorded, all or for a model.
@@ -51,16 +61,26 @@ let_go() {
     done
 }
 
-# discard DIGEST: what is there of it goes, unless it is a model's by now.
-discard() {
-    grep -rqsF "sha256:$1" "$store/manifests" || rm -f "$blobs/sha256-$1"
-    rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"* "$unfinished/$1"
+# finished DIGEST: nothing of it is left to go on from.
+finished() {
+    rm -f "$unfinished/$1" "$fetched/sha256-$1-partial"
+    rmdir "$fetched" 2>/dev/null || :
 }
 
-# usable DIGEST: whether the engine can go on from its partial file. It describes each part in a small file, and
-# deletes those older than an hour when it starts; what is left then, or is empty after a full disk, fails each
-# pull from then on (seen on v0.32.15).
+# discard DIGEST: what is there of it goes, unless it is a model's by now.
+discard() {
+    if [ ! -e "$fetched/sha256-$1-partial" ]; then
+        grep -rqsF "sha256:$1" "$store/manifests" || rm -f "$blobs/sha256-$1"
+        rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
+    fi
+    finished "$1"
+}
+
+# usable DIGEST: whether its partial file can be gone on from. A fetch's can. The engine describes each part of its
+# own in a small file, and deletes those older than an hour when it starts; what is left then, or is empty after a
+# full disk, fails each pull from then on (seen on v0.32.15).
 usable() {
+    [ ! -e "$fetched/sha256-$1-partial" ] || return 0
     size=$(files_of "$1" '%f %s' | sed -n 's/.*-partial //p')
     parts=$(cat "$blobs/sha256-$1-partial-"* 2>/dev/null | awk -F '"Size":' '{ sum += $2 } END { printf "%.0f", sum }')
     [ "${size:-0}" = "$parts" ]

@@ -48,6 +48,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
         "systemctl restart ollama-warmup.service": Asked(world.warm_up),
         'mv "$1.new" "$1"': Asked(install),
         "/api/pull": Asked(step),
+        "blobs_in": Asked(step),  # fetch.sh
         "HUP PIPE": Asked(step),  # rotate.sh
         "forgotten=$5": Asked(step),  # remove.sh
     }

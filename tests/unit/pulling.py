@@ -51,9 +51,12 @@ class Host:
     def start(self, *answer: str, stall: int = 600) -> subprocess.Popen[str]:
         """A pull, for which the engine runs these commands."""
         self.program("curl", "\n".join(answer))
-        arguments = ["http://engine", MODEL, "true", str(stall), "600", "1", "no"]
+        return self.run("pull", "http://engine", MODEL, "true", str(stall), "600", "1", "no")
+
+    def run(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+        """A script of host/ that has begun."""
         return subprocess.Popen(
-            ["sh", "-c", self.scripts("pull"), "pull", *arguments],
+            ["sh", "-c", self.scripts(script), script, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -77,9 +80,10 @@ class Host:
             [
                 render.host_script("engine"),
                 f"state_dir={self.path}/state",
-                render.host_script("store", "bases", "unfinished"),
+                render.host_script("store", "bases", "unfinished", "pulling"),
                 f"model_store() {{ echo {self.path}/store; }}\nengine_pid() {{ echo {self.engine}; }}",
-                render.host_script(last),
+                "one_at_a_time() { :; }",
+                render.host_script(last).replace("=/run/", f"={self.path}/"),
             ]
         )
 

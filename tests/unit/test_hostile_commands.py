@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyinfra.api import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
-from ollama_slots import facts, render
+from ollama_slots import facts, names, render
 from ollama_slots.operations import models, preflight, proof, service, warm_up
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target
@@ -71,6 +71,7 @@ TAKEN = st.fixed_dictionaries(
             r"http://([A-Za-z0-9.-]{1,9}|\[[0-9a-f:.]{1,9}\])(:[0-9]{1,5})?", fullmatch=True
         ),
         "pull_insecure": st.booleans(),
+        "model_registry": st.none() | st.from_regex(r"https?://[A-Za-z0-9.-]{1,9}(:[0-9]{1,5})?", fullmatch=True),
         "max_loaded_models": st.integers(1, 1000),
         "load_seconds": st.integers(1, 7 * 24 * 3600),
     },
@@ -101,7 +102,13 @@ def deployed(taken: Settings) -> list[list[str]]:
     return through_sh(StringCommand(it) for it in done.commands["gpu"])
 
 
-OURS = {words[2] for words in deployed(declared("mistral:7b")) if words[0] == "sh"}
+OURS = {
+    words[2]
+    for registry in (None, "http://mirror:5080")
+    for words in deployed(declared("mistral:7b", model_registry=registry))
+    if words[0] == "sh"
+}
+PULLING = ("engine", "store", "bases", "unfinished", "pulling")
 
 
 @settings(max_examples=200)
@@ -121,7 +128,9 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
     """A pattern of each argument that a script is to have."""
     [slot], url = taken.slots, re.escape(taken.ollama_url)
     bounds = [json.dumps(taken.keep_alive), str(taken.load_seconds), str(taken.lock_seconds)]
-    pull = [str(taken.pull_insecure).lower(), str(taken.pull_stall_seconds), str(taken.pull_seconds), bounds[2]]
+    insecure, name = str(taken.pull_insecure).lower(), names.parse(slot.model or "")
+    pull = [str(taken.pull_stall_seconds), str(taken.pull_seconds), bounds[2], "yes", ""]
+    mirrored = ["/".join(name), taken.model_registry or "", name.repository, name.tag.lower()]
     model = re.escape(slot.model or "")
     written = re.escape(render.modelfile(Target(slot, slot.model or "", slot.num_ctx)))
     sha = "[0-9a-f]{64}"
@@ -135,7 +144,8 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
             *[f"{model}|{slot.name}:(latest|previous)"] * len(arguments[1:]),
         ],
         render.host_script("install"): installed,
-        render.host_script("engine", "store", "bases", "unfinished", "pull"): [url, model, *pull, "yes", ""],
+        render.host_script(*PULLING, "pull"): [url, model, insecure, *pull],
+        render.host_script(*PULLING, "fetch"): [url, model, *map(re.escape, mirrored), *pull],
         render.host_script("engine", "store", "rotate"): [
             *(url, *bounds, slot.name, written, state, sha, "[0-9]+", f"({sha} ?)+", "no", "no", "no", "yes")
         ],

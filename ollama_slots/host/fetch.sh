@@ -1,0 +1,168 @@
+# Fetches one model from a mirror into the engine's store, with a line of progress every few seconds. By itself the
+# engine would pull it under the mirror's name, and of two names one would have to be deleted: see store.sh.
+# Nothing is a model's before its digest is right, and the manifest comes last. What it brought stays, for the next
+# one to go on from, unless the disk is full.
+# Follows engine.sh, store.sh, bases.sh, unfinished.sh and pulling.sh.
+# Arguments: URL MODEL PATH MIRROR REPOSITORY TAG STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
+trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
+url=$1 model=$2
+path=$3                       # HOST/NAMESPACE/MODEL/TAG
+mirror=$4 repository=$5 tag=$6 # the mirror's URL, and its own names for the model
+stall_seconds=$7 total_seconds=$8 lock_seconds=$9
+shift 9
+ours=$1                       # yes: it is recorded as brought by this tool
+damaged=$2                    # weights that are not whole, or none
+keep_alive='' load_seconds='' # nothing is loaded here
+source=$mirror/v2/$repository
+accept='Accept: application/vnd.docker.distribution.manifest.v2+json'
+repair='filling the mirror again repairs it'
+deadline=$(($(date +%s) + total_seconds))
+
+# blobs_in FILE: DIGEST:BYTES of each blob that a manifest names; fails where it is no manifest.
+blobs_in() {
+    tr -d '\n\t' <"$1" | tr '{' '\n' | awk '
+        /"digest" *:/ {
+            if (!match($0, /"digest" *: *"sha256:[0-9a-f]+"/)) wrong = 1
+            digest = substr($0, RSTART, RLENGTH)
+            gsub(/.*sha256:|"/, "", digest)
+            if (length(digest) != 64 || !match($0, /"size" *: *[0-9]+/)) wrong = 1
+            size = substr($0, RSTART, RLENGTH)
+            gsub(/[^0-9]/, "", size)
+            if (!(digest in sizes)) print digest ":" size
+            sizes[digest] = size
+        }
+        END { for (digest in sizes) some = 1; exit wrong || !some }'
+}
+
+size_of() {
+    { stat -c %s "$1" || echo 0; } 2>/dev/null
+}
+
+# watch FILE BYTES PROCESS: shows how a file grows; ends the process if nothing comes for too long, or nobody listens.
+watch() {
+    while sleep "$look_seconds" >/dev/null 2>&1 8>&-; do
+        progress "$(size_of "$1")" "$2" || { kill "$3"; return; }
+    done
+}
+
+# bring FILE DIGEST BYTES: all that is missing of a file, in as many requests as it takes.
+bring() {
+    : >>"$1" || fail "failed: cannot write to $fetched" || return
+    while came=$(size_of "$1") && [ "$came" -lt "$3" ]; do
+        seconds=$((deadline - $(date +%s))) before=$came still=0
+        [ "$seconds" -gt 0 ] || fail "failed: it was not done in $total_seconds s" || return
+        curl -sSfL -C - --max-time "$seconds" -o "$1" "$source/blobs/sha256:$2" 2>"$fetched/.said" &
+        request=$!
+        watch "$1" "$3" "$request" &
+        wait "$request" 2>/dev/null
+        code=$?
+        kill "$!" 2>/dev/null
+        wait "$!" 2>/dev/null
+        said=$(cat "$fetched/.said")
+        case $code,$said in
+        0,*) return 0 ;;
+        22,*' 416'*) rm -f "$1" && return ;; # there is less of it at the mirror than here
+        22,*' 404'*) fail "failed: $mirror has no blob sha256:$2: $repair" || return ;;
+        23,*) full "$said" || return ;;
+        33,*) rm -f "$1" && : >"$1" ;; # the mirror knows no ranges
+        143,*) return 1 ;; # the watch has said why
+        *) [ "$(size_of "$1")" -gt "$came" ] || fail "failed: $mirror: ${said:-curl ended with $code}" || return ;;
+        esac
+    done
+}
+
+# full SAID: the disk is not left so.
+full() {
+    why=$1
+    [ "$(df -Pk "$fetched" | awk 'NR == 2 { print $4 }')" -ge 1024 ] || why='no space left on device'
+    for it in $named; do
+        [ ! -e "$fetched/sha256-${it%:*}-partial" ] || discard "${it%:*}"
+    done
+    fail "failed: $why, so what it had brought is removed again"
+}
+
+# right FILE DIGEST: whether it is what its name says.
+right() {
+    [ "$(sha256sum 2>/dev/null <"$1")" = "$2  -" ]
+}
+
+# fetch DIGEST BYTES: a blob, whole and verified. What was begun with another mirror, or before this one was
+# repaired, is not blamed on it.
+fetch() {
+    file=$fetched/sha256-$1-partial had=$(size_of "$fetched/sha256-$1-partial")
+    # The engine's own partial file, which only the engine can go on from.
+    [ ! -e "$unfinished/$1" ] || in_pull "$1" || rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
+    record "$1" "$model" || fail "failed: cannot write to $unfinished" || return
+    [ "$had" -eq 0 ] || [ "$had" -ge "$2" ] || echo "$model: goes on from $((had / 1000000)) MB"
+    bring "$file" "$1" "$2" || return
+    if [ "$had" -gt 0 ] && ! right "$file" "$1"; then
+        rm -f "$file"
+        bring "$file" "$1" "$2" || return
+    fi
+    right "$file" "$1" && return
+    rm -f "$file"
+    fail "failed: blob sha256:$1 of $mirror is damaged there, so it was not taken: $repair"
+}
+
+# give FILE TO: to the store, as the engine's own, by one rename.
+give() {
+    chown "$owner" "$1" && chmod 644 "$1" && touch "$1" && mv -T "$1" "$2"
+}
+
+# spelled: the path by which the engine will look for the model: each part in the case in which some name has it
+# already (getExistingName, v0.32.15).
+spelled() {
+    find "$store/manifests" -mindepth 4 -maxdepth 4 -type f -printf '%P\n' 2>/dev/null | awk -F / -v wanted="$path" '
+        BEGIN { split(wanted, part) }
+        tolower($0) == tolower(wanted) { found = $0 }
+        { for (i = 1; i <= 4; i++) if (tolower($i) == tolower(part[i])) part[i] = $i }
+        END { print found != "" ? found : part[1] "/" part[2] "/" part[3] "/" part[4] }'
+}
+
+# place: what was fetched is a model from now on.
+place() {
+    owner=$(stat -c %u:%g "$blobs")
+    for it in $named; do
+        file=$fetched/sha256-${it%:*}-partial blob=$blobs/sha256-${it%:*}
+        [ ! -e "$file" ] || give "$file" "$blob" || return
+        [ "$(size_of "$blob")" = "${it#*:}" ] || { echo "sha256:${it%:*} went meanwhile"; return 1; }
+    done
+    directory=$store/manifests rest=$(spelled)
+    while :; do
+        [ -d "$directory" ] || install -d -m 755 -o "${owner%:*}" -g "${owner#*:}" "$directory" || return
+        case $rest in */*) ;; *) break ;; esac
+        directory=$directory/${rest%%/*} rest=${rest#*/}
+    done
+    digest=$(sha256sum <"$fetched/.manifest")
+    give "$fetched/.manifest" "$directory/$rest" || return
+    [ "$(digest_of "$model")  -" = "$digest" ] || { echo "it is in place, and Ollama does not list it"; return 1; }
+}
+
+# get: the whole of it.
+get() {
+    why=$(curl -sSfL --max-time 60 -H "$accept" -o "$fetched/.manifest" "$source/manifests/$tag" 2>&1)
+    case $?,$why in
+    0,*) ;;
+    22,*' 404'*) fail "failed: $mirror has no such model: fill it with python -m ollama_slots.mirror" || return ;;
+    *) fail "failed: $mirror: $why" || return ;;
+    esac
+    named=$(blobs_in "$fetched/.manifest") || fail "failed: $mirror answered what is no manifest" || return
+    for it in $named; do
+        [ -e "$blobs/sha256-${it%:*}" ] && [ "$(size_of "$blobs/sha256-${it%:*}")" = "${it#*:}" ] ||
+            fetch "${it%:*}" "${it#*:}" || return
+    done
+    why=$(place 2>&1) || fail "failed: $why"
+}
+
+begin "$damaged" || exit
+fetching=/run/ollama-slots-fetch.lock # two that write to one file would spoil it
+(umask 077 && : >>"$fetching") && exec 8>>"$fetching"
+flock -n 8 || { echo "$model: waits for another fetch on this host" && flock -w "$total_seconds" 8; } ||
+    fail "failed: waited $total_seconds s for another fetch on this host" || exit
+install -d -m 700 "${fetched%/*}" "$fetched" || fail "failed: cannot make $fetched" || exit
+get
+failed=$?
+rm -f "$fetched/.manifest" "$fetched/.said"
+rmdir "$fetched" 2>/dev/null
+exec 8>&-
+end "$failed"

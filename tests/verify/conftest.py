@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.inventory import Declared, declared, ssh_config, ssh_name
+from ollama_slots.inventory import Declared, declared
+from tests.verify.inventory import ssh_config, ssh_name
 from tests.verify.look import Look
 
 

@@ -13,8 +13,9 @@ import pytest
 import testinfra
 
 from ollama_slots import names
+from ollama_slots.inventory import Declared
 from ollama_slots.settings import EMPTY, Slot
-from tests.verify.inventory import Declared, ssh_name
+from tests.verify.inventory import ssh_name
 from tests.verify.models import Answer, Model, shown
 
 STATE = "/var/lib/ollama-slots"

@@ -1,0 +1,286 @@
+"""The command that fills a mirror, from a registry that is served by HTTP here."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from ollama_slots import download, mirror
+from tests.unit.served import CONFIG, WEIGHTS, Registry, served, sha256
+
+W, C = f"sha256:{sha256(WEIGHTS)}", f"sha256:{sha256(CONFIG)}"
+P = b'{"temperature":0.2}'
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with served() as it:
+        it.publish("Me/X.y", "Q4", WEIGHTS)
+        it.publish("me/twin", "latest", WEIGHTS, P)
+        yield it
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return tmp_path / "mirror"
+
+
+def host(registry: Registry) -> str:
+    return registry.url.removeprefix("http://")
+
+
+def model(registry: Registry, name: str = "Me/X.y:Q4") -> str:
+    return f"{host(registry)}/{name}"
+
+
+def run(tree: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "ollama_slots.mirror", str(tree), *arguments],
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def fill(tree: Path, *models: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    return run(tree, *models, "--insecure", code=code)
+
+
+def test_a_model_is_where_a_host_asks_for_it(tree: Path, registry: Registry) -> None:
+    done = fill(tree, model(registry))
+    assert done.stdout == f"{model(registry)}: 2 blobs, 1.0 MB, of which 1.0 MB were fetched\n"
+    repository = tree / "v2" / host(registry) / "me" / "x.y"
+    manifest = registry.files["/v2/Me/X.y/manifests/Q4"]
+    assert isinstance(manifest, bytes)
+    assert {it.relative_to(repository).as_posix(): it.read_bytes() for it in repository.glob("*/*")} == {
+        f"blobs/{W}": WEIGHTS,
+        f"blobs/{C}": CONFIG,
+        "manifests/q4": manifest,
+        f"manifests/sha256:{sha256(manifest)}": manifest,
+    }
+    assert not list((tree / ".unfinished").iterdir())
+    assert all(it.stat().st_mode & 0o444 == 0o444 for it in repository.rglob("*"))
+    assert run(tree, "--check").stdout == f"{host(registry)}/me/x.y:q4: whole\n"
+
+
+def test_a_blob_of_several_models_is_fetched_once_and_is_one_file(tree: Path, registry: Registry) -> None:
+    fill(tree, model(registry), model(registry, "me/twin"))
+    assert sorted(registry.blobs()) == sorted(sha256(it) for it in (WEIGHTS, CONFIG, P))
+    assert {it.stat().st_nlink for it in tree.glob(f"v2/**/{W}")} == {2}
+    done = fill(tree, model(registry))
+    assert "of which 0.0 MB were fetched" in done.stdout
+    assert len(registry.blobs()) == 3
+
+
+def test_a_damaged_blob_is_named_and_fetched_again_for_every_model(tree: Path, registry: Registry) -> None:
+    fill(tree, model(registry), model(registry, "me/twin"))
+    damage(next(tree.glob(f"v2/**/{W}")))
+    said = run(tree, "--check", code=1).stderr.splitlines()
+    assert said == [
+        f"{host(registry)}/me/twin:latest: blob {W} is damaged",
+        f"{host(registry)}/me/x.y:q4: blob {W} is damaged",
+        f"2 of 2 models are not whole: fill {tree} again",
+    ]
+    done = fill(tree, model(registry))
+    assert done.stdout.count(f"blob {W} is damaged in {tree}/v2/") == 2
+    assert registry.blobs().count(sha256(WEIGHTS)) == 2
+    run(tree, "--check")
+    assert {it.stat().st_nlink for it in tree.glob(f"v2/**/{W}")} == {2}
+
+
+def test_a_damaged_blob_of_which_there_is_a_copy_is_not_fetched(tree: Path, registry: Registry) -> None:
+    fill(tree, model(registry), model(registry, "me/twin"))
+    blob = tree / "v2" / host(registry) / "me" / "twin" / "blobs" / W
+    blob.unlink()
+    blob.write_bytes(b"x")
+    fill(tree, model(registry, "me/twin"))
+    assert blob.read_bytes() == WEIGHTS
+    assert registry.blobs().count(sha256(WEIGHTS)) == 1
+
+
+def damage(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+def test_a_check_names_what_is_damaged_or_missing_without_any_network(tree: Path, registry: Registry) -> None:
+    fill(tree, model(registry), model(registry, "me/twin"))
+    registry.shutdown()
+    carried = shutil.copytree(tree, tree.with_name("carried"))
+    run(carried, "--check")
+    repository = carried / "v2" / host(registry) / "me"
+    (repository / "twin" / "blobs" / f"sha256:{sha256(P)}").unlink()
+    damage(repository / "x.y" / "manifests" / "q4")
+    assert run(carried, "--check", code=1).stderr.splitlines() == [
+        f"{host(registry)}/me/twin:latest: blob sha256:{sha256(P)} is missing",
+        f"{host(registry)}/me/x.y:q4: its manifest is damaged",
+        f"2 of 2 models are not whole: fill {carried} again",
+    ]
+
+
+def test_a_manifest_that_is_json_and_another_is_damaged(tree: Path, registry: Registry) -> None:
+    fill(tree, model(registry))
+    [manifest] = tree.glob("v2/**/manifests/q4")
+    manifest.unlink()
+    manifest.write_bytes(b'{"config": {"digest": "%s", "size": %d}, "layers": []}' % (C.encode(), len(CONFIG)))
+    assert "its manifest is damaged" in run(tree, "--check", code=1).stderr
+
+
+def test_a_directory_without_a_model_is_no_mirror(tree: Path) -> None:
+    assert run(tree, "--check", code=1).stderr == f"{tree}: expected a mirror, found no model in it\n"
+
+
+def test_a_connection_that_breaks_is_made_again_for_what_is_missing(tree: Path, registry: Registry) -> None:
+    registry.cut = [300_000, 400_000]
+    fill(tree, model(registry))
+    assert registry.sent[f"/v2/Me/X.y/blobs/{W}"] < len(WEIGHTS) + 2 * download.CHUNK
+
+
+def test_what_came_before_an_interruption_is_not_fetched_again(tree: Path, registry: Registry) -> None:
+    registry.cut = [300_000, 0]
+    done = fill(tree, model(registry), code=1)
+    assert done.stderr.startswith(f"{model(registry)}: failed: {host(registry)}: ")
+    assert not list(tree.glob("v2/**/manifests/*"))
+    assert "goes on from 0 MB" in fill(tree, model(registry)).stdout
+    assert registry.sent[f"/v2/Me/X.y/blobs/{W}"] < len(WEIGHTS) + 2 * download.CHUNK
+    run(tree, "--check")
+
+
+def test_nor_is_it_blamed_on_a_registry_that_was_repaired_since(tree: Path, registry: Registry) -> None:
+    registry.cut = [300_000, 0]
+    registry.files[f"/v2/Me/X.y/blobs/{W}"] = b"x" + WEIGHTS[1:]
+    fill(tree, model(registry), code=1)
+    registry.files[f"/v2/Me/X.y/blobs/{W}"] = WEIGHTS
+    fill(tree, model(registry))
+    run(tree, "--check")
+
+
+def test_a_registry_without_byte_ranges_is_asked_for_all_of_it_again(tree: Path, registry: Registry) -> None:
+    registry.cut, registry.ranges = [300_000], False
+    fill(tree, model(registry))
+    run(tree, "--check")
+
+
+@pytest.mark.parametrize("content", [b"x" + WEIGHTS[1:], WEIGHTS[:-1], WEIGHTS + b"x", b""])
+def test_what_is_damaged_in_its_registry_is_not_taken(tree: Path, registry: Registry, content: bytes) -> None:
+    registry.files[f"/v2/Me/X.y/blobs/{W}"] = content
+    done = fill(tree, model(registry), code=1)
+    assert done.stderr == (
+        f"{model(registry)}: failed: blob {W} is damaged in its registry, so it was not taken\n"
+    )
+    assert not list(tree.glob("v2/**/*"))
+    assert not list((tree / ".unfinished").iterdir())
+
+
+def test_the_others_are_filled_where_one_fails(tree: Path, registry: Registry) -> None:
+    gone, away = model(registry, "me/gone"), "127.0.0.1:9/me/x:latest"
+    registry.files["/v2/me/odd/manifests/latest"] = b"<html>"
+    done = fill(tree, gone, away, model(registry, "me/odd"), model(registry), code=1)
+    assert done.stderr.splitlines() == [
+        f"{gone}:latest: failed: {host(registry)} has no such model: correct its name",
+        f"{away}: failed: 127.0.0.1:9: ConnectionError",
+        f"{model(registry, 'me/odd')}:latest: failed: {host(registry)} answered what is no manifest",
+    ]
+    assert done.stdout.startswith(f"{model(registry)}: 2 blobs")
+
+
+def test_a_model_that_moved_in_its_registry_is_replaced(tree: Path, registry: Registry) -> None:
+    fill(tree, model(registry))
+    manifest = registry.publish("Me/X.y", "Q4", WEIGHTS[:1000])
+    fill(tree, model(registry))
+    assert next(tree.glob("v2/**/manifests/q4")).read_bytes() == manifest
+    run(tree, "--check")
+
+
+def test_all_models_that_the_inventory_declares(tmp_path: Path, tree: Path, registry: Registry) -> None:
+    slots = {
+        "pull_insecure": True,
+        "slot1_name": "a",
+        "slot1_num_ctx": 1,
+        "slot2_name": "b",
+        "slot2_num_ctx": 1,
+        "slot3_name": "c",
+    }
+    data = {
+        **slots,
+        "slot3_num_ctx": 1,
+        "slot2_model": "none",
+        "slot3_model": "none",
+        "slot1_model": model(registry),
+    }
+    other = {**data, "slot1_model": model(registry).upper(), "slot3_model": model(registry, "me/twin")}
+    inventory = tmp_path / "hosts.py"
+    inventory.write_text(f"g = [('a', {data}), ('b', {other})]")
+    done = run(tree, "--inventory", str(inventory))
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [
+        model(registry),
+        model(registry, "me/twin:latest"),
+    ]
+
+
+def test_an_inventory_that_asks_for_nothing(tmp_path: Path, tree: Path) -> None:
+    inventory = tmp_path / "hosts.py"
+    inventory.write_text("g = [('a', {'slot1_model': None, 'slot2_model': None, 'slot3_model': 'none'})]")
+    done = run(tree, "--inventory", str(inventory), code=1)
+    assert done.stderr == f"{inventory}: expected hosts whose slots declare models, found none\n"
+    [line] = run(tree, "--inventory", str(tmp_path / "none.py"), code=1).stderr.splitlines()
+    assert line.startswith(f"{tmp_path}/none.py: expected hosts, found none.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["x y"], 1, "'x y' is not a model name"),
+        (["gpt-oss:120b-cloud"], 1, "runs in Ollama's cloud"),
+        (["--insecure"], 2, "--insecure is for MODELs that are named"),
+        (["--check", "x"], 2, "--check looks at all that is in DIR"),
+    ],
+)
+def test_bad_arguments_are_told_of(tree: Path, arguments: list[str], code: int, said: str) -> None:
+    assert said in run(tree, *arguments, code=code).stderr.splitlines()[-1]
+    assert not tree.exists()
+
+
+def test_two_runs_do_not_fill_one_directory(tree: Path, registry: Registry) -> None:
+    with mirror.Tree(tree).alone():
+        done = fill(tree, model(registry), code=1)
+    assert done.stderr == f"another run is filling {tree}: try again when it is done\n"
+    assert registry.asked == []
+
+
+def test_it_shows_its_progress(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(download, "LOOK_SECONDS", 0)
+    big = WEIGHTS * 4
+    registry.publish("me/big", "latest", big)
+    url = f"{registry.url}/v2/me/big/blobs/sha256:{sha256(big)}"
+    assert download.download(url, tmp_path / "big", f"sha256:{sha256(big)}", len(big), "me/big:latest") == len(big)
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("me/big:latest: 0 of 4 MB, ")
+    assert first.endswith(" s left")
+
+
+def test_a_blob_that_is_not_there_is_an_error_of_its_own(tmp_path: Path, registry: Registry) -> None:
+    with pytest.raises(requests.HTTPError):
+        download.download(f"{registry.url}/v2/x/blobs/{W}", tmp_path / "x", W, 7, "x")
+
+
+def test_what_the_manifest_says_is_what_is_served(tree: Path, registry: Registry) -> None:
+    """A size that is not the blob's would have each host refuse it."""
+    manifest = json.loads(registry.publish("me/odd", "latest", WEIGHTS))
+    manifest["layers"][0]["size"] -= 1
+    registry.files["/v2/me/odd/manifests/latest"] = json.dumps(manifest).encode()
+    assert f"blob {W} is damaged in its registry" in fill(tree, model(registry, "me/odd"), code=1).stderr

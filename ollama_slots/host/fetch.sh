@@ -47,7 +47,6 @@ watch() {
 
 # bring FILE DIGEST BYTES: all that is missing of a file, in as many requests as it takes.
 bring() {
-    : >>"$1" || fail "failed: cannot write to $fetched" || return
     while came=$(size_of "$1") && [ "$came" -lt "$3" ]; do
         seconds=$((deadline - $(date +%s))) before=$came still=0
         [ "$seconds" -gt 0 ] || fail "failed: it was not done in $total_seconds s" || return
@@ -92,7 +91,7 @@ fetch() {
     file=$fetched/sha256-$1-partial had=$(size_of "$fetched/sha256-$1-partial")
     # The engine's own partial file, which only the engine can go on from.
     [ ! -e "$unfinished/$1" ] || in_pull "$1" || rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
-    record "$1" "$model" || fail "failed: cannot write to $unfinished" || return
+    { : >>"$file" && record "$1" "$model"; } || fail "failed: cannot write to $fetched and $unfinished" || return
     [ "$had" -eq 0 ] || [ "$had" -ge "$2" ] || echo "$model: goes on from $((had / 1000000)) MB"
     bring "$file" "$1" "$2" || return
     if [ "$had" -gt 0 ] && ! right "$file" "$1"; then
@@ -160,6 +159,10 @@ fetching=/run/ollama-slots-fetch.lock # two that write to one file would spoil i
 flock -n 8 || { echo "$model: waits for another fetch on this host" && flock -w "$total_seconds" 8; } ||
     fail "failed: waited $total_seconds s for another fetch on this host" || exit
 install -d -m 700 "${fetched%/*}" "$fetched" || fail "failed: cannot make $fetched" || exit
+for file in "$fetched"/sha256-*; do
+    it=${file##*/sha256-}
+    [ -e "$unfinished/${it%-partial}" ] || rm -f "$file" # no prune would list it
+done
 get
 failed=$?
 rm -f "$fetched/.manifest" "$fetched/.said"

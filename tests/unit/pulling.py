@@ -74,8 +74,17 @@ class Host:
         done = subprocess.run(["sh", "-c", self.scripts("stored")], capture_output=True, text=True, check=True)
         return parse_stored(done.stdout.splitlines())
 
+    def call(self, command: str) -> int:
+        """The exit code of a command of the functions that the scripts of host/ share."""
+        return subprocess.run(["sh", "-c", f"{self.shared}\n{command}"], check=False).returncode
+
     def scripts(self, last: str) -> str:
         """A script as it runs on a host, with this one's directories."""
+        return f"{self.shared}\n{render.host_script(last).replace('=/run/', f'={self.path}/')}"
+
+    @property
+    def shared(self) -> str:
+        """What comes before each script."""
         return "\n".join(
             [
                 render.host_script("engine"),
@@ -83,7 +92,6 @@ class Host:
                 render.host_script("store", "bases", "unfinished", "pulling"),
                 f"model_store() {{ echo {self.path}/store; }}\nengine_pid() {{ echo {self.engine}; }}",
                 "one_at_a_time() { :; }",
-                render.host_script(last).replace("=/run/", f"={self.path}/"),
             ]
         )
 

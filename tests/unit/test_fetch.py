@@ -153,6 +153,22 @@ def test_what_was_fetched_before_it_ended_is_not_fetched_again(host: Fetching, m
     assert host.is_clean()
 
 
+def test_what_it_left_is_removed_while_nobody_goes_on_with_it(host: Fetching, mirror: Registry) -> None:
+    mirror.cut = [300_000, 0]
+    failed(host)
+    with host.partial.open():
+        assert host.call(f"use_blobs; in_pull {W}") == 0
+    assert host.call(f"use_blobs; ! in_pull {W} && ours {W} && discard {W}") == 0
+    assert host.is_clean()
+
+
+def test_what_no_record_tells_of_is_cleared_away(host: Fetching) -> None:
+    host.fetched.mkdir(parents=True)
+    (host.fetched / f"sha256-{'f' * 64}-partial").write_text("x")
+    assert host.fetch() == (0, [])
+    assert host.is_clean()
+
+
 def test_a_mirror_without_byte_ranges_is_asked_for_all_of_it_again(host: Fetching, mirror: Registry) -> None:
     mirror.cut, mirror.ranges = [300_000], False
     assert host.fetch() == (0, [])

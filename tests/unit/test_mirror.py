@@ -81,6 +81,7 @@ def test_a_blob_of_several_models_is_fetched_once_and_is_one_file(tree: Path, re
     done = fill(tree, model(registry))
     assert "of which 0.0 MB were fetched" in done.stdout
     assert len(registry.blobs()) == 3
+    assert not list((tree / ".unfinished").iterdir())
 
 
 def test_a_damaged_blob_is_named_and_fetched_again_for_every_model(tree: Path, registry: Registry) -> None:

@@ -147,6 +147,30 @@ def asked(monkeypatch: pytest.MonkeyPatch, **said: Answer) -> None:
     monkeypatch.setattr(registry, "ask", lambda model, *_, **__: said[model.partition(":")[0]])
 
 
+def test_the_mirror_is_asked_where_there_is_one_and_the_host_told_to_fetch_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mirrors: list[str | None] = []
+
+    def ask(model: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:  # noqa: ARG001 (look.ask's)
+        mirrors.append(mirror)
+        return Unknown("it is away") if model == "a:1b" else published("b:1b")
+
+    monkeypatch.setattr(registry, "ask", ask)
+    settings, world = declared("a:1b", "b:1b", max_loaded_models=9, model_registry="http://mirror:5080"), World()
+    done = Run(ALL, settings, gpu=answers(world, settings))
+    assert not done.failed
+    assert set(mirrors) == {"http://mirror:5080"}
+    line = (
+        "a:1b: the mirror http://mirror:5080 cannot be asked from here (it is away): the host's own pull decides"
+    )
+    assert line in told(World(), settings, {A: Unknown("it is away")})
+    fetches = [it for it in done.commands["gpu"] if "blobs_in" in it]
+    assert len(fetches) == 2
+    assert all("http://mirror:5080 library/" in it for it in fetches)
+    assert not any("/api/pull" in it for it in done.commands["gpu"])
+
+
 def test_a_deploy_that_would_fail_ends_before_anything_is_changed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,8 @@ demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
 
 test: check lab-down lab
-	.venv/bin/pytest --durations=15 tests/unit tests/lab
+	.venv/bin/pytest -n auto tests/unit
+	.venv/bin/pytest --durations=15 tests/lab
 
 chaos: lab
 	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from subprocess import Popen
 
-from lab import registry
 from tests.chaos.faults import kill_ollama, kill_runner, lose_power
 from tests.chaos.step import step
 from tests.chaos.steps import change
 from tests.chaos.world import DECLARED, DEPLOY, EVERYTHING, PRUNE, ROLLBACK, World
-from tests.lab.conftest import serve
 from tests.lab.fleet import SLOTS
 
 
@@ -96,16 +94,17 @@ def power_lost_in_a_rollback(world: World) -> str:
 
 
 @step(3)
-def registry_stopped_in_a_deploy(world: World) -> str:
-    """With a base to be pulled that somebody removed; it is there again before the next deploy."""
+def registry_out_of_reach_in_a_deploy(world: World) -> str:
+    """With a base to be pulled that somebody removed. Only for this host: others may be in a walk of their own."""
     said = something_new(world)
     for base in {it for slot in SLOTS if (it := world.declared(slot))} & world.host.made().keys():
         if base.rpartition("/")[2] in said:
             world.host.api("/api/delete", {"model": base}, "DELETE")
+    rule = "to 10.79.0.1 ipproto tcp dport 5000 prohibit"
     try:
-        when = world.meanwhile(lambda _: registry.stop())
+        when = world.meanwhile(lambda _: world.host.run(f"ip rule add {rule}"))
     finally:
-        serve()
+        world.host.run(f"ip rule del {rule}")
     world.breaks([DECLARED])
     return f"{when}, {said}{world.maybe_heal()}"
 

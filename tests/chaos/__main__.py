@@ -55,6 +55,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as path:
         serve()
         world = World(Project(Path(path)), Host(arguments.host), Random(seed))
+        (Path(path) / "inventory.py").write_text(f"lab = [{arguments.host!r}]\n")
         try:
             world.deploy()
             check(world)

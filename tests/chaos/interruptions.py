@@ -7,8 +7,9 @@ from subprocess import Popen
 from tests.chaos.faults import kill_ollama, kill_runner, lose_power
 from tests.chaos.step import step
 from tests.chaos.steps import change
-from tests.chaos.world import DECLARED, DEPLOY, EVERYTHING, PRUNE, ROLLBACK, World
+from tests.chaos.world import DECLARED, DEPLOY, EVERYTHING, MEMORY, PRUNE, ROLLBACK, World
 from tests.lab.fleet import SLOTS
+from tests.lab.mirroring import rule
 
 
 def something_new(world: World) -> str:
@@ -22,13 +23,23 @@ def deploy_killed(world: World) -> str:
     said = something_new(world)
     when = world.meanwhile(lambda process: process.kill())
     world.breaks([DECLARED])
+    world.settle()
+    if MEMORY not in world.suspended:
+        bases = {it for slot in SLOTS if (it := world.declared(slot))} & world.host.made().keys()
+        world.on_the_way |= {world.host.weights(base) for base in bases}
     return f"{when}, {said}{world.maybe_heal()}"
 
 
 @step(4)
 def rollback_killed(world: World) -> str:
+    before: dict[str, str] = {} if MEMORY in world.suspended else world.host.made()
+    older = {slot: world.host.weights(f"{slot}:previous") for slot in SLOTS if f"{slot}:previous" in before}
     when = world.meanwhile(lambda process: process.kill(), ROLLBACK)
     world.breaks([DECLARED])
+    world.settle()
+    after = world.host.made()
+    same = {slot for slot in older if after.get(f"{slot}:latest") == before.get(f"{slot}:latest")}
+    world.on_the_way |= {older[slot] for slot in same}
     world.said = False
     return f"{when}{world.maybe_heal()}"
 
@@ -100,11 +111,11 @@ def registry_out_of_reach_in_a_deploy(world: World) -> str:
     for base in {it for slot in SLOTS if (it := world.declared(slot))} & world.host.made().keys():
         if base.rpartition("/")[2] in said:
             world.host.api("/api/delete", {"model": base}, "DELETE")
-    rule = "to 10.79.0.1 ipproto tcp dport 5000 prohibit"
+    way = "to 10.79.0.1 ipproto tcp dport 5000 prohibit"
     try:
-        when = world.meanwhile(lambda _: world.host.run(f"ip rule add {rule}"))
+        when = world.meanwhile(lambda _: rule(world.host, f"add {way}"))
     finally:
-        world.host.run(f"ip rule del {rule}")
+        rule(world.host, f"del {way}")
     world.breaks([DECLARED])
     return f"{when}, {said}{world.maybe_heal()}"
 

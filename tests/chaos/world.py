@@ -37,6 +37,7 @@ class World:
     data: dict[str, str] = field(default_factory=lambda: dict(FIRST))  # what is declared, as --data
     asked: set[str] = field(default_factory=set)  # slots that have to answer
     suspended: set[str] = field(default_factory=lambda: set(EVERYTHING))
+    on_the_way: set[str] = field(default_factory=set)  # weights that a killed run was to give slots
     said: bool = False  # slot 4 was set by a deploy that is through: from then on the host knows it
     shaken: bool = False  # something was just killed or restarted: an answer may take a second try
     run: Run = field(default_factory=lambda: Run(-1, ""))  # the last command
@@ -79,7 +80,7 @@ class World:
         self.said = True
         again = self.task(DEPLOY)
         assert (again.code, again.changes) == (0, 0), "the deploy after it has nothing to do"
-        self.suspended, self.shaken = set(), False
+        self.suspended, self.on_the_way, self.shaken = set(), set(), False
         self.asked = {slot for slot in SLOTS if self.declared(slot)}
         return first
 

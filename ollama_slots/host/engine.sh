@@ -58,13 +58,13 @@ answer() {
     esac
 }
 
-leaving='it is about to be unloaded'
+leaving='it is about to be unloaded' away='it is not in memory'
 
 # prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows; prints
 # its bytes in GPU memory and its window, or what is wrong and fails.
 prove() {
     found=$(runner "$1" "$2")
-    [ -n "$found" ] || { echo "it is not in memory" && return 1; }
+    [ -n "$found" ] || { echo "$away" && return 1; }
     context=$(printf '%s\n' "$found" | field context_length)
     case " $3 " in *" $context "*) ;; *) echo "its context is $context tokens, not $3" && return 1 ;; esac
     # What was told to unload goes when it is idle, whoever asked for it since (server/sched.go, v0.32.15).
@@ -107,13 +107,17 @@ proven() {
         "$(values context "$held")" "$2"
 }
 
-# kept NAME:TAG PROOF...: runs a proof of residency. Where its runner is on its way out, the model is asked, bounded,
-# until it went and came again.
+# kept NAME:TAG PROOF...: runs a proof of residency of a model that has answered. Where its runner is on its way out,
+# the model is asked, bounded, until it went and came again; where it has gone, it is asked once more.
 kept() {
-    asked=$1 waited=0
+    asked=$1 waited=0 again=''
     shift
     until said=$("$@"); do
-        [ "$said" = "$leaving" ] && [ "$waited" -lt "$load_seconds" ] || { echo "$said" && return 1; }
+        case $said,$again in
+        "$leaving",*) [ "$waited" -lt "$load_seconds" ] || { echo "$said" && return 1; } ;;
+        "$away",) again=yes ;;
+        *) echo "$said" && return 1 ;;
+        esac
         waited=$((waited + 1))
         sleep 1
         answer "$asked" >/dev/null

@@ -57,7 +57,10 @@ def test_the_unit_outlasts_every_wait_of_its_script(data: dict[str, Any]) -> Non
     assert tries
     api = int(tries[1]) * settings.api_seconds * (bound["/api/version"] + float(tries[2]))
     proof = bound["/api/ps"] + settings.loaded_models * (bound["/api/tags"] + bound["/api/show"])
-    waits = api + bound["/api/tags"] + len(settings.slots) * (settings.load_seconds + 2 * proof)
+    passes = re.search(r"tries\" -lt (\d) \]", text)
+    assert passes
+    again = int(passes[1]) * (settings.load_seconds + 2 * proof)
+    waits = api + bound["/api/tags"] + len(settings.slots) * (settings.load_seconds + again)
     timeout = re.search(r"^TimeoutStartSec=(\d+)$", unit(**data), re.MULTILINE)
     assert timeout
     assert int(timeout[1]) > waits

@@ -147,7 +147,7 @@ class Settings(BaseModel):
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
         api = 11 * self.api_seconds
         proof = 10 + 20 * self.loaded_models
-        return api + len(self.slots) * (self.load_seconds + 3 * (self.load_seconds + 2 * proof)) + 60
+        return api + len(self.slots) * (2 * self.load_seconds + 3 * proof) + 60
 
     @property
     def lock_seconds(self) -> int:

@@ -19,6 +19,17 @@ case $url in
 */api/version) [ ! -e silent ] ;;
 */api/generate)
     case $* in
+    *'"model":"ne:latest"'*)
+        if [ -e leaving ]; then # asked a moment before it goes
+            rm leaving && mv ps ps.all && echo '{"models":[]}' >ps
+        elif [ -e ps.all ]; then
+            mv ps.all ps
+        fi ;;
+    esac
+    [ ! -e narrow ] || for it in one o.e ne; do # room for one alone
+        case $* in *'"model":"'"$it:latest"'"'*) cp "only.$it" ps ;; esac
+    done
+    case $* in
     *'"model":"one:latest"'*) ;;
     *) [ ! -e broken ] || { echo '{"error":"unable to load model"}' && exit 22; }
        [ ! -e small ] || echo '{"models":[]}' >ps ;;
@@ -59,6 +70,9 @@ class Host:
             size = number * 10**9
             runners.append({"digest": digest, "size": size, "size_vram": size, "context_length": 4096})
         listed = {"models": [{"name": it, **runner} for it, runner in zip(SLOTS, runners, strict=True)]}
+        for it, runner in zip(SLOTS, runners, strict=True):
+            alone = json.dumps({"models": [{"name": it, **runner}]}, separators=(",", ":"))
+            (path / "engine" / f"only.{it}").write_text(alone)
         for endpoint in ("ps", "tags"):
             text = json.dumps(listed, separators=(",", ":"))
             (path / "engine" / endpoint).write_text(text)
@@ -129,6 +143,23 @@ def test_after_a_warm_up_that_failed_a_slot_is_not_resident_and_nothing_else_is_
         ("ollama_slot_resident", slot, float(slot in left)) for slot in SLOTS
     }
     assert {slot for name, slot, _ in host.samples() if name != "ollama_slot_resident"} == left
+
+
+def test_a_slot_that_has_gone_since_it_answered_is_asked_for_once_more(host: Host) -> None:
+    host.happens("leaving")
+    host.warm_up(said="ne: resident after 0.125 s")
+    assert {it for it in host.samples() if it[0] == "ollama_slot_resident"} == {
+        ("ollama_slot_resident", slot, 1) for slot in SLOTS
+    }
+
+
+def test_slots_that_evict_one_another_are_not_resident(host: Host) -> None:
+    """Each is there when it has just been asked for."""
+    host.happens("narrow")
+    host.warm_up(fails=True, said="was resident and is no more: it is not in memory")
+    assert [it for it in host.samples() if it[0] == "ollama_slot_resident" and it[2]] == [
+        ("ollama_slot_resident", "one", 1)
+    ]
 
 
 def test_when_the_unit_stops_no_slot_is_proven_any_more(host: Host) -> None:

@@ -83,11 +83,13 @@ def fill(tree: Tree, wanted: Models) -> int:
     for name, insecure in wanted.values():
         try:
             print(f"{name.short}: {_fill(tree, name, insecure)}", flush=True)
-        except (requests.RequestException, ValueError, OSError) as error:
-            told = registry.reason(error) if isinstance(error, requests.RequestException) else error
-            source = f"{name.host}: " if isinstance(error, requests.RequestException) else ""
-            print(f"{name.short}: failed: {source}{told}", file=sys.stderr, flush=True)
-            code = 1
+            continue
+        except requests.RequestException as error:  # which is an OSError as well
+            why = f"{name.host}: {registry.reason(error)}"
+        except (ValueError, OSError) as error:
+            why = f"{error}"
+        print(f"{name.short}: failed: {why}", file=sys.stderr, flush=True)
+        code = 1
     return code
 
 

@@ -81,7 +81,7 @@ def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
         return Unknown(reason(error))
     return Published(
         digest=hashlib.sha256(text).hexdigest(),
-        layers={_hex(it.digest): it.size for it in [*manifest.layers, manifest.config]},
+        layers={_hex(digest): size for digest, size in manifest.blobs.items()},
         shown=Shown(
             weights=_hex(weights.digest),
             trained_context=info.get(f"{info.get('general.architecture')}.context_length"),

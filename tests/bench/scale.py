@@ -1,4 +1,4 @@
-"""What a control machine spends on each of very many hosts that are as declared: ``python -m tests.bench.scale``.
+"""What a control machine spends on each of very many hosts that are as declared.
 
 The hosts are pyinfra's own @fake ones, which answer at once; beside the deploy runs what pyinfra alone costs: as
 many operations with as many commands, which are as long, and so are their answers.
@@ -6,7 +6,6 @@ many operations with as many commands, which are as long, and so are their answe
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -119,14 +118,3 @@ def scale(numbers: list[int]) -> None:
         kept.save("scale", rows)
         figures = [f"{it:.1f}" for it in (*cpu, cpu[0] - cpu[1])] + [f"{it:.2f}" for it in memory]
         print(line.format(hosts, *figures), flush=True)
-
-
-def main() -> None:
-    """Prints a line for each number of hosts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hosts", type=int, nargs="+", default=[100, 1000, 5000])
-    scale(parser.parse_args().hosts)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lab import hosts
-from tests.chaos.seen import API, STATES, STORE, look
+from tests.chaos.seen import API, STATES, look
 from tests.chaos.step import step
 from tests.chaos.world import EVERYTHING, FILES, MEMORY, TRUTH, World
-from tests.lab.fleet import SLOTS, until
+from tests.lab.fleet import SLOTS, STORE, until
 
 PROCESS = "systemctl show -p MainPID --value ollama"
 DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"

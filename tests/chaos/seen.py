@@ -8,9 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from tests.lab.fleet import SLOTS, Host
+from tests.lab.fleet import SLOTS, STORE, Host
 
-STORE = "/usr/share/ollama/.ollama/models"
 STATES = "/var/lib/ollama-slots"
 API = "http://127.0.0.1:11434"
 READ = rf"""

@@ -8,10 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.lab.fleet import SLOTS, Host, Project, Run, model, until
+from tests.lab.fleet import LOCK, SLOTS, Host, Project, Run, model, until
 
 DEPLOY, ROLLBACK, PRUNE, STATUS = "deploy.py", "tasks/rollback.py", "tasks/prune.py", "tasks/status.py"
-LOCK = "/run/ollama-slots.lock"
 # What has to hold after a step; what a step breaks by intent is not asked for until a deploy is through.
 MEMORY, FILES, TRUTH, DECLARED = EVERYTHING = ("memory", "files", "truth", "declared")
 FIRST = {
@@ -119,7 +118,7 @@ class World:
                 seconds /= 3
                 when = f"{seconds:.1f} s into a rotation"
                 with suppress(AssertionError):
-                    until("a rotation is under way", lambda: process.poll() is not None or self.rotating(), 5)
+                    until("a rotation is under way", lambda: process.poll() is not None or self.host.rotating(), 5)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
             act(process)
@@ -128,7 +127,3 @@ class World:
             process.kill()
         self.ended(Run(process.returncode, output))
         return when
-
-    def rotating(self) -> bool:
-        """Whether a rotation is under way."""
-        return self.host.run(f"flock -s -n {LOCK} true", check=False).returncode == 1

@@ -18,6 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SSH_CONFIG = ROOT / ".lab" / "ssh_config"
 REGISTRY = "10.79.0.1:5000/lab"
+LOCK = "/run/ollama-slots.lock"
+STORE = "/usr/share/ollama/.ollama/models"
 SLOTS = ("coding-primary", "general-primary", "backup", "experimental")
 
 
@@ -118,6 +120,14 @@ class Host:
         """A unit's state."""
         return self.run(f"systemctl is-active {unit}", check=False).stdout.strip()
 
+    def held(self) -> bool:
+        """Whether somebody is changing this host."""
+        return self.run(f"flock -s -n {LOCK} true", check=False).returncode == 1
+
+    def rotating(self) -> bool:
+        """Whether a rotation is under way: a pull that is being recorded holds the lock, too."""
+        return self.held() and self.run(f"grep -q rotation {LOCK}", check=False).returncode == 0
+
     def journal(self, unit: str, since: str) -> str:
         """What a unit said since a moment that ``now`` gave."""
         return self.out(f"journalctl -u {unit} -o cat --no-pager --since '{since}'")
@@ -130,7 +140,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of pyinfra that has ended."""
+    """A command of the project that has ended."""
 
     code: int
     output: str
@@ -187,14 +197,18 @@ class Project:
     def deploy(self, *data: str, tasks: str = "deploy.py", options: tuple[str, ...] = ("-y",)) -> Run:
         """Runs pyinfra; ``data`` are KEY=VALUE of --data."""
         arguments = [*options, *(word for it in data for word in ("--data", it))]
+        return self.run(self.command(*arguments, tasks=tasks))
+
+    def run(self, command: list[str], timeout: float = 600) -> Run:
+        """Runs a command in the copy to its end."""
         done = subprocess.run(
-            self.command(*arguments, tasks=tasks),
+            command,
             cwd=self.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=600,
+            timeout=timeout,
             check=False,
             env={**os.environ, "PYINFRA_PROGRESS": "off"},
         )

@@ -21,16 +21,8 @@ WAYS = ("ipproto tcp sport 22 lookup main", f"ipproto tcp dport {PORT} lookup ma
 
 def mirror(project: Project, *arguments: str | Path) -> Run:
     """Runs the command."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ollama_slots.mirror", *arguments],
-        cwd=project.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Run(done.returncode, done.stdout)
+    command = [sys.executable, "-m", "ollama_slots.mirror", *map(str, arguments)]
+    return project.run(command, timeout=300)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import pytest
 
 from tests.lab.client import asking
 from tests.lab.faults import of_disks, of_engines, of_hosts, of_registries, of_states  # noqa: F401 (they register)
-from tests.lab.faults.fault import FAULTS, STORE, Fault, Stage
+from tests.lab.faults.fault import FAULTS, Fault, Stage
 from tests.lab.faults.of_registries import absent
-from tests.lab.fleet import ROOT, SLOTS, Host, Project
+from tests.lab.fleet import ROOT, SLOTS, STORE, Host, Project
 
 LEFT = f"""
 find /run/ollama-slots {STORE}/.ollama-slots -mindepth 1

@@ -13,7 +13,7 @@ import pytest
 from lab import hosts as lab_hosts
 from lab import registry
 from tests.lab.conftest import SLOT4, serve
-from tests.lab.fleet import SLOTS, Host, Project, model, until
+from tests.lab.fleet import SLOTS, STORE, Host, Project, model, until
 from tests.lab.mirroring import UPSTREAM_LOG, URL, as_new, cut_off, lines, mirror, sent, served
 
 MODELS = ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m", "smollm2-math:135m")
@@ -22,7 +22,6 @@ SPARE = model("smollm2-spare:135m")
 STATE = "/var/lib/ollama-slots"
 FROM_MIRROR = f"model_registry={URL}"
 CHANGE = (FROM_MIRROR, f"slot4_model={SPARE}")
-STORE = "/usr/share/ollama/.ollama/models"
 ASIDE = f"{STORE}/.ollama-slots"
 ONLY_GPU1 = ("-y", "--limit", "gpu1")
 MB = 10**6

@@ -9,10 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab.fleet import Host, Project, Run
-
-LOCK = "/run/ollama-slots.lock"
-STORE = "/usr/share/ollama/.ollama/models"
+from tests.lab.fleet import LOCK, Host, Project, Run
 
 
 @dataclass
@@ -48,14 +45,6 @@ class Stage:
         finally:
             process.kill()
         self.run, self.seconds = Run(process.returncode, said), time.monotonic() - start
-
-    def held(self) -> bool:
-        """Whether somebody is changing gpu1."""
-        return self.gpu1.run(f"flock -s -n {LOCK} true", check=False).returncode == 1
-
-    def rotating(self) -> bool:
-        """Whether a rotation is under way on gpu1: a pull that is being recorded holds the lock, too."""
-        return self.held() and "rotation" in self.gpu1.out(f"cat {LOCK}")
 
     def reading(self) -> bool:
         """Whether gpu1 is being read."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from subprocess import Popen
 
-from tests.lab.faults.fault import STORE, Stage, fault
+from tests.lab.faults.fault import Stage, fault
 from tests.lab.faults.of_registries import NEW, SLOW, pulling
-from tests.lab.fleet import Host, until
+from tests.lab.fleet import STORE, Host, until
 from tests.lab.upstream import upstream
 
 STATES = "/var/lib/ollama-slots"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from subprocess import Popen
 
-from tests.lab.faults.fault import STORE, Stage, fault
-from tests.lab.fleet import SLOTS, Host, model, until
+from tests.lab.faults.fault import Stage, fault
+from tests.lab.fleet import SLOTS, STORE, Host, model, until
 
 OTHER = model("smollm2-chat:135m")  # which no slot has
 PROCESS = "systemctl show -p MainPID --value ollama"
@@ -33,7 +33,7 @@ def killed_in_the_making(stage: Stage) -> None:
     """Ollama is killed in a rotation, its candidate not made yet."""
 
     def go(_: Popen[str]) -> None:
-        until("a rotation is under way", stage.rotating)
+        until("a rotation is under way", stage.gpu1.rotating)
         kill(stage.gpu1)
 
     stage.deploy(f"slot1_model={OTHER}", during=go)

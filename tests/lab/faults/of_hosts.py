@@ -9,10 +9,10 @@ import time
 from subprocess import Popen
 
 from lab import hosts
-from tests.lab.faults.fault import LOCK, Stage, fault
+from tests.lab.faults.fault import Stage, fault
 from tests.lab.faults.of_engines import OTHER, hot
 from tests.lab.faults.of_registries import NEW, SLOW, pulling
-from tests.lab.fleet import Host, until
+from tests.lab.fleet import LOCK, Host, until
 from tests.lab.upstream import upstream
 
 BROKE = "the connection broke|the host could not be read|SSH session not active"
@@ -80,7 +80,7 @@ def dropped_in_a_rotation(stage: Stage) -> None:
     """SSH breaks in a rotation."""
 
     def go(_: Popen[str]) -> None:
-        until("a rotation is under way", stage.rotating)
+        until("a rotation is under way", stage.gpu1.rotating)
         drop(stage.gpu1)
 
     stage.deploy(f"slot1_model={OTHER}", during=go)
@@ -103,7 +103,7 @@ def rebooted(stage: Stage) -> None:
     """The host is rebooted in a rotation."""
 
     def go(_: Popen[str]) -> None:
-        until("a rotation is under way", stage.rotating)
+        until("a rotation is under way", stage.gpu1.rotating)
         hosts.reboot("gpu1")
 
     stage.deploy(f"slot1_model={OTHER}", during=go)
@@ -115,7 +115,7 @@ def deploy_killed(stage: Stage) -> None:
     """The deploy itself is killed in a rotation."""
 
     def go(deploy: Popen[str]) -> None:
-        until("a rotation is under way", stage.rotating)
+        until("a rotation is under way", stage.gpu1.rotating)
         deploy.kill()
 
     stage.deploy(f"slot1_model={OTHER}", during=go)
@@ -125,7 +125,7 @@ def deploy_killed(stage: Stage) -> None:
 def two_at_once(stage: Stage) -> None:
     """Two deploys at once."""
     first = stage.project.start("--limit", "gpu1", "--data", f"slot1_model={OTHER}")
-    until("a rotation is under way", stage.rotating)
+    until("a rotation is under way", stage.gpu1.rotating)
     stage.deploy(f"slot1_model={OTHER}")
     said, _ = first.communicate(timeout=120)
     assert first.returncode == 0, said
@@ -136,7 +136,7 @@ def holder_killed(stage: Stage) -> None:
     """Who holds the lock of a host is killed."""
     hold = f"exec 9>>{LOCK}; flock 9; echo 'a test that sleeps' >{LOCK}; exec sleep 600"
     stage.gpu1.run(f'systemd-run --quiet --collect --unit=sleeper sh -c "{hold}"')
-    until("the lock is held", stage.held)
+    until("the lock is held", stage.gpu1.held)
 
     def go(_: Popen[str]) -> None:
         time.sleep(2)

@@ -7,8 +7,8 @@ import signal
 from subprocess import Popen
 
 from lab import registry
-from tests.lab.faults.fault import STORE, Stage, fault
-from tests.lab.fleet import Host, model, until
+from tests.lab.faults.fault import Stage, fault
+from tests.lab.fleet import STORE, Host, model, until
 from tests.lab.upstream import UPSTREAM, upstream
 
 BASE = "unknown-arch:135m"  # which no slot can ever have

@@ -50,7 +50,7 @@ def complain(message: str) -> None:
 
 
 def read(settings: Settings) -> Found | None:
-    """The host at hand as it is. Waits, bounded, for a run that is changing it, and says so.
+    """The host at hand as it is. Waits, bounded, for whoever is changing it, and says so.
 
     None where it cannot be read, of which the reason was told.
     """
@@ -58,13 +58,13 @@ def read(settings: Settings) -> Found | None:
     end = time.monotonic() + settings.lock_seconds
     while True:
         found = fact(HostFound, settings=settings)
-        if found is None or found.busy is None:
+        if found is None or found.changing is None:
             return found
         if time.monotonic() > end:
-            message = f"waited {settings.lock_seconds} s for {found.busy}; try again when it is done"
+            message = f"waited {settings.lock_seconds} s for {found.changing}; try again when it is done"
             complain(message)
             return None
-        say_once(host.name, f"waits for {found.busy}")
+        say_once(host.name, f"waits for {found.changing}")
         time.sleep(LOOK_AGAIN_SECONDS)
 
 

@@ -88,6 +88,16 @@ class Found(BaseModel):
     runners: tuple[Runner, ...] | None = None
     live: frozenset[str] = frozenset()  # weights that a running process has on its command line
 
+    @property
+    def changing(self) -> str | None:
+        """Who changes what this host has in memory: what is planned now would be acted on after its end.
+
+        A warm-up asks for all slots at once: the engine may load what a slot had after a rotation unloaded it.
+        """
+        warm_up = self.units.get("ollama-warmup.service", {}).get("ActiveState")
+        loads = self.runners is not None and warm_up in ("activating", "deactivating")
+        return self.busy or ("ollama-warmup, which loads the slots" if loads else None)
+
     def entry(self, model: str) -> Listed | None:
         """A model that is there, whatever the spelling of its name."""
         return (self.listed or {}).get(names.parse(model).key)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
 from ollama_slots import plan, render, table
 from ollama_slots.commands import (
+    LOOK_AGAIN_SECONDS,
     UNREADABLE,
     Commands,
     fact,
@@ -23,10 +26,14 @@ from ollama_slots.difference import differing, lacking
 from ollama_slots.facts import ModelDetails, script
 from ollama_slots.found import Details, Found
 from ollama_slots.look import check, look, planned
-from ollama_slots.residency import doubtful, faults, needs_gpu
+from ollama_slots.residency import EXPIRES, doubtful, faults, needs_gpu
 from ollama_slots.settings import Settings
 from ollama_slots.step import Step
 from ollama_slots.targets import Target
+
+# The engine shows how long it keeps a model when it has seen a request to its end: up to 5 s after the answer,
+# where it waits for the memory of what it unloaded (server/sched.go, v0.32.15).
+SHOWN_SECONDS = 15
 
 
 @operation()
@@ -206,11 +213,16 @@ def proof(settings: Settings) -> Commands:
     """
     if not host.state.is_executing:
         return  # what is to be proven is not there before the run
-    found = read(settings)
-    if found is None:
-        yield refuse(UNREADABLE)
-        return
-    judged = _faults(settings, found)
+    end = time.monotonic() + SHOWN_SECONDS
+    while True:
+        found = read(settings)
+        if found is None:
+            yield refuse(UNREADABLE)
+            return
+        judged = _faults(settings, found)
+        if time.monotonic() > end or not any(why and why.startswith(EXPIRES) for _, why in judged):
+            break
+        time.sleep(LOOK_AGAIN_SECONDS)
     table.report(host, table.rows(settings, found, judged))
     cold = [f"slot {target.slot.name}: {why}" for target, why in judged if why]
     if cold:

@@ -7,6 +7,8 @@ from ollama_slots.found import Details, Found, Runner
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target, targets
 
+EXPIRES = "it expires at"
+
 
 def needs_gpu(settings: Settings, found: Found) -> bool:
     """Whether slots must be wholly in GPU memory on this host."""
@@ -75,7 +77,7 @@ def _unheld(target: Target, found: Found, needs_gpu: bool, for_ever: bool, detai
     if state.weights not in found.live:
         return "its process is gone"
     if for_ever and not runner.for_ever:
-        return f"it expires at {runner.expires_at}"
+        return f"{EXPIRES} {runner.expires_at}"
     if needs_gpu and runner.size_vram != runner.size:
         return f"only {runner.size_vram} of its {runner.size} bytes are in GPU memory"
     return None

@@ -17,6 +17,7 @@ BUSY = ["== busy", "the rotation of slot one, begun at 10:30:00 as process 7"]
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "LOOK_AGAIN_SECONDS", 0)
+    commands.say_once.cache_clear()
 
 
 def host(ready: World, times: int) -> dict[str, Any]:
@@ -31,6 +32,35 @@ def test_it_goes_on_when_the_other_one_is_done(ready: World, caplog: pytest.LogC
     assert (done.failed, done.changed) == (set(), {"gpu": False})
     told = [it for it in caplog.messages if "waits for the rotation of slot one, begun at 10:30:00" in it]
     assert len(told) == 1
+
+
+def loading(ready: World, state: str, looks: int) -> dict[str, Any]:
+    """A host whose warm-up is in this state for so many looks, and active after."""
+    left = repeat(state, looks)
+
+    def look() -> list[str]:
+        ready.warmup["ActiveState"] = next(left, "active")
+        return ready.probe()
+
+    return answers(ready, AB) | {"== units": Asked(look)}
+
+
+@pytest.mark.parametrize("state", ["activating", "deactivating"])
+def test_a_warm_up_that_is_loading_is_waited_for(
+    ready: World, caplog: pytest.LogCaptureFixture, state: str
+) -> None:
+    caplog.set_level("INFO")
+    done = Run(ALL, AB, gpu=loading(ready, state, 3))
+    assert (done.failed, done.changed) == (set(), {"gpu": False})
+    told = [it for it in caplog.messages if "waits for ollama-warmup, which loads the slots" in it]
+    assert len(told) == 1
+
+
+def test_a_warm_up_that_waits_for_ollama_is_not_waited_for(ready: World) -> None:
+    """It is this run that has Ollama started."""
+    ready.warmup["ActiveState"] = "activating"
+    assert ready.found().changing == "ollama-warmup, which loads the slots"
+    assert ready.found().model_copy(update={"runners": None}).changing is None
 
 
 @pytest.mark.parametrize("operation", ALL)

@@ -1,12 +1,14 @@
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import pytest
 
+from ollama_slots import operations
 from ollama_slots.operations import proof, warm_up
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, run
-from tests.unit.fake import Run, answers
+from tests.unit.fake import Asked, Run, answers
 from tests.unit.world import World, deployed
 
 
@@ -41,6 +43,24 @@ def test_a_slot_that_is_not_resident_fails_the_proof_which_says_why(
     done = run(ready, proof)
     assert done.failed == {"gpu"}
     assert "not every slot is resident as declared: slot two: it is not in memory" in caplog.text
+
+
+@pytest.mark.parametrize(("looks", "fails"), [(2, False), (10**9, True)])
+def test_a_slot_is_waited_for_bounded_to_be_shown_as_kept_for_ever(
+    ready: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, looks: int, fails: bool
+) -> None:
+    monkeypatch.setattr(operations, "LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(operations, "SHOWN_SECONDS", 0.5)
+    weights, left = ready.tags["b:1b"].weights, repeat("2026-01-15T10:35:00Z", looks)
+    hot = ready.runners[weights]
+
+    def look() -> list[str]:
+        ready.runners[weights] = replace(hot, until=next(left, hot.until))
+        return ready.probe()
+
+    done = Run([proof], AB, gpu=answers(ready, AB) | {"== units": Asked(look)})
+    assert done.failed == ({"gpu"} if fails else set())
+    assert ("slot two: it expires at" in caplog.text) is fails
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ class Loaded:
     context: int
     size: int
     in_gpu: float = 1.0
+    until: str = "2318-01-01T00:00:00Z"
 
 
 class Killed(Exception):  # noqa: N818 (it is no error)
@@ -261,7 +262,7 @@ class World:
                 "size": it.size,
                 "size_vram": int(it.size * it.in_gpu),
                 "context_length": it.context,
-                "expires_at": "2318-01-01T00:00:00Z",
+                "expires_at": it.until,
             }
             for it in self.runners.values()
         ]

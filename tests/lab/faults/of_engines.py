@@ -17,8 +17,14 @@ def kill(host: Host) -> None:
 
 
 def hot(host: Host) -> None:
-    """Waits until the warm-up that came with Ollama's start is over."""
-    until("the warm-up is over", lambda: host.active("ollama-warmup") == "active", 90)
+    """Waits until Ollama, which was killed, has been started again, and the warm-up that came with it is over."""
+    since = "systemctl show --value -p ActiveEnterTimestampMonotonic"
+
+    def over() -> bool:
+        both = host.active("ollama") == host.active("ollama-warmup") == "active"
+        return both and int(host.out(f"{since} ollama-warmup")) > int(host.out(f"{since} ollama"))
+
+    until("the warm-up is over", over, 90)
 
 
 @fault(0, "start Ollama: it does not run", loses=True)

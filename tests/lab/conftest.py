@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,25 @@ _figures: list[str] = []
 def figures() -> list[str]:
     """Measurements of this run, printed at its end: they are reported, never asserted."""
     return _figures
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lab(worker_id: str) -> None:
+    """Each of several workers is apart, and has a lab of its own; one alone has that of `make lab`."""
+    if worker_id != "master":
+        subprocess.run([sys.executable, "-m", "lab", "up"], check=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands its figures on."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = _figures
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes the figures of a worker, which may have died without any."""
+    _figures.extend(getattr(node, "workeroutput", {}).get("figures", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

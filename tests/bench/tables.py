@@ -13,6 +13,8 @@ from tests.bench.tools import ANSIBLE, FLOOR, OURS
 
 Row = dict[str, Any]
 MOST_COMMANDS = 6  # a host, of a deploy that has nothing to do
+MOST_WALL = 1 / 5  # of the playbook's, of a deploy that has nothing to do
+MOST_FLOORS, MOST_FLOORS_AFAR = 2, 2.5  # times the floor, of the same; on a line without and with a delay
 MOST_WAIT = 1 / 5  # of a user's longest wait beside the playbook's
 MOST_BOOT = 1.1  # times what the bare loads take
 
@@ -133,11 +135,28 @@ def fleet_targets(rows: list[Row]) -> list[list[str]]:
     """Target, measured, met."""
     most = max(of(rows, "commands", tool=OURS, job=NOTHING))
     less = slower(rows)
+    fleet = max(hosts for hosts, _ in cells(rows))
     return [
+        *(it for hosts, delay in cells(rows) if hosts == fleet for it in _nothing_targets(rows, hosts, delay)),
         _target(
             "SSH commands a host, nothing to do", f"at most {MOST_COMMANDS}", figure(most), most <= MOST_COMMANDS
         ),
         _target("cells in which the playbook is faster or cheaper", "none", str(len(less)), not less),
+    ]
+
+
+def _nothing_targets(rows: list[Row], hosts: int, delay: int) -> list[list[str]]:
+    cell = {"hosts": hosts, "delay_ms": delay, "job": NOTHING}
+    ours, theirs, floor = (spread(of(rows, "wall", tool=it, **cell)).median for it in (OURS, ANSIBLE, FLOOR))
+    floors = MOST_FLOORS_AFAR if delay else MOST_FLOORS
+    return [
+        _target(
+            f"nothing to do, {hosts} hosts, {delay} ms, of what {other} takes",
+            f"at most {figure(most)}x",
+            ratio(ours, it),
+            ours <= most * it,
+        )
+        for other, it, most in (("the playbook", theirs, MOST_WALL), ("the floor", floor, floors))
     ]
 
 

@@ -263,18 +263,21 @@ def test_all_of_it_is_bounded(host: Fetching, mirror: Registry) -> None:
 
 
 def test_where_nobody_listens_it_ends_and_records_what_it_leaves(host: Fetching, mirror: Registry) -> None:
-    mirror.publish("me/x.y", "q4", WEIGHTS * 20)
+    weights = WEIGHTS * 40
+    mirror.publish("me/x.y", "q4", weights)
     mirror.chunk = 400_000
+    mirror.go_on.clear()
     process = host.begin()
     assert process.stdout
     process.stdout.close()
-    mirror.go_on.clear()
-    for _ in range(100):
+    for _ in range(100):  # of its 102 chunks
+        if process.poll() is not None:
+            break
         mirror.go_on.set()
-        time.sleep(0.01)
-        mirror.go_on.clear()
+        mirror.go_on.clear()  # whoever waits for it has got one chunk further
+        time.sleep(0.05)
     assert process.wait(20) == 1
-    assert len(host.record[sha256(WEIGHTS * 20)].split()) == 2, "with the time"
+    assert len(host.record[sha256(weights)].split()) == 2, "with the time"
 
 
 def test_a_full_disk_is_not_left_full(host: Fetching) -> None:

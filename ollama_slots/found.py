@@ -95,7 +95,7 @@ class Found(BaseModel):
         A warm-up asks for all slots at once: the engine may load what a slot had after a rotation unloaded it.
         """
         warm_up = self.units.get("ollama-warmup.service", {}).get("ActiveState")
-        loads = self.runners is not None and warm_up in ("activating", "deactivating")
+        loads = self.runners is not None and warm_up == "activating"
         return self.busy or ("ollama-warmup, which loads the slots" if loads else None)
 
     def entry(self, model: str) -> Listed | None:

@@ -23,11 +23,10 @@ def figures() -> list[str]:
     return _figures
 
 
-@pytest.fixture(scope="session", autouse=True)
-def lab(worker_id: str) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Each of several workers is apart, and has a lab of its own; one alone has that of `make lab`."""
-    if worker_id != "master":
-        subprocess.run([sys.executable, "-m", "lab", "up"], check=True)
+    if hasattr(config, "workerinput"):
+        subprocess.run([sys.executable, "-m", "lab", "up"], check=True, stdout=sys.stderr)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -102,9 +102,19 @@ class Host:
         return str(self.api("/api/show", {"model": name})["details"]["parent_model"])
 
     def resident(self, *slots: str) -> bool:
-        """Whether /api/ps lists these slots' digests."""
+        """Whether processes hold these slots' weights: /api/ps shows the digest of whatever name loaded them."""
+        tags, held = self.tags(), self.in_memory()
+        return all(f"{slot}:latest" in tags and self.weights(slot) in held for slot in slots)
+
+    def listed(self, *slots: str) -> bool:
+        """Whether /api/ps lists these slots' very digests, as after a start: their own names loaded them."""
         tags, ps = self.tags(), self.ps()
         return all(f"{slot}:latest" in tags and tags[f"{slot}:latest"]["digest"] in ps for slot in slots)
+
+    def in_memory(self) -> set[str]:
+        """The weights that processes hold."""
+        found = self.out(r"grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null; true")
+        return {line.removeprefix("sha256-") for line in found.split()}
 
     def answers(self, name: str) -> bool:
         """Whether a model answers one token."""

@@ -41,7 +41,7 @@ def test_all_slots_come_back(project: Project, gpu1: Host, figures: list[str], h
         gpu1.run(RESTARTS[how])
     until("Ollama answers, as another process", lambda: answers_anew(gpu1, process))
     # From here on the host is only watched.
-    hot = until("all four slots resident", lambda: gpu1.resident(*SLOTS))
+    hot = until("all four slots resident", lambda: gpu1.listed(*SLOTS))
     until("the unit is active", lambda: gpu1.active("ollama-warmup") == "active")
     assert len(gpu1.ps()) == 4
     figures.append(f"after {how}: all resident {hot:.1f} s after the API answers; four bare loads {floor:.1f} s")

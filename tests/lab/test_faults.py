@@ -83,5 +83,4 @@ def kept(before: dict[str, str], host: Host) -> bool:
 
 def served(host: Host) -> bool:
     """Whether a process holds the weights of each slot, and none holds others."""
-    held = host.out(r"grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null | sort -u")
-    return set(held.split()) == {f"sha256-{host.weights(slot)}" for slot in SLOTS}
+    return host.in_memory() == {host.weights(slot) for slot in SLOTS}

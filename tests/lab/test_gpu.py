@@ -29,7 +29,7 @@ def no_driver(project: Project, gpu1: Host) -> Iterator[None]:
 
 
 def in_gpu(host: Host) -> bool:
-    return all(it["size_vram"] == it["size"] for it in host.ps().values()) and host.resident(*SLOTS)
+    return all(it["size_vram"] == it["size"] for it in host.ps().values()) and host.listed(*SLOTS)
 
 
 @pytest.mark.usefixtures("no_driver")

@@ -166,7 +166,7 @@ def test_two_tags_of_the_same_weights_are_two_names(bare: Project, gpu1: Host) -
     assert gpu1.weights(twin) == gpu1.weights(backup)
     gpu1.run("ollama stop backup; ollama stop extra")
     gpu1.run("sed -i 's/^loaded=.*/loaded=/' /var/lib/ollama-slots/backup.slot")  # an earlier run may know it
-    until("the runner is the one that extra loads", lambda: gpu1.answers("extra") and gpu1.resident("extra"))
+    until("the runner is the one that extra loads", lambda: gpu1.answers("extra") and gpu1.listed("extra"))
     run = prune(bare, "prune=true")
     assert run.code == 0, run.output
     [total] = run.lines("gpu1", "total", "2 to remove")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from subprocess import Popen
 
+from lab import registry
 from tests.lab.faults.fault import Stage, fault
-from tests.lab.fleet import SLOTS, STORE, Host, model, until
+from tests.lab.fleet import REGISTRY, SLOTS, STORE, Host, model, until
 
 OTHER = model("smollm2-chat:135m")  # which no slot has
 PROCESS = "systemctl show -p MainPID --value ollama"
@@ -49,11 +50,11 @@ def killed_in_the_making(stage: Stage) -> None:
 @fault(1, "slot coding-primary: .*", loses=True)
 def killed_in_the_load(stage: Stage) -> None:
     """Ollama is killed in a rotation, its candidate being loaded."""
-    previous = stage.gpu1.made().get("coding-primary:previous")
+    weights = registry.weights(OTHER.removeprefix(f"{REGISTRY}/")).name.removeprefix("sha256:")
 
     def go(_: Popen[str]) -> None:
-        until("it is made", lambda: stage.gpu1.made().get("coding-primary:previous") != previous, every=0.01)
-        kill(stage.gpu1)
+        # On the host, for a load takes less than a second here.
+        stage.gpu1.run(f"until pgrep -f [s]ha256-{weights}; do sleep 0.01; done; kill -9 $({PROCESS})")
 
     stage.deploy(f"slot1_model={OTHER}", during=go)
     hot(stage.gpu1)

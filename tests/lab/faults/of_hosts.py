@@ -125,8 +125,14 @@ def deploy_killed(stage: Stage) -> None:
 def two_at_once(stage: Stage) -> None:
     """Two deploys at once."""
     first = stage.project.start("--limit", "gpu1", "--data", f"slot1_model={OTHER}")
-    until("a rotation is under way", stage.gpu1.rotating)
-    stage.deploy(f"slot1_model={OTHER}")
+    holder = f"$(sed -n 's/.*rotation.* process //p' {LOCK})"
+    stage.gpu1.run(f"while flock -s -n {LOCK} true || ! kill -STOP {holder}; do sleep 0.01; done")
+
+    def go(_: Popen[str]) -> None:
+        time.sleep(3)  # a rotation takes less
+        stage.gpu1.run(f"kill -CONT {holder}")
+
+    stage.deploy(f"slot1_model={OTHER}", during=go)
     said, _ = first.communicate(timeout=120)
     assert first.returncode == 0, said
 

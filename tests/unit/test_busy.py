@@ -1,5 +1,6 @@
 """Two runs on one host: the second one waits for the first, bounded, and says so."""
 
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
@@ -21,22 +22,14 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def host(ready: World, times: int) -> dict[str, Any]:
-    """A host that is busy so many times."""
+    """A host that another run changes for so many looks."""
     left = repeat(BUSY, times)
     return answers(ready, AB) | {"== units": Asked(lambda: next(left, None) or ready.probe())}
 
 
-def test_it_goes_on_when_the_other_one_is_done(ready: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    done = Run(ALL, AB, gpu=host(ready, 3))
-    assert (done.failed, done.changed) == (set(), {"gpu": False})
-    told = [it for it in caplog.messages if "waits for the rotation of slot one, begun at 10:30:00" in it]
-    assert len(told) == 1
-
-
-def loading(ready: World, looks: int) -> dict[str, Any]:
+def loading(ready: World, times: int) -> dict[str, Any]:
     """A host whose warm-up loads for so many looks."""
-    left = repeat("activating", looks)
+    left = repeat("activating", times)
 
     def look() -> list[str]:
         ready.warmup["ActiveState"] = next(left, "active")
@@ -45,11 +38,20 @@ def loading(ready: World, looks: int) -> dict[str, Any]:
     return answers(ready, AB) | {"== units": Asked(look)}
 
 
-def test_a_warm_up_that_is_loading_is_waited_for(ready: World, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("busy", "who"),
+    [
+        (host, "the rotation of slot one, begun at 10:30:00"),
+        (loading, "ollama-warmup, which loads the slots"),
+    ],
+)
+def test_it_goes_on_when_the_other_one_is_done(
+    ready: World, caplog: pytest.LogCaptureFixture, busy: Callable[[World, int], dict[str, Any]], who: str
+) -> None:
     caplog.set_level("INFO")
-    done = Run(ALL, AB, gpu=loading(ready, 3))
+    done = Run(ALL, AB, gpu=busy(ready, 3))
     assert (done.failed, done.changed) == (set(), {"gpu": False})
-    told = [it for it in caplog.messages if "waits for ollama-warmup, which loads the slots" in it]
+    told = [it for it in caplog.messages if f"waits for {who}" in it]
     assert len(told) == 1
 
 

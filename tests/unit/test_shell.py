@@ -9,7 +9,6 @@ import pytest
 from ollama_slots import render
 from tests.unit.declared import declared
 
-ROOT = Path(__file__).resolve().parents[2]
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
 SCRIPTS = {
@@ -22,7 +21,7 @@ SCRIPTS = {
     "rotate": render.host_script("engine", "store", "rotate"),
     "warm": render.host_script("engine", "store", "warm"),
     "remove": render.host_script("engine", "store", "bases", "unfinished", "remove"),
-    "apart": (ROOT / "tests" / "lab" / "apart").read_text(),
+    "apart": Path("tests/lab/apart").read_text(),
     "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True)[render.WARM_UP_SCRIPT][1],
 }
 

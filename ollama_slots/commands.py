@@ -27,7 +27,7 @@ Commands = Generator[PyinfraCommand, None, None]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
 BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
 LOOK_AGAIN_SECONDS = 1
-FRESH_SECONDS = 60  # how long a look at a host is good for finding that there is nothing to do
+FRESH_SECONDS = 20  # how long a look at a host is good for finding that there is nothing to do
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
 
 _handed: WeakKeyDictionary[State, dict[str, tuple[float, Found]]] = WeakKeyDictionary()
@@ -78,6 +78,13 @@ def looks(settings: Settings) -> Iterator[tuple[Found | None, bool]]:
     if found and time.monotonic() - then < FRESH_SECONDS:
         yield found, not host.state.is_executing
     yield read(settings), True
+
+
+def again(settings: Settings) -> Iterator[tuple[Found | None, bool]]:
+    """The host as it is, time and again: for what is not to be seen at once."""
+    while True:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        yield read(settings), True
 
 
 def nothing(found: Found, message: str) -> None:

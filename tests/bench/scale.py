@@ -27,13 +27,13 @@ _lines = json.load(open("answer.json"))
 _data = {{"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": {{"== units": _lines}}}}
 fake = [(f"@fake/host{{number}}", _data) for number in range({hosts})]
 """
-# As deploy.py has it: three files that are included, five operations, of which the first and the last read a host.
+# As deploy.py has it: three files that are included, five operations, of which the first reads a host.
 FLOOR = {
     "deploy.py": "from pyinfra import local\n"
     + "".join(f'local.include("tasks/{name}.py")\n' for name in ("one", "two", "three")),
     "tasks/one.py": "from floor import idle, read\nread(name='One')\nidle(name='Two')\n",
     "tasks/two.py": "from floor import idle\nidle(name='Three')\nidle(name='Four')\n",
-    "tasks/three.py": "from floor import read\nread(name='Five')\n",
+    "tasks/three.py": "from floor import idle\nidle(name='Five')\n",
     "floor.py": '''
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation

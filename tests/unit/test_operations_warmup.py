@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import operations
+from ollama_slots import commands, operations
 from ollama_slots.operations import proof, warm_up
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, run
@@ -45,11 +45,18 @@ def test_a_slot_that_is_not_resident_fails_the_proof_which_says_why(
     assert "not every slot is resident as declared: slot two: it is not in memory" in caplog.text
 
 
+def test_a_host_that_was_changed_is_read_again_for_the_proof(ready: World) -> None:
+    ready.warmup["ActiveState"] = "failed"
+    done = run(ready, warm_up, proof)
+    assert [it for it in done.commands["gpu"][:-1] if "systemctl restart ollama-warmup.service" in it]
+    assert "== units" in done.commands["gpu"][-1]
+
+
 @pytest.mark.parametrize(("looks", "fails"), [(2, False), (10**9, True)])
 def test_a_slot_is_waited_for_bounded_to_be_shown_as_kept_for_ever(
     ready: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, looks: int, fails: bool
 ) -> None:
-    monkeypatch.setattr(operations, "LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(commands, "LOOK_AGAIN_SECONDS", 0)
     monkeypatch.setattr(operations, "SHOWN_SECONDS", 0.5)
     weights, left = ready.tags["b:1b"].weights, repeat("2026-01-15T10:35:00Z", looks)
     hot = ready.runners[weights]

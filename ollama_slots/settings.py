@@ -146,8 +146,9 @@ class Settings(BaseModel):
     def warm_up_seconds(self) -> int:
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
         api = 11 * self.api_seconds
+        leave = 31 * 11
         proof = 10 + 20 * self.loaded_models
-        return api + len(self.slots) * (2 * self.load_seconds + 3 * proof) + 60
+        return api + leave + len(self.slots) * (2 * self.load_seconds + 3 * proof) + 60
 
     @property
     def lock_seconds(self) -> int:

@@ -60,6 +60,11 @@ answer() {
 
 leaving='it is about to be unloaded' away='it is not in memory'
 
+# leaves TIME: whether a runner that expires then is about to be unloaded.
+leaves() {
+    ! expr "${1:-9}" \> "$(date '+%Y-%m-%dT%H:%M:%S')" >/dev/null
+}
+
 # prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows; prints
 # its bytes in GPU memory and its window, or what is wrong and fails.
 prove() {
@@ -67,13 +72,7 @@ prove() {
     [ -n "$found" ] || { echo "$away" && return 1; }
     context=$(printf '%s\n' "$found" | field context_length)
     case " $3 " in *" $context "*) ;; *) echo "its context is $context tokens, not $3" && return 1 ;; esac
-    # What was told to unload goes when it is idle, whoever asked for it since (server/sched.go, v0.32.15).
-    case $keep_alive in
-    *-*)
-        expires=$(printf '%s\n' "$found" | field expires_at)
-        expr "${expires:-9}" \> "$(date '+%Y-%m-%dT%H:%M:%S')" >/dev/null || { echo "$leaving" && return 1; }
-        ;;
-    esac
+    case $keep_alive in *-*) leaves "$(printf '%s\n' "$found" | field expires_at)" && echo "$leaving" && return 1 ;; esac
     size=$(printf '%s\n' "$found" | field size)
     in_gpu=$(printf '%s\n' "$found" | field size_vram)
     if [ "$4" = yes ] && [ "$in_gpu" != "$size" ]; then
@@ -125,16 +124,16 @@ kept() {
     echo "$said"
 }
 
-# unload NAME:TAG: ends its runner, and waits, bounded, until it is gone. It goes by weights, not by name.
+# unload NAME:TAG: ends the runner of its weights, whichever name loaded it, and waits, bounded, until its process is
+# gone: /api/ps may show a digest that no name has any more.
 # Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard.
 unload() {
-    gone=$(digest_of "$1")
-    [ -n "$gone" ] || return 0
-    held=$(weights_of "$gone")
+    held=$(weights_of "$(digest_of "$1")")
+    [ -n "$held" ] || return 0
     tries=0
     while [ "$tries" -lt 100 ]; do
         api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
-        [ -n "$(runner "$held" "$gone")" ] || return 0
+        grep -aqs "[s]ha256-$held" /proc/[0-9]*/cmdline || return 0 # the bracket keeps grep from finding itself
         tries=$((tries + 1))
         sleep 0.2
     done

@@ -47,6 +47,19 @@ def test_all_slots_come_back(project: Project, gpu1: Host, figures: list[str], h
     figures.append(f"after {how}: all resident {hot:.1f} s after the API answers; four bare loads {floor:.1f} s")
 
 
+def test_what_the_engine_was_told_to_unload_is_loaded_after_it_has(project: Project, gpu1: Host) -> None:  # noqa: ARG001
+    """It unloads one after the other, and seconds later, also what was asked for meanwhile."""
+    before = runners(gpu1)
+    gpu1.run(f"{'; '.join(f'ollama stop {slot}' for slot in SLOTS)}; systemctl restart ollama-warmup")
+    assert gpu1.resident(*SLOTS)
+    assert not runners(gpu1) & before, "what is hot is not what is about to go"
+
+
+def runners(host: Host) -> set[str]:
+    """The processes that hold weights."""
+    return set(host.out("pgrep llama-server").split())
+
+
 def answers_anew(host: Host, process: str) -> bool:
     """Whether the API answers and its process is not the one of before."""
     version = host.run("curl -fs --max-time 2 http://127.0.0.1:11434/api/version", check=False)

@@ -56,6 +56,24 @@ def test_the_old_weights_of_a_run_that_died_are_unloaded() -> None:
     assert "two:previous" in world.tags  # it stays for a rollback
 
 
+@pytest.mark.parametrize("by_hand", ["anew", "away"])
+def test_what_a_slot_had_loaded_before_somebody_took_its_name_is_unloaded(by_hand: str) -> None:
+    """Nothing but its state knows of it, and its state will be of the model that is declared now."""
+    world, wanted = deployed(ABC), declared("a:1b", "d:1b", "c:1b")
+    world.pull("d:1b")
+    world.tags.pop("two:previous", None)
+    if by_hand == "anew":
+        world.create("two:latest", "FROM a:1b\nPARAMETER num_ctx 4096\n")
+    else:
+        del world.tags["two:latest"]
+    left = Remove("unload b:1b, no slot uses it: two was changed by hand", unload="b:1b")
+    assert world.plan(wanted)[0] == left
+    assert left not in world.plan(ABC), "it is what the slot is to have"
+    world.deploy(wanted)
+    assert world.settled(wanted)
+    assert world.tags["b:1b"].weights not in world.runners
+
+
 def test_the_old_weights_stay_where_another_slot_uses_them() -> None:
     world = deployed(ABC)
     world.create("two:previous", "FROM a:1b\nPARAMETER num_ctx 1024\n")

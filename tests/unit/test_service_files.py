@@ -56,9 +56,12 @@ def test_the_unit_outlasts_every_wait_of_its_script(data: dict[str, Any]) -> Non
     tries = re.search(r"(\d+) \* api_seconds.*\n\s*sleep ([\d.]+)", text)
     assert tries
     api = int(tries[1]) * settings.api_seconds * (bound["/api/version"] + float(tries[2]))
+    leaving = re.search(r"while some_leave && .* -lt (\d+) .*\n.*\n\s*sleep (\d+)", text)
+    assert leaving
+    leave = (int(leaving[1]) + 1) * (bound["/api/ps"] + int(leaving[2]))
     proof = bound["/api/ps"] + settings.loaded_models * (bound["/api/tags"] + bound["/api/show"])
     # Each slot is loaded, proven, loaded once more where it has gone, and proven twice.
-    waits = api + bound["/api/tags"] + len(settings.slots) * (2 * settings.load_seconds + 3 * proof)
+    waits = api + leave + bound["/api/tags"] + len(settings.slots) * (2 * settings.load_seconds + 3 * proof)
     timeout = re.search(r"^TimeoutStartSec=(\d+)$", unit(**data), re.MULTILINE)
     assert timeout
     assert int(timeout[1]) > waits

@@ -172,7 +172,8 @@ def warm_up(settings: Settings) -> Commands:
         files = render.warm_up(settings, needs_gpu(settings, found))
         changed, unit = differing(files, found), found.units.get("ollama-warmup.service", {})
         stale, enabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "enabled"
-        warm = unit.get("ActiveState") == "active" and not any(why for _, why in _faults(settings, found))
+        active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, found))
+        warm = active and not cold
         if warm and enabled and not (changed or stale):
             nothing(found, "ollama-warmup is active and every slot is resident")
             return
@@ -182,6 +183,8 @@ def warm_up(settings: Settings) -> Commands:
         yield StringCommand("systemctl", "daemon-reload")
     if not enabled:
         yield StringCommand("systemctl", "enable", "ollama-warmup.service")
+    if active and cold:
+        say_once(host.name, f"warm up again: {cold}")
     if changed or not warm:
         yield FunctionCommand(_warm, (settings,), {})
 
@@ -222,14 +225,13 @@ def proof(settings: Settings) -> Commands:
             yield refuse(UNREADABLE)
             return
         judged = _faults(settings, found)
-        cold = {target.slot.name: why for target, why in judged if why}
-        shown = time.monotonic() > end or not any(why.startswith(EXPIRES) for why in cold.values())
+        shown = time.monotonic() > end or not any(why and why.startswith(EXPIRES) for _, why in judged)
+        cold = _cold(judged)
         if cold and not (sure and shown):
             continue
         table.report(host, table.rows(settings, found, judged))
         if cold:
-            each = "; ".join(f"slot {name}: {why}" for name, why in cold.items())
-            yield refuse(f"not every slot is resident as declared: {each}")
+            yield refuse(f"not every slot is resident as declared: {cold}")
         return
 
 
@@ -239,3 +241,8 @@ def _faults(settings: Settings, found: Found) -> list[tuple[Target, str | None]]
     if doubtful(settings, found):
         details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
     return faults(settings, found, details)
+
+
+def _cold(judged: list[tuple[Target, str | None]]) -> str:
+    """What is wrong with the slots, on one line; nothing, where nothing is."""
+    return "; ".join(f"slot {target.slot.name}: {why}" for target, why in judged if why)

@@ -45,6 +45,18 @@ def test_a_slot_that_is_not_resident_fails_the_proof_which_says_why(
     assert "not every slot is resident as declared: slot two: it is not in memory" in caplog.text
 
 
+@pytest.mark.parametrize(("active", "told"), [("active", True), ("inactive", False)])
+def test_why_an_active_warm_up_runs_again_is_told(
+    ready: World, caplog: pytest.LogCaptureFixture, active: str, told: bool
+) -> None:
+    caplog.set_level("INFO")
+    commands.say_once.cache_clear()
+    del ready.runners[ready.tags["b:1b"].weights]
+    ready.warmup["ActiveState"] = active
+    run(ready, warm_up)
+    assert ("warm up again: slot two: it is not in memory" in caplog.text) is told
+
+
 def test_a_host_that_was_changed_is_read_again_for_the_proof(ready: World) -> None:
     ready.warmup["ActiveState"] = "failed"
     done = run(ready, warm_up, proof)

@@ -31,7 +31,10 @@ def questions(settings: Settings, found: Found) -> list[str]:
 
 
 def settled(settings: Settings, wanted: list[Target], found: Found, render: Render) -> bool:
-    """Whether the host is as declared, as far as that can be told without asking for details."""
+    """Whether the host is as declared, as far as that can be told without asking for details.
+
+    A slot that is about to be unloaded is not: its weights may be gone from the disk, which only the details tell.
+    """
     known, serving = weights_by_digest(found), {it.weights for it in found.states.values()}
     previous = {found.digest(f"{name}:previous") for name in _ours(settings, found)}
     return (
@@ -39,7 +42,8 @@ def settled(settings: Settings, wanted: list[Target], found: Found, render: Rend
         and not _emptied(settings, found)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in found.runners or ())
         and all(
-            fault(target, found, needs_gpu=False) is None and not of_variant(target, found, render(target), None)
+            fault(target, found, needs_gpu=False, for_ever=settings.for_ever) is None
+            and not of_variant(target, found, render(target), None)
             for target in wanted
         )
     )

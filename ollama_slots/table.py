@@ -29,7 +29,9 @@ def rows(settings: Settings, found: Found, faults: list[tuple[Target, str | None
         target, fault = wrong.get(slot.name, (None, None))
         state, runner = found.states.get(slot.name), residency(slot.name, found)
         if target is None:
-            lines.append((str(slot.number), slot.name, "-", "-", "-", "empty"))
+            unknown = f"unknown: say slot{slot.number}_model, for its state is gone"
+            holds = unknown if slot.model is None and found.digest(slot.name) else "empty"
+            lines.append((str(slot.number), slot.name, "-", "-", "-", holds))
             continue
         lines.append(
             (

@@ -97,7 +97,8 @@ def unloaded(world: World) -> str:
 def asked_otherwise(world: World) -> str:
     """A client asks with a window, or for a time, of its own."""
     slot = any_slot(world)
-    own = world.random.choice(['"options":{"num_ctx":1024,"num_predict":1}', '"keep_alive":"5m"'])
+    options = '"options":{"num_predict":1'
+    own = world.random.choice([f'{options},"num_ctx":1024}}', f'{options}}},"keep_alive":"5m"'])
     body = f'{{"model":"{slot}","prompt":"Hi","stream":false,{own}}}'
     world.host.run(f"curl -sS --max-time 60 -d '{body}' {API}/api/generate", check=False)
     world.breaks([MEMORY, TRUTH])
@@ -122,6 +123,7 @@ def state_lost(world: World) -> str:
     slot = any_slot(world)
     world.host.run(f"rm -f {STATES}/{slot}.slot")
     world.breaks([TRUTH])
+    world.said &= slot != SLOTS[3]
     return f"of {slot}{world.maybe_heal()}"
 
 
@@ -131,6 +133,7 @@ def state_corrupt(world: World) -> str:
     how = world.random.choice(["head -c 300 /dev/urandom", f"head -c 100 {STATES}/{slot}.slot", "printf ''"])
     world.host.run(f"{how} >/tmp/corrupt; mv /tmp/corrupt {STATES}/{slot}.slot", check=False)
     world.breaks([TRUTH])
+    world.said &= slot != SLOTS[3]
     return f"of {slot} by {how.split()[0]} {how.split()[-1]}{world.maybe_heal()}"
 
 

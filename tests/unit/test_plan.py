@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -154,4 +155,13 @@ def test_models_that_are_not_ours_are_left_alone() -> None:
     world.pull("theirs:1b")
     world.load("theirs:1b")
     world.tags["mine:next"] = world.tags["mine:previous"] = world.tags["a:1b"]
+    assert world.plan(ABC) == []
+
+
+def test_a_slot_that_is_about_to_be_unloaded_is_looked_at_closely() -> None:
+    """Its weights may be gone from the disk: as long as it is in memory, nothing else shows it."""
+    world = deployed(ABC)
+    weights = world.tags["b:1b"].weights
+    world.runners[weights] = replace(world.runners[weights], until="2026-01-15T10:35:00Z")
+    assert not world.settled(ABC)
     assert world.plan(ABC) == []

@@ -75,7 +75,7 @@ def killed_after_the_switch(stage: Stage) -> None:
     hot(stage.gpu1)
 
 
-@fault(0, "warm up again: slot backup: it", loses=True)
+@fault(0, "yes$", loses=True)
 def runner_killed(stage: Stage) -> None:
     """A slot's runner is killed."""
     weights = stage.gpu1.weights("backup")
@@ -117,7 +117,7 @@ def port_taken(stage: Stage) -> None:
         stage.gpu1.run("systemctl stop taker")
 
 
-@fault(0, "warm up again: slot coding-primary: it", loses=True)
+@fault(0, "yes$", loses=True)
 def unloaded(stage: Stage) -> None:
     """Every slot is unloaded by hand."""
     for slot in SLOTS:

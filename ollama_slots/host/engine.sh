@@ -125,17 +125,18 @@ kept() {
 }
 
 # unload NAME:TAG: ends the runner of its weights, whichever name loaded it, and waits, bounded, until its process is
-# gone: /api/ps may show a digest that no name has any more.
+# gone: /api/ps may show a digest that no name has any more. What is loaded by a user meanwhile is another process.
 # Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard.
 unload() {
     held=$(weights_of "$(digest_of "$1")")
     [ -n "$held" ] || return 0
+    holding=$(grep -als "[s]ha256-$held" /proc/[0-9]*/cmdline) # the bracket keeps grep from finding itself
     tries=0
-    while [ "$tries" -lt 100 ]; do
+    while [ -n "$holding" ] && [ "$tries" -lt 200 ]; do
         api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
-        grep -aqs "[s]ha256-$held" /proc/[0-9]*/cmdline || return 0 # the bracket keeps grep from finding itself
+        sleep 0.1
+        holding=$(printf '%s\n' "$holding" | xargs grep -als "[s]ha256-$held")
         tries=$((tries + 1))
-        sleep 0.2
     done
 }
 

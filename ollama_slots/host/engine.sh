@@ -84,7 +84,8 @@ prove() {
 # slots: the names of the slots that hold a model.
 slots() {
     for state in "$state_dir"/*.slot; do
-        [ ! -e "$state" ] || basename "$state" .slot
+        state=${state##*/}
+        [ "$state" = '*.slot' ] || echo "${state%.slot}"
     done
 }
 

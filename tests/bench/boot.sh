@@ -1,7 +1,8 @@
 # How long until every slot is in memory, measured on the host itself. Engine.sh goes before it.
-# Arguments: watch          waits for Ollama's API as it comes up, and for the warm-up unit
-#            restart        restarts Ollama, and then watches
-#            loads ORDER... restarts Ollama without the unit, and loads these, one after the other
+# Arguments: watch             waits for Ollama's API as it comes up, and for the warm-up unit
+#            restart           restarts Ollama, and then watches
+#            boot ORDER...     waits for Ollama's API as it comes up, and loads these, one after the other
+#            loads ORDER...    restarts Ollama without the unit, and does the same
 #            parallel ORDER... the same, all at once
 # Prints seconds since the API's first answer: until /api/ps has every slot, and until every slot has answered, which
 # for the unit is that it has proven them.
@@ -43,7 +44,7 @@ at_once() {
 }
 
 case $how in
-watch) ;;
+watch | boot) ;;
 restart) systemctl restart ollama.service ;;
 *)
     systemctl stop ollama-warmup.service
@@ -56,7 +57,7 @@ count=$(slots | wc -l)
 wait_for answers
 start=$(clock)
 case $how in
-loads) one_by_one "$@" & ;;
+boot | loads) one_by_one "$@" & ;;
 parallel) at_once "$@" & ;;
 esac
 loading=${!-}

@@ -145,7 +145,7 @@ class Settings(BaseModel):
     @property
     def warm_up_seconds(self) -> int:
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
-        api = 11 * self.api_seconds
+        api = 21 * self.api_seconds
         leave = 31 * 11
         proof = 10 + 20 * self.loaded_models
         return api + leave + len(self.slots) * (2 * self.load_seconds + 3 * proof) + 60

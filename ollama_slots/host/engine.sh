@@ -62,7 +62,7 @@ leaving='it is about to be unloaded' away='it is not in memory'
 
 # leaves TIME: whether a runner that expires then is about to be unloaded.
 leaves() {
-    ! expr "${1:-9}" \> "$(date '+%Y-%m-%dT%H:%M:%S')" >/dev/null
+    ! expr "${1:-9}" \> "$(date '+%Y-%m-%dT%H:%M:%S.%N')" >/dev/null
 }
 
 # prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows; prints

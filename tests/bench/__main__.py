@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help="fleet user boot profile scale report (default: all)"
     )
-    parser.add_argument("--repeats", type=int, help="default: five, of user three, of boot 15")
+    parser.add_argument("--repeats", type=int, help="default: five, of user three")
     parser.add_argument("--hosts", type=int, nargs="+", default=[2, 10, 20], help="of fleet")
     parser.add_argument("--delays", type=int, nargs="+", default=[0, 50], help="of fleet: ms of added round trip")
     parser.add_argument("--fake-hosts", type=int, nargs="+", default=[100, 1000, 5000], help="of scale")
@@ -28,8 +28,7 @@ def main() -> int:
     parts: dict[str, Callable[[], None]] = {
         "fleet": lambda: fleet.fleet(sorted(options.hosts), options.delays, options.repeats or 5),
         "user": lambda: user.user(options.repeats or 3),
-        # The engine looks every 250 ms whether a load is through: it takes many to see the median of four.
-        "boot": lambda: boot.boot(options.repeats or 15),
+        "boot": lambda: boot.boot(options.repeats or 5),
         "profile": lambda: profile.profile(max(options.hosts)),
         "scale": lambda: scale.scale(options.fake_hosts),
         "report": page.report,

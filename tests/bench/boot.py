@@ -13,19 +13,11 @@ from tests.bench.declared import LARGE
 from tests.bench.tools import OURS, changes, tools
 from tests.lab.fleet import SLOTS, Host, until
 
-RESTART, REBOOT, FLOOR, BOOT_FLOOR, PARALLEL = HOWS = (
-    "restart",
-    "reboot",
-    "one after the other",
-    "one after the other, in a boot",
-    "all at once",
-)
-# What has a floor of its own: the rest of a boot takes its part of the host.
-FLOORS = {REBOOT: BOOT_FLOOR, BOOT_FLOOR: BOOT_FLOOR}
+RESTART, REBOOT, FLOOR, PARALLEL = HOWS = ("restart", "reboot", "one after the other", "all at once")
 SCRIPT = render.host_script("engine") + (Path(__file__).parent / "boot.sh").read_text(encoding="utf-8")
 PLACE, SAID = "/usr/local/lib/bench-boot.sh", "/var/lib/bench-boot"
 UNIT = f"""[Service]
-ExecStart=/bin/sh {PLACE} %s
+ExecStart=/bin/sh {PLACE} watch
 StandardOutput=truncate:{SAID}
 [Install]
 WantedBy=multi-user.target
@@ -50,7 +42,7 @@ def boot(repeats: int) -> None:
             rows.append({"how": how, "repeat": repeat, "in_memory": in_memory, "answered": answered})
             kept.save("boot", rows, slots=slots(host))
             print(
-                f"boot: repeat {repeat + 1}, {how:30} "
+                f"boot: repeat {repeat + 1}, {how:20} "
                 f"in memory after {in_memory:.2f} s, answered after {answered:.2f} s",
                 flush=True,
             )
@@ -63,10 +55,7 @@ def measure(host: Host, how: str) -> tuple[float, float]:
     Raises AssertionError where not all are there in the end.
     """
     if how == REBOOT:
-        said = rebooted(host, "watch")
-    elif how == BOOT_FLOOR:
-        said = rebooted(host, f"boot {' '.join(order(host))}", "disable")
-        host.run("systemctl enable --quiet --now ollama-warmup")
+        said = rebooted(host)
     else:
         arguments = {RESTART: "restart", FLOOR: "loads", PARALLEL: "parallel"}[how]
         said = host.out(f"/bin/sh {PLACE} {arguments} {' '.join(order(host))}")
@@ -75,10 +64,10 @@ def measure(host: Host, how: str) -> tuple[float, float]:
     return int(in_memory) / 1000, int(answered) / 1000
 
 
-def rebooted(host: Host, arguments: str, warm_up: str = "enable") -> str:
-    """What the script says, as a unit of the host's, of a boot with or without the warm-up."""
-    host.run(f"printf %s {quote(UNIT % arguments)} >/etc/systemd/system/bench-boot.service; rm -f {SAID}")
-    host.run(f"systemctl daemon-reload; systemctl enable --quiet bench-boot; systemctl {warm_up} -q ollama-warmup")
+def rebooted(host: Host) -> str:
+    """What the script says that watches a boot as a unit of the host's."""
+    host.run(f"printf %s {quote(UNIT)} >/etc/systemd/system/bench-boot.service; rm -f {SAID}")
+    host.run("systemctl daemon-reload; systemctl enable --quiet bench-boot")
     lab_hosts.reboot(host.name)
     until("the boot was watched", lambda: host.run(f"test -s {SAID}", check=False).returncode == 0)
     host.run("systemctl disable --quiet bench-boot")

@@ -1,8 +1,7 @@
 # How long until every slot is in memory, measured on the host itself. Engine.sh goes before it.
-# Arguments: watch             waits for Ollama's API as it comes up, and for the warm-up unit
-#            restart           restarts Ollama, and then watches
-#            boot ORDER...     waits for Ollama's API as it comes up, and loads these, one after the other
-#            loads ORDER...    restarts Ollama without the unit, and does the same
+# Arguments: watch          waits for Ollama's API as it comes up, and for the warm-up unit
+#            restart        restarts Ollama, and then watches
+#            loads ORDER... restarts Ollama without the unit, and loads these, one after the other
 #            parallel ORDER... the same, all at once
 # Prints seconds since the API's first answer: until /api/ps has every slot, and until every slot has answered, which
 # for the unit is that it has proven them.
@@ -44,7 +43,7 @@ at_once() {
 }
 
 case $how in
-watch | boot) ;;
+watch) ;;
 restart) systemctl restart ollama.service ;;
 *)
     systemctl stop ollama-warmup.service
@@ -57,7 +56,7 @@ count=$(slots | wc -l)
 wait_for answers
 start=$(clock)
 case $how in
-boot | loads) one_by_one "$@" & ;;
+loads) one_by_one "$@" & ;;
 parallel) at_once "$@" & ;;
 esac
 loading=${!-}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.bench.boot import FLOOR as BARE
-from tests.bench.boot import FLOORS, HOWS, REBOOT, RESTART
+from tests.bench.boot import HOWS, REBOOT, RESTART
 from tests.bench.fleet import NOTHING
 from tests.bench.spread import figure, ratio, spread
 from tests.bench.tools import ANSIBLE, FLOOR, OURS
@@ -105,11 +105,12 @@ def user(rows: list[Row]) -> list[list[str]]:
 def boots(rows: list[Row]) -> list[list[str]]:
     """A line for each way."""
     table = []
+    bare = {key: spread(of(rows, key, how=BARE)).median for key in ("in_memory", "answered")}
     for how in HOWS:
         line = [{RESTART: "warm-up unit, restart", REBOOT: "warm-up unit, reboot"}.get(how, f"bare loads, {how}")]
-        for key in ("in_memory", "answered"):
-            took, floor = spread(of(rows, key, how=how)), spread(of(rows, key, how=FLOORS.get(how, BARE)))
-            line += [str(took), ratio(took.median, floor.median)]
+        for key, floor in bare.items():
+            took = spread(of(rows, key, how=how))
+            line += [str(took), ratio(took.median, floor)]
         table.append(line)
     return table
 
@@ -176,9 +177,10 @@ def user_targets(rows: list[Row]) -> list[list[str]]:
 
 def boot_targets(rows: list[Row]) -> list[list[str]]:
     """Target, measured, met."""
+    floor = spread(of(rows, "in_memory", how=BARE)).median
     targets = []
     for how in (RESTART, REBOOT):
-        took, floor = (spread(of(rows, "in_memory", how=it)).median for it in (how, FLOORS.get(how, BARE)))
+        took = spread(of(rows, "in_memory", how=how)).median
         what = f"all slots in memory after a {how}, of the same loads one after the other"
         targets.append(
             _target(what, f"at most {figure(MOST_BOOT)}x", ratio(took, floor), took <= floor * MOST_BOOT)

@@ -53,7 +53,7 @@ def user_rows(longest: float, failed: int = 0) -> list[dict[str, Any]]:
 
 
 def boot_rows(unit: float) -> list[dict[str, Any]]:
-    took = {boot.RESTART: unit, boot.REBOOT: unit, boot.FLOOR: 2.0, boot.BOOT_FLOOR: 2.0, boot.PARALLEL: 3.0}
+    took = {boot.RESTART: unit, boot.REBOOT: unit, boot.FLOOR: 2.0, boot.PARALLEL: 3.0}
     return [{"how": how, "repeat": 0, "in_memory": it, "answered": it + 0.1} for how, it in took.items()]
 
 

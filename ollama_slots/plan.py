@@ -25,7 +25,7 @@ def questions(settings: Settings, found: Found) -> list[str]:
     ours = {f"{name}:{tag}" for name in _ours(settings, found) for tag in ("latest", "previous")}
     asked = [target.model for target in targets(settings, found)]
     asked += sorted(name for name in ours if found.digest(name))
-    asked += sorted(it.model for it in _changed(settings, found).values() if found.digest(it.model))
+    asked += sorted(it.model for it in _changed(found).values() if found.digest(it.model))
     asked += sorted(it.name for it in (found.listed or {}).values() if it.digest in loaded)
     return list({names.parse(name).key: name for name in asked}.values())
 
@@ -119,10 +119,9 @@ def _ours(settings: Settings, found: Found) -> list[str]:
     return list(dict.fromkeys([*(slot.name for slot in settings.slots), *found.states, *sorted(found.aside)]))
 
 
-def _changed(settings: Settings, found: Found) -> dict[str, SlotState]:
+def _changed(found: Found) -> dict[str, SlotState]:
     """What is known of the slots whose name somebody else gave to another model, or took away."""
-    states = {name: found.states[name] for name in _ours(settings, found) if name in found.states}
-    return {name: state for name, state in states.items() if found.digest(name) != state.variant}
+    return {name: state for name, state in found.states.items() if found.digest(name) != state.variant}
 
 
 def _emptied(settings: Settings, found: Found) -> list[str]:
@@ -145,9 +144,10 @@ def leftovers(settings: Settings, found: Found, details: Details, held: Held) ->
         elif unload and weights in held.loaded:
             # What a rotation that died after its switch left in memory.
             removals.append(Remove(f"unload {previous}, no slot uses it", unload=unload))
-    for name, state in _changed(settings, found).items():
-        by_name = {it for it in (state.model, f"{name}:previous") if details.weights(it) == state.weights}
-        if held.idle(state.weights) and state.weights in held.loaded and by_name == {state.model}:
+    for name, state in _changed(found).items():
+        left = held.idle(state.weights) and state.weights in held.loaded
+        # Where NAME:previous has them, the loop above has seen to it.
+        if left and details.weights(state.model) == state.weights != details.weights(f"{name}:previous"):
             why = f"unload {state.model}, no slot uses it: {name} was changed by hand"
             removals.append(Remove(why, unload=state.model))
     return removals

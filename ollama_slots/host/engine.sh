@@ -60,7 +60,8 @@ answer() {
 
 leaving='it is about to be unloaded' away='it is not in memory'
 
-# leaves TIME: whether a runner that expires then is about to be unloaded.
+# leaves TIME: whether a runner that expires then is about to be unloaded: it goes when it is idle, whoever asked for
+# it since (server/sched.go, v0.32.15).
 leaves() {
     ! expr "${1:-9}" \> "$(date '+%Y-%m-%dT%H:%M:%S.%N')" >/dev/null
 }

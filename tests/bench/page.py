@@ -46,6 +46,7 @@ TARGETS: dict[str, Callable[[list[dict[str, Any]]], list[list[str]]]] = {
     "fleet": tables.fleet_targets,
     "user": tables.user_targets,
     "boot": tables.boot_targets,
+    "scale": tables.scale_targets,
 }
 
 

@@ -17,6 +17,7 @@ MOST_WALL = 1 / 5  # of the playbook's, of a deploy that has nothing to do
 MOST_FLOORS, MOST_FLOORS_AFAR = 2, 2.5  # times the floor, of the same; on a line without and with a delay
 MOST_WAIT = 1 / 5  # of a user's longest wait beside the playbook's
 MOST_BOOT = 1.1  # times what the bare loads take
+MOST_CPU = 10  # ms of the control machine for a host that is as declared, beyond what pyinfra alone costs
 
 
 def markdown(rows: Iterable[list[str]], *heads: str) -> str:
@@ -186,6 +187,20 @@ def boot_targets(rows: list[Row]) -> list[list[str]]:
             _target(what, f"at most {figure(MOST_BOOT)}x", ratio(took, floor), took <= floor * MOST_BOOT)
         )
     return targets
+
+
+def scale_targets(rows: list[Row]) -> list[list[str]]:
+    """Target, measured, met: at each number of hosts."""
+    beyond = [(row["hosts"], row["ms"][0] - row["ms"][1]) for row in rows]
+    return [
+        _target(
+            f"CPU of the control machine a host, nothing to do, {hosts} simulated hosts, beyond pyinfra's own",
+            f"at most {MOST_CPU} ms",
+            f"{figure(it)} ms",
+            it <= MOST_CPU,
+        )
+        for hosts, it in beyond
+    ]
 
 
 def _target(what: str, target: str, found: str, met: bool) -> list[str]:

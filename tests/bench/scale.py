@@ -14,7 +14,7 @@ from typing import Any
 
 from ollama_slots.facts import HostFound
 from ollama_slots.settings import Settings
-from tests.bench import kept
+from tests.bench import kept, tables
 from tests.bench.declared import defaults
 from tests.bench.measured import Measured, measured
 from tests.lab.fleet import ROOT
@@ -116,5 +116,5 @@ def scale(numbers: list[int]) -> None:
         memory = [(it.memory - base.memory) / hosts / 10**6 for it, base in zip(runs, one, strict=True)]
         rows.append({"hosts": hosts, "ms": cpu, "mb": memory, "wall": [it.wall for it in runs]})
         kept.save("scale", rows)
-        figures = [f"{it:.1f}" for it in (*cpu, cpu[0] - cpu[1])] + [f"{it:.2f}" for it in memory]
+        figures = [f"{it:.1f}" for it in (*cpu, tables.beyond(rows[-1]))] + [f"{it:.2f}" for it in memory]
         print(line.format(hosts, *figures), flush=True)

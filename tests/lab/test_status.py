@@ -30,8 +30,11 @@ def traces(host: Host) -> object:
         "pgrep -a llama-server"
     )
     # Not when they expire: the engine may show what was asked before only seconds later.
-    runners = [{key: it for key, it in runner.items() if key != "expires_at"} for runner in host.ps().values()]
-    return host.tags(), sorted(runners, key=str), files_and_processes.splitlines()
+    runners = {
+        digest: {key: it for key, it in runner.items() if key != "expires_at"}
+        for digest, runner in host.ps().items()
+    }
+    return host.tags(), runners, files_and_processes.splitlines()
 
 
 def test_a_fleet_as_declared_is_told_so_and_left_alone(project: Project, fleet: tuple[Host, Host]) -> None:

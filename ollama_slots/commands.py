@@ -155,14 +155,14 @@ def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
     if isinstance(step, Pull):
         return FunctionCommand(perform, (_pull(step, settings),), {})
     if isinstance(step, Remove):
-        text = render.host_script("engine", "store", "bases", "unfinished", "remove")
+        text = render.host_script("engine", "store", "moves", "bases", "unfinished", "remove")
         blobs = " ".join(it.removeprefix("sha256:") for it in step.discard)
         what = (step.unload or "", step.put_back or "", step.forget or "", blobs, *step.delete)
         return FunctionCommand(perform, (script(text, url, lock_seconds, *what),), {})
     name = step.target.slot.name
     flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)
     rotate = script(
-        render.host_script("engine", "store", "rotate"),
+        render.host_script("engine", "store", "moves", "rotate"),
         url,
         render.keep_alive(settings),
         settings.load_seconds,

@@ -63,15 +63,15 @@ def _checks(
     """Why a variant of the right model is to be made again, what is wanted, and what was found."""
     name, model = target.slot.name, target.model
     base, variant, text = found.digest(model), found.digest(name), sha256(modelfile.encode()).hexdigest()
-    if state.base != base:
+    if state.base not in found.digests(model):
         now = f"as that is now, {short(base)}" if base else "that is on the host"
         yield "made again: its base moved", f"it made from {model} {now}", f"it made from {short(state.base)}"
-    if state.variant != variant:
+    if state.variant not in found.digests(name):
         made = f"{name} as it was made, {short(state.variant)}"
         yield "made again: it was changed by hand", made, f"another by hand, {short(variant)}"
     if state.modelfile != text:
         yield "made again: its Modelfile changed", "it made from its Modelfile as declared", "it made from another"
-    if details and state.base == base and state.weights != details.weights(model):
+    if details and found.digests(model) == {state.base} and state.weights != details.weights(model):
         weights = short(details.weights(model))
         yield "made again: its state is wrong", f"its state to say weights {weights}", short(state.weights)
     if details and state.context != context(target, details):

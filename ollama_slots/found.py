@@ -18,12 +18,17 @@ class _Answer(BaseModel):
 
 
 class Listed(_Answer):
-    """A model that the engine lists in /api/tags; its digest is that of its manifest."""
+    """A model that the engine lists in /api/tags; its digest is that of its manifest.
+
+    From 0.40 on a name may be a manifest list, and have a row for each of its manifests: the first is what it was
+    made as, and the engine adds one with the weights as it has converted them (compatmigrate/migrate.go there).
+    """
 
     name: str
     digest: str
     size: int
     modified_at: datetime | None = None  # when it was pulled or made: a name that is given to it later keeps that
+    digests: frozenset[str] = frozenset()  # of all its rows
 
 
 class Runner(_Answer):
@@ -81,7 +86,6 @@ class Found(BaseModel):
     files: dict[str, str] = Field(default_factory=dict)  # path to sha256
     states: dict[str, SlotState] = Field(default_factory=dict)  # by variant name
     previous: dict[str, SlotState] = Field(default_factory=dict)  # of NAME:previous, by variant name
-    aside: frozenset[str] = frozenset()  # slots whose rotation died, their NAME:previous set aside
     bases: dict[str, datetime] = Field(default_factory=dict)  # that this tool pulled: when, by canonical key
     version: str | None = None
     listed: dict[str, Listed] | None = None  # by canonical key
@@ -106,6 +110,22 @@ class Found(BaseModel):
         """The manifest digest of a model that is there."""
         listed = self.entry(model)
         return listed.digest if listed else None
+
+    def digests(self, model: str) -> frozenset[str]:
+        """All the manifest digests of a model that is there: one, but for a manifest list."""
+        listed = self.entry(model)
+        return listed.digests | {listed.digest} if listed else frozenset()
+
+    def cut_off(self, name: str) -> bool:
+        """Whether a slot's rotation died: NAME:current is neither what NAME is, nor what was made for it last.
+
+        What was made last is not known where the state is lost, and the slot is made again then anyway.
+        """
+        state, serving = self.states.get(name), self.digests(name)
+        candidate = self.digests(f"{name}:current")
+        if state is None:
+            return bool(candidate) and not serving
+        return bool(candidate) and not candidate & {*serving, state.variant}
 
     def brought(self, model: str) -> bool:
         """Whether a model is there as this tool pulled it; whoever pulls it again makes it theirs."""

@@ -192,7 +192,7 @@ def warm_up(settings: Settings) -> Commands:
 def _warm(state: State, host: Host, settings: Settings) -> bool:
     """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
     command = script(
-        render.host_script("engine", "store", "warm"),
+        render.host_script("engine", "store", "moves", "warm"),
         settings.ollama_url,
         render.keep_alive(settings),
         settings.load_seconds,

@@ -17,14 +17,16 @@ from ollama_slots.step import Pull, Remove, Rotate, Step
 from ollama_slots.targets import Target, context, targets
 
 Render = Callable[[Target], str]
+# A slot's names: what serves, what was made for it last, and what served before.
+TAGS = ("latest", "current", "previous")
 
 
 def questions(settings: Settings, found: Found) -> list[str]:
     """The models whose details the steps depend on: the bases, all that is ours, and all that is loaded."""
     loaded = {runner.digest for runner in found.runners or ()}
-    ours = {f"{name}:{tag}" for name in _ours(settings, found) for tag in ("latest", "previous")}
+    variants = {f"{name}:{tag}" for name in ours(settings, found) for tag in TAGS}
     asked = [target.model for target in targets(settings, found)]
-    asked += sorted(name for name in ours if found.digest(name))
+    asked += sorted(name for name in variants if found.digest(name))
     asked += sorted(it.model for it in _changed(found).values() if found.digest(it.model))
     asked += sorted(it.name for it in (found.listed or {}).values() if it.digest in loaded)
     return list({names.parse(name).key: name for name in asked}.values())
@@ -36,9 +38,10 @@ def settled(settings: Settings, wanted: list[Target], found: Found, render: Rend
     A slot that is about to be unloaded is not: its weights may be gone from the disk, which only the details tell.
     """
     known, serving = weights_by_digest(found), {it.weights for it in found.states.values()}
-    previous = {found.digest(f"{name}:previous") for name in _ours(settings, found)}
+    mine = ours(settings, found)
+    previous = {digest for name in mine for digest in found.digests(f"{name}:previous")}
     return (
-        not found.aside
+        not any(found.cut_off(name) for name in mine)
         and not _emptied(settings, found)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in found.runners or ())
         and all(
@@ -109,19 +112,20 @@ def holdings(settings: Settings, needed: set[str | None], found: Found, details:
     """
     known = weights_by_digest(found, details)
     return Held(
-        serving={name: it for name in _ours(settings, found) if (it := details.weights(name))},
+        serving={name: it for name in ours(settings, found) if (it := details.weights(name))},
         needed=needed,
         loaded={known.get(runner.digest) for runner in found.runners or ()},
     )
 
 
-def _ours(settings: Settings, found: Found) -> list[str]:
-    return list(dict.fromkeys([*(slot.name for slot in settings.slots), *found.states, *sorted(found.aside)]))
+def ours(settings: Settings, found: Found) -> list[str]:
+    """The names of the slots, of those that are declared and of those that a host has."""
+    return list(dict.fromkeys([*(slot.name for slot in settings.slots), *found.states]))
 
 
 def _changed(found: Found) -> dict[str, SlotState]:
     """What is known of the slots whose name somebody else gave to another model, or took away."""
-    return {name: state for name, state in found.states.items() if found.digest(name) != state.variant}
+    return {name: state for name, state in found.states.items() if state.variant not in found.digests(name)}
 
 
 def _emptied(settings: Settings, found: Found) -> list[str]:
@@ -135,15 +139,19 @@ def _emptied(settings: Settings, found: Found) -> list[str]:
 def leftovers(settings: Settings, found: Found, details: Details, held: Held) -> list[Remove]:
     """What is to be cleared away of rotations that died, and of slots that were changed by hand."""
     removals: list[Remove] = []
-    for name in _ours(settings, found):
-        previous = f"{name}:previous"
-        weights = details.weights(previous) if found.digest(previous) else None
-        unload = previous if weights and held.idle(weights) else None
-        if name in found.aside:
-            removals.append(Remove(f"put {previous} back, its rotation was cut off", unload=unload, put_back=name))
-        elif unload and weights in held.loaded:
+    for name in ours(settings, found):
+        idle = {
+            it: weights
+            for tag in TAGS[1:]
+            if (weights := details.weights(it := f"{name}:{tag}")) and held.idle(weights)
+        }
+        if found.cut_off(name):
+            candidate = f"{name}:current"
+            why = f"put {candidate} back, its rotation was cut off"
+            removals.append(Remove(why, unload=candidate if candidate in idle else None, put_back=name))
+        elif unload := next((it for it, weights in idle.items() if weights in held.loaded), None):
             # What a rotation that died after its switch left in memory.
-            removals.append(Remove(f"unload {previous}, no slot uses it", unload=unload))
+            removals.append(Remove(f"unload {unload}, no slot uses it", unload=unload))
     for name, state in _changed(found).items():
         left = held.idle(state.weights) and state.weights in held.loaded
         # Where NAME:previous has them, the loop above has seen to it.
@@ -161,7 +169,7 @@ def _empties(settings: Settings, found: Found, held: Held) -> list[Remove]:
             Remove(
                 f"slot {name}: empty it",
                 unload=f"{name}:latest" if held.serving.get(name) not in still else None,
-                delete=tuple(f"{name}:{tag}" for tag in ("latest", "previous") if found.digest(f"{name}:{tag}")),
+                delete=tuple(it for tag in TAGS if found.digest(it := f"{name}:{tag}")),
                 forget=name,
             )
         )

@@ -51,13 +51,10 @@ def parse_probe(output: list[str]) -> Found:
         files={path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])},
         states=_states([it for it in parts["states"] if not it.startswith(PREVIOUS)]),
         previous=_states([it for it in parts["states"] if it.startswith(PREVIOUS)]),
-        aside=frozenset(name for name in parts["aside"] if re.fullmatch(VARIANT, name)),
         bases=_bases(parts["bases"]),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
-        listed={names.parse(model.name).key: model for model in listed if _ours(model.name)}
-        if listed is not None
-        else None,
+        listed=_listed(listed) if listed is not None else None,
         runners=tuple(running) if running is not None else None,
     )
 
@@ -117,6 +114,15 @@ def _blobs(lines: list[str], missing: list[str]) -> dict[str, int]:
         if layer and (layer[2] or layer[1] not in missing):
             blobs[layer[1]] = int(blocks) * 512
     return blobs
+
+
+def _listed(rows: list[Listed]) -> dict[str, Listed]:
+    by_key: dict[str, Listed] = {}
+    for row in rows:
+        if _ours(row.name):
+            first = by_key.setdefault(names.parse(row.name).key, row)
+            by_key[names.parse(row.name).key] = first.model_copy(update={"digests": first.digests | {row.digest}})
+    return by_key
 
 
 def _ours(name: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ollama_slots import names
 from ollama_slots.found import Found
+from ollama_slots.plan import TAGS, ours
 from ollama_slots.settings import Settings
 from ollama_slots.step import Remove
 from ollama_slots.stored import Stored
@@ -44,8 +45,8 @@ def listing(settings: Settings, found: Found, stored: Stored) -> list[Row]:
     that says that it stays.
     Raises ValueError on a host whose rotation was cut off, until a deploy has made that good.
     """
-    if found.aside:
-        raise ValueError(f"the rotation of {', '.join(sorted(found.aside))} was cut off: deploy first")
+    if died := [name for name in ours(settings, found) if found.cut_off(name)]:
+        raise ValueError(f"the rotation of {', '.join(died)} was cut off: deploy first")
     things = [*_slots(settings, found), *_previous(settings, found), *_bases(settings, found)]
     staying = [Row(it.name, it.stays) for it in things if it.stays]
     going = [it for it in things if not it.stays]
@@ -76,7 +77,7 @@ def _slots(settings: Settings, found: Found) -> Iterator[_Thing]:
     for name in found.states:
         if name.lower() in declared:
             continue
-        models = tuple(it for tag in ("latest", "previous") if found.digest(it := f"{name}:{tag}"))
+        models = tuple(it for tag in TAGS if found.digest(it := f"{name}:{tag}"))
         yield _Thing(name, models, "no slot has this name", stays=_strange(name, models, found), forget=name)
 
 
@@ -96,7 +97,7 @@ def _strange(name: str, models: tuple[str, ...], found: Found) -> str | None:
     """That one of a slot's names is not what the slot's states say, in words."""
     states = (found.states.get(name), found.previous.get(name))
     made = {state.variant for state in states if state}
-    strange = next((model for model in models if found.digest(model) not in made), None)
+    strange = next((model for model in models if not found.digests(model) & made), None)
     return f"{strange} was changed by someone else" if strange else None
 
 
@@ -115,7 +116,8 @@ def _child(thing: _Thing, going: list[_Thing], stored: Stored) -> str | None:
     """The first model that stays and was made of this one."""
     gone = {key for it in going for key in it.keys}
     left = (it for key, it in stored.models.items() if key not in gone)
-    return min((it.name for it in left if it.parents & thing.keys), default=None)
+    made = [it.name for it in left if it.parents & thing.keys]
+    return min(made, key=lambda name: (name.endswith(":current"), name), default=None)  # NAME speaks for both
 
 
 def _rows(settings: Settings, found: Found, stored: Stored, going: list[_Thing]) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ollama_slots import names
-from ollama_slots.found import Details, Found, Runner
+from ollama_slots.found import Details, Found, Runner, SlotState
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target, targets
 
@@ -25,17 +25,23 @@ def weights_by_digest(found: Found, details: Details | None = None) -> dict[str,
     for listed in (found.listed or {}).values():
         weights = details.weights(listed.name) if details else None
         if weights:
-            known[listed.digest] = weights
+            known |= dict.fromkeys(listed.digests | {listed.digest}, weights)
     return known
 
 
 def residency(name: str, found: Found, details: Details | None = None) -> Runner | None:
     """The runner that serves a slot, found by its weights: another name's runner counts if they are the same."""
     state = found.states.get(name)
-    if state is None or found.digest(name) != state.variant:
+    if state is None or state.variant not in found.digests(name):
         return None  # what the state says of the weights does not hold for what has the name now
-    known = weights_by_digest(found, details)
-    return next((it for it in found.runners or () if known.get(it.digest) == state.weights), None)
+    known, weights = weights_by_digest(found, details), _weights(name, state, details)
+    own = found.digests(name)
+    return next((it for it in found.runners or () if it.digest in own or known.get(it.digest) in weights), None)
+
+
+def _weights(name: str, state: SlotState, details: Details | None) -> set[str | None]:
+    """What a slot may run on: what it was made with, and what the engine has made of that since (0.40)."""
+    return {state.weights, (details.weights(name) if details else None) or state.weights}
 
 
 def fault(
@@ -61,7 +67,7 @@ def misheld(target: Target, found: Found) -> str | None:
         return "it has not been made"
     if not names.same(state.model, target.model):
         return f"it holds {state.model}, not {target.model}"
-    if found.digest(name) != state.variant:
+    if state.variant not in found.digests(name):
         return f"{name} is not the variant that was made" if found.digest(name) else f"{name} is gone"
     return None
 
@@ -74,7 +80,7 @@ def _unheld(target: Target, found: Found, needs_gpu: bool, for_ever: bool, detai
     sharers = [it for it in found.states.values() if it.weights == state.weights]
     if runner.context_length not in {it.context for it in sharers}:
         return f"its context is {runner.context_length} tokens, not {state.context}"
-    if state.weights not in found.live:
+    if not _weights(target.slot.name, state, details) & found.live:
         return "its process is gone"
     if for_ever and not runner.for_ever:
         return f"{EXPIRES} {runner.expires_at}"

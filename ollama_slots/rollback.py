@@ -59,7 +59,7 @@ def _prior(slot: Slot, settings: Settings, found: Found, details: Details) -> Sl
     """What is known of the variant before, as long as a name has it: NAME, where a rollback died late."""
     state = found.previous.get(slot.name)
     for name in (_previous(slot), slot.tagged) if state else ():
-        if state and state.variant == found.digest(name) and details.weights(name) == state.weights:
+        if state and state.variant in found.digests(name) and details.weights(name) == state.weights:
             return state
     if settings.rollback == slot.name:
         other = "another" if found.digest(_previous(slot)) else "no"
@@ -76,5 +76,5 @@ def _is_back(slot: Slot, prior: SlotState, found: Found) -> bool:
     if not serving or not standby or not serving.modified_at or not standby.modified_at:
         return False
     state = found.states.get(slot.name)
-    older = serving.digest == prior.variant or serving.modified_at <= standby.modified_at
-    return older and state is not None and state.variant == serving.digest
+    older = prior.variant in found.digests(slot.name) or serving.modified_at <= standby.modified_at
+    return older and state is not None and state.variant in found.digests(slot.name)

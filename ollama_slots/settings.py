@@ -147,7 +147,7 @@ class Settings(BaseModel):
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
         api = 21 * self.api_seconds
         leave = 31 * 11
-        proof = 10 + 20 * self.loaded_models
+        proof = 20 + 20 * self.loaded_models
         return api + leave + len(self.slots) * (2 * self.load_seconds + 3 * proof) + 60
 
     @property

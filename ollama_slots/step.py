@@ -29,7 +29,7 @@ class Remove:
 
     why: str
     unload: str | None = None  # a model whose runner is to end; ending goes by weights
-    put_back: str | None = None  # a slot's name, whose NAME:previous was set aside for a candidate
+    put_back: str | None = None  # a slot's name, whose NAME:current is a candidate that was never switched to
     delete: tuple[str, ...] = ()
     forget: str | None = None  # a slot's name, whose state and Modelfile go
     discard: tuple[str, ...] = ()  # blobs of a pull that was not finished

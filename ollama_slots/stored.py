@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -78,12 +79,13 @@ def parse_stored(output: list[str]) -> Stored:
     parts = sections(output)
     if "end" not in parts:
         raise ValueError("the models in Ollama's store could not be read to their end")
+    of_lists = dict(line.split(" ", 1) for line in parts["parts"] if " " in line)
     models: dict[str, Manifest] = {}
     for line in parts["manifests"]:
         path, _, text = line.partition(" ")
-        with suppress(ValueError, TypeError):  # a damaged one: the engine passes it over too
-            name = names.Name(*path.split("/"))
-            models[name.key] = Manifest.model_validate({**json.loads(text), "name": name.short})
+        with suppress(ValueError, TypeError, KeyError, IndexError):  # a damaged one: the engine passes it over too
+            name = _named(path)
+            models.setdefault(name.key, Manifest.model_validate({**_whole(text, of_lists), "name": name.short}))
     unfinished = []
     for line in parts["unfinished"]:
         with suppress(ValueError):  # a damaged record is none
@@ -91,3 +93,24 @@ def parse_stored(output: list[str]) -> Stored:
             name = names.parse(model)
             unfinished.append(Unfinished(name.short, f"sha256:{blob}", int(size), ours=recorded == [left]))
     return Stored(models, tuple(unfinished))
+
+
+def _named(path: str) -> names.Name:
+    """The name that a path below manifests or manifests-v2 stands for: there, some parts are written otherwise."""
+    host, *rest = path.split("/")
+    host = names.DEFAULT_HOST if host == "ollama.com" else host.replace("%3A", ":")
+    return names.Name(host, *rest)
+
+
+def _whole(text: str, of_lists: dict[str, str]) -> dict[str, Any]:
+    """A manifest; a manifest list as one that has the layers of all that it is of."""
+    content: dict[str, Any] = json.loads(text)
+    if "manifests" not in content:
+        return content
+    named = [it for it in content["manifests"] if it.get("digest", "") in of_lists]
+    parts = [json.loads(of_lists[it["digest"]]) for it in named] or content["manifests"]
+    layers = [layer for it in parts for layer in (*it["layers"], it["config"])]
+    return {
+        "config": parts[0]["config"],
+        "layers": [*layers, *({"digest": it["digest"], "size": 0} for it in named)],
+    }

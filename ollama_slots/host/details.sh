@@ -16,7 +16,7 @@ store=$(model_store)
 echo "== missing"
 printf '%s\n' "${answers-}" | grep -o 'FROM /[^\\]*/sha256-[0-9a-f]*' | sort -u | while read -r _ blob; do
     digest=${blob##*sha256-}
-    bytes=$(grep -rhoE "\"sha256:$digest\", *\"size\": *[0-9]+" "$store/manifests" | head -n 1 | grep -o '[0-9]*$')
+    bytes=$(in_manifests -hoE "\"sha256:$digest\", *\"size\": *[0-9]+" | head -n 1 | grep -o '[0-9]*$')
     [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || echo "$digest"
 done
 echo "== gpu"

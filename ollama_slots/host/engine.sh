@@ -18,8 +18,14 @@ field() {
     sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"
 }
 
-# digest_of NAME:TAG: the manifest digest of a model that is there, or nothing.
+# digest_of NAME:TAG: the manifest digest of a model that is there, or nothing. Where a name has several (a manifest
+# list, from 0.40 on), the first is what it was made as.
 digest_of() {
+    digests_of "$1" | head -n 1
+}
+
+# digests_of NAME:TAG: all of them, a line each.
+digests_of() {
     api 10 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field digest
 }
 
@@ -103,8 +109,10 @@ values() {
 # proven NAME GPU(yes|no): that a slot is resident, as prove says it. Slots with the same weights share a runner;
 # where they are allowed different windows, the one that was asked last has its own.
 proven() {
-    held=$(value weights "$1")
-    prove "$held" "$(values variant "$held")$(values loaded "$held")$(values base "$held")" \
+    held=$(value weights "$1") own=$(digests_of "$1:latest" | tr '\n' ' ')
+    # What the engine has made of the variant since (a manifest list, from 0.40 on) is it, too.
+    case " $own" in *" $(value variant "$1") "*) ;; *) own='' ;; esac
+    prove "$held" "$own$(values variant "$held")$(values loaded "$held")$(values base "$held")" \
         "$(values context "$held")" "$2"
 }
 
@@ -128,14 +136,17 @@ kept() {
 
 # unload NAME:TAG: ends the runner of its weights, whichever name loaded it, and waits, bounded, until its process is
 # gone: /api/ps may show a digest that no name has any more. What is loaded by a user meanwhile is another process.
-# Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard.
+# Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard; and it is
+# made where there is no process, too: /api/ps goes on listing, and counting, one that died.
 unload() {
     held=$(weights_of "$(digest_of "$1")")
     [ -n "$held" ] || return 0
     holding=$(grep -als "[s]ha256-$held" /proc/[0-9]*/cmdline) # the bracket keeps grep from finding itself
     tries=0
-    while [ -n "$holding" ] && [ "$tries" -lt 200 ]; do
-        api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
+    until
+        [ -z "$holding" ] && [ "$tries" -gt 0 ] || api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
+        [ -z "$holding" ] || [ "$tries" -ge 200 ]
+    do
         sleep 0.1
         holding=$(printf '%s\n' "$holding" | xargs grep -als "[s]ha256-$held")
         tries=$((tries + 1))

@@ -1,5 +1,4 @@
 # Prints all that a deploy asks of a host in one go, in sections that probe.py reads. Changes nothing.
-# Follows store.sh.
 # Arguments: URL FILE...
 url=$1
 shift
@@ -34,8 +33,6 @@ sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
     echo "== bases" # that this tool pulled: see bases.sh
     grep -as '' /var/lib/ollama-slots/bases
 } | readable
-echo "== aside" # slots whose rotation died: see store.sh
-store=$(model_store "$pid") && ls "$store/.ollama-slots" 2>/dev/null
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
 grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null

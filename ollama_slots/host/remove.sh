@@ -1,5 +1,5 @@
 # Unloads, puts back, deletes and forgets what is ours. What is gone already is no error.
-# Follows engine.sh, store.sh, bases.sh and unfinished.sh.
+# Follows engine.sh, store.sh, moves.sh, bases.sh and unfinished.sh.
 # Arguments: URL LOCK_SECONDS UNLOAD PUT_BACK FORGET DISCARD DELETE...: a model or '', slots' names or '', blobs, models.
 set -u
 url=$1 lock_seconds=$2 unloaded=$3 interrupted=$4 forgotten=$5 discarded=$6
@@ -20,11 +20,19 @@ pass_on() {
     done
 }
 
+# restore NAME: its names are as before a rotation that was cut off. What the slot was on its way back to may have no
+# other name by now.
+restore() {
+    use_store || { echo "Ollama does not run" && return 1; }
+    [ "$(value variant "previous/$1" 2>/dev/null)" != "$(digest_of "$1:current")" ] ||
+        mean "$1:previous" "$1:current" || return
+    put_back "$1"
+}
+
 one_at_a_time "$lock_seconds" "a removal"
 [ -z "$unloaded" ] || unload "$unloaded"
 if [ -n "$interrupted" ]; then
-    why=$(use_store "$interrupted" && put_back "$interrupted" 2>&1) ||
-        { echo "cannot put $interrupted:previous back: ${why:-Ollama does not run}" >&2; exit 1; }
+    why=$(restore "$interrupted" 2>&1) || { echo "cannot put $interrupted:current back: $why" >&2; exit 1; }
 fi
 for model in "$@"; do
     pass_on "$model" || exit 1

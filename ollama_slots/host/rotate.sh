@@ -1,7 +1,8 @@
-# Makes a slot's new variant as NAME:previous, beside the one that serves, proves it, and has the two change names.
-# Without a Modelfile NAME:previous is the candidate as it is: the slot goes back to it.
-# What fails before that leaves the slot as it was. It runs to its end without whoever started it.
-# Follows engine.sh and store.sh.
+# Makes a slot's new variant as NAME:current, beside the one that serves, proves it, and has NAME mean it; what served
+# is NAME:previous from then on. Without a Modelfile NAME:previous is the candidate: the slot goes back to it.
+# What fails before that leaves the slot as it was. It runs to its end without whoever started it. Nothing is switched
+# to, or written down, before it is on the disk.
+# Follows engine.sh, store.sh and moves.sh.
 set -u
 trap '' HUP PIPE
 url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4
@@ -25,15 +26,28 @@ fail() {
     exit 1
 }
 
-refuse() { # takes the candidate away, and puts the old one back into memory where it had to make room
-    [ "$alone" = no ] || unload "$name:previous"
-    put_back "$name"
+take_back() { # takes the candidate away, and puts the old one back into memory where it had to make room
+    [ "$alone" = no ] || unload "$name:current"
+    put_back "$name" >/dev/null
     [ "$make_room" = no ] || answer "$name:latest" >/dev/null
+}
+
+refuse() {
+    take_back
     fail "$@"
 }
 
+unloadable() { # unloadable WHY: weights that are not what they should be go, and the next step pulls them
+    damaged "$weights" || refuse "the candidate does not answer: $1"
+    take_back
+    rm -f "$store/blobs/sha256-$weights" || fail "its weights are damaged, and cannot be removed"
+    echo "slot $name: the candidate does not load, for its weights sha256-$weights are damaged on the disk:" \
+        "they are fetched again"
+    exit 0
+}
+
 write() { # write FROM TO: whole or not at all
-    install -m 644 "$1" "$2.new" && mv "$2.new" "$2"
+    install -m 644 "$1" "$2.new" && sync "$2.new" && mv "$2.new" "$2"
 }
 
 write_states() { # the slot's first: it is what a run goes by that finds these half written
@@ -43,52 +57,48 @@ write_states() { # the slot's first: it is what a run goes by that finds these h
     fi
     printf '%s\nvariant=%s\nloaded=%s\n' "$state" "$new" "${loaded:-$new}" >"$candidate.state" &&
         write "$candidate" "$modelfiles/$name.Modelfile" && write "$candidate.state" "$state_dir/$name.slot" || return
-    [ -n "$was" ] || return 0 # else NAME:previous keeps its own, for a rollback
-    printf '%s\n' "$was" >"$candidate.state" &&
-        write "$candidate.was" "$modelfiles/previous/$name.Modelfile" &&
-        write "$candidate.state" "$state_dir/previous/$name.slot"
+    if [ -n "$was" ]; then # else NAME:previous keeps its own, for a rollback
+        printf '%s\n' "$was" >"$candidate.state" &&
+            write "$candidate.was" "$modelfiles/previous/$name.Modelfile" &&
+            write "$candidate.state" "$state_dir/previous/$name.slot" || return
+    fi
+    sync "$modelfiles" "$modelfiles/previous" "$state_dir" "$state_dir/previous"
 }
 
 one_at_a_time "$lock_seconds" "the rotation of slot $name"
-use_store "$name" || fail "cannot tell where Ollama keeps its models: it does not run"
+use_store || fail "cannot tell where Ollama keeps its models: it does not run"
 # A system prompt is nobody's to read; a state is read by the warm-up, which is nobody.
 install -d -m 700 "$modelfiles" "$modelfiles/previous" /run/ollama-slots || fail "cannot make its directories"
 install -d -m 755 "$state_dir/previous" || fail "cannot make the directory of its state"
+old=$(digest_of "$name:latest") broken=''
 if [ -n "$modelfile" ]; then
     printf '%s' "$modelfile" >"$candidate" || fail "cannot write $candidate"
+    made=$(OLLAMA_HOST=$url timeout "$load_seconds" ollama create "$name:current" -f "$candidate" 2>&1) ||
+        { put_back "$name" >/dev/null; fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"; }
+    new=$(digest_of "$name:current")
 else
     cp "$modelfiles/previous/$name.Modelfile" "$candidate" || fail "the Modelfile of $name:previous is gone"
-fi
-
-why=$(set_aside "$name" 2>&1) || fail "cannot set $name:previous aside: $why"
-if [ -n "$modelfile" ]; then
-    made=$(OLLAMA_HOST=$url timeout "$load_seconds" ollama create "$name:previous" -f "$candidate" 2>&1) ||
-        { put_back "$name"; fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"; }
-    new=$(digest_of "$name:previous")
-else
     new=$(value variant "previous/$name") # which may be switched to already, by a run that died
+    [ "$new" = "$old" ] || why=$(mean "$name:current" "$name:previous") || fail "its candidate cannot be named: $why"
 fi
-old=$(digest_of "$name:latest") broken=''
-[ -n "$new" ] || { put_back "$name"; fail "its candidate $name:previous is not there"; }
+[ -n "$new" ] || { put_back "$name" >/dev/null; fail "its candidate $name:current is not there"; }
 
-if [ "$new" = "$old" ]; then
-    put_back "$name"
-else
+if [ "$new" != "$old" ]; then
     [ "$make_room" = no ] || unload "$name:latest"
-    why=$(answer "$name:previous") || refuse "the candidate does not answer: $why"
+    why=$(answer "$name:current") || unloadable "$why"
     if [ "$alone" = yes ]; then
         # Else a request to the slot that shares the runner may just have loaded it with its own window again.
-        why=$(kept "$name:previous" prove "$weights" "$new" "$context" "$gpu") ||
+        why=$(kept "$name:current" prove "$weights" "$new" "$context" "$gpu") ||
             refuse "the candidate is refused: $why"
     fi
+    why=$(on_disk 2>&1) || refuse "what it is made of cannot be written to the disk: $why"
     why=$(exchange "$name" 2>&1) || refuse "it cannot be switched: $why"
-    rm -rf "$aside"
     [ "$unload_old" = no ] || unload "$name:previous"
     broken=$(answer "$name:latest") && broken=''
 fi
-loaded=$(runner "$weights" "$new $known" | field digest)
+loaded=$(runner "$weights" "$new $known" | field digest | head -n 1)
 
-if ! write_states; then
+if ! on_disk || ! write_states; then
     echo "slot $name: holds the new model, but its state could not be written" >&2
     exit 1
 fi

@@ -1,9 +1,4 @@
-# The engine's model store as files, for what its API cannot do without failing requests. Follows engine.sh.
-#
-# Its create and copy write a manifest in place: who asks for that name meanwhile gets an error (seen: 15 ms long).
-# And a name that is deleted may fail a request for any model: each request lists all names and then looks at
-# each, and gives up where one is gone by then (manifest.Manifests, v0.32.15; measured: 2 in 500 deletions with
-# one client, 13 with four). So a name gets another manifest by one rename, and a rotation takes no name away.
+# The engine's model store as files: where it is, and what its API does not tell of it.
 
 # engine_pid: the process of the running Ollama, or 0.
 engine_pid() {
@@ -25,63 +20,30 @@ END
     [ -n "$models$home" ] && printf '%s\n' "${models:-$home/.ollama/models}"
 }
 
-# fetches STORE: where a fetch from a mirror has what is no model's yet. Hidden, it is no slot's that is set aside.
+# fetches STORE: where a fetch from a mirror has what is no model's yet.
 fetches() {
     echo "$1/.ollama-slots/.fetch"
 }
 
-# use_store NAME: sets, for what follows, the store and where this slot's NAME:previous is set aside.
+# use_store: sets, for what follows, where the models are.
 use_store() {
-    store=$(model_store) && aside=$store/.ollama-slots/$1 && install -d -m 700 "${aside%/*}"
+    store=$(model_store) && [ -d "$store/blobs" ]
 }
 
-# manifest NAME:TAG: the file of a variant's name, in the case that it has; or where it would be.
-manifest() {
-    library=$store/manifests/registry.ollama.ai/library
-    file=$(find "$library" -mindepth 2 -maxdepth 2 -ipath "*/${1%:*}/${1##*:}" | head -n 1)
-    printf '%s\n' "${file:-$library/${1%:*}/${1##*:}}"
+# in_manifests GREP_ARGUMENT...: what grep finds in all that says what models are made of. From 0.40 on those are blobs:
+# names are links to them in manifests-v2, and one may be no more than a list of others.
+in_manifests() {
+    find -L "$store/manifests" "$store/manifests-v2" "$store/blobs" -type f -size -200k ! -name '*-partial*' \
+        -exec grep "$@" {} + 2>/dev/null
 }
 
-# place FILE NAME:TAG: the name means that manifest from now on.
-place() {
-    cp -p "$1" "${aside%/*}/.manifest" && mv "${aside%/*}/.manifest" "$(manifest "$2")"
+# on_disk: what was written to the store is on the disk, so that a power cut does not take it back. By the filesystem:
+# which files the engine has written is its own affair.
+on_disk() {
+    sync -f "$store" "$store/blobs"
 }
 
-# set_aside NAME: keeps what NAME:previous is made of, so that the name is free for a candidate. Its blobs are
-# linked: the engine removes those of a manifest that is overwritten.
-set_aside() {
-    making=${aside%/*}/.new
-    rm -rf "$making" && mkdir "$making" || return
-    kept=$(manifest "$1:previous")
-    if [ -e "$kept" ]; then
-        cp -p "$kept" "$making/manifest" || return
-        grep -o 'sha256:[0-9a-f]*' "$kept" | sort -u | while IFS=: read -r _ digest; do
-            ln "$store/blobs/sha256-$digest" "$making/" || exit
-        done || return
-    fi
-    mv -T "$making" "$aside"
-}
-
-# put_back NAME: NAME:previous is again what was set aside; or what the slot serves, where there was none.
-put_back() {
-    for blob in "$aside"/sha256-*; do
-        [ -e "$store/blobs/${blob##*/}" ] || [ ! -e "$blob" ] || ln "$blob" "$store/blobs/"
-    done
-    if [ -e "$aside/manifest" ]; then
-        # A link, which a full disk has room for as well.
-        ln -f "$aside/manifest" "${aside%/*}/.manifest" && mv "${aside%/*}/.manifest" "$(manifest "$1:previous")"
-    elif [ -e "$(manifest "$1:latest")" ]; then
-        place "$(manifest "$1:latest")" "$1:previous"
-    else
-        delete "$1:previous" # a new slot, whose first candidate failed
-    fi || return # it stays set aside, for the next run to put back
-    rm -rf "$aside"
-}
-
-# exchange NAME: NAME:previous serves as NAME, and what served is NAME:previous.
-exchange() {
-    served=$(manifest "$1:latest")
-    [ ! -e "$served" ] || cp -p "$served" "$aside/served" || return
-    place "$(manifest "$1:previous")" "$1:latest" || return
-    [ ! -e "$aside/served" ] || place "$aside/served" "$1:previous"
+# damaged DIGEST: whether the blob is there and is not what its name says. It reads all of it.
+damaged() {
+    [ -e "$store/blobs/sha256-$1" ] && [ "$(sha256sum 2>/dev/null <"$store/blobs/sha256-$1")" != "$1  -" ]
 }

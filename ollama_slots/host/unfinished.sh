@@ -70,7 +70,7 @@ finished() {
 # discard DIGEST: what is there of it goes, unless it is a model's by now.
 discard() {
     if [ ! -e "$fetched/sha256-$1-partial" ]; then
-        grep -rqsF "sha256:$1" "$store/manifests" || rm -f "$blobs/sha256-$1"
+        in_manifests -hoE "\"digest\" *: *\"sha256:$1\"" | grep -q . || rm -f "$blobs/sha256-$1"
         rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
     fi
     finished "$1"

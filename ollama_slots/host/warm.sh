@@ -1,4 +1,4 @@
-# Runs the warm-up unit; shows what it said if it fails. Follows engine.sh and store.sh.
+# Runs the warm-up unit; shows what it said if it fails. Follows engine.sh, store.sh and moves.sh.
 # Arguments: URL KEEP_ALIVE LOAD_SECONDS LOCK_SECONDS RESTARTED (the file that says Ollama was, for its GPU)
 url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4 restarted=$5
 
@@ -6,11 +6,9 @@ url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4 restarted=$5
 # v0.32.15). Where it first looked while the weights were missing, a pull that brings them back leaves the name
 # unable to generate. So the name gets another manifest, is looked up, and gets its own back.
 renew() { # renew NAME BASE
-    use_store "$1" && own=/run/ollama-slots/$1.manifest && mkdir -p "${own%/*}" &&
-        cp -p "$(manifest "$1:latest")" "$own" &&
-        api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1:latest\"}" &&
+    use_store && mean "$1:current" "$1:latest" && mean "$1:latest" "$2" &&
         { api 30 /api/generate "{\"model\":\"$1:latest\",\"prompt\":\"Hi\",\"raw\":true,\"template\":\"-\"}" || :; } &&
-        place "$own" "$1:latest" && rm "$own"
+        mean "$1:latest" "$1:current"
 }
 
 rm -f "$restarted"

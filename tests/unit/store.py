@@ -21,7 +21,7 @@ def print_stored(world: World) -> list[str]:
         manifest = {"layers": [layer | ({"from": model.made_of} if model.made_of else {})], "config": config}
         lines.append(f"{'/'.join(names.parse(name))} {json.dumps(manifest)}")
     left = [f"{blob.removeprefix('sha256:')} {rest}" for blob, rest in world.unfinished.items()]
-    return [*lines, "== unfinished", *left, "== end"]
+    return [*lines, "== parts", "== unfinished", *left, "== end"]
 
 
 def stored(world: World) -> Stored:

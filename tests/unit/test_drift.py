@@ -71,7 +71,7 @@ def wrong_state(world: World) -> None:
 
 
 def cut_off(world: World) -> None:
-    world.aside["one"] = world.tags["one:previous"]
+    world.create("one:current", "FROM b:1b\nPARAMETER num_ctx 512\n")
 
 
 DAMAGE: dict[str, tuple[Callable[[World], Any], list[str]]] = {

@@ -146,8 +146,8 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
         render.host_script("install"): installed,
         render.host_script(*PULLING, "pull"): [url, model, insecure, *pull],
         render.host_script(*PULLING, "fetch"): [url, model, *map(re.escape, mirrored), *pull],
-        render.host_script("engine", "store", "rotate"): [
+        render.host_script("engine", "store", "moves", "rotate"): [
             *(url, *bounds, slot.name, written, state, sha, "[0-9]+", f"({sha} ?)+", "no", "no", "no", "yes")
         ],
-        render.host_script("engine", "store", "warm"): [url, *bounds, render.RESTARTED],
+        render.host_script("engine", "store", "moves", "warm"): [url, *bounds, render.RESTARTED],
     }.get(text) or [url, str(taken.api_seconds)]  # which starts Ollama

@@ -40,7 +40,7 @@ def test_each_removal_is_one_command_and_after_the_last_nothing_is_left() -> Non
     done = run(world, PRUNED)
     assert (done.failed, done.changed) == (set(), {"gpu": True})
     assert len([it for it in done.commands["gpu"] if "forgotten=$5" in it]) == 2
-    assert set(world.tags) == {"a:1b", "one:latest", "one:previous"}
+    assert set(world.tags) == {"a:1b", "one:latest", "one:current"}
     again = run(world, PRUNED)
     assert again.changed == {"gpu": False}
     assert len(again.commands["gpu"]) == 2
@@ -84,6 +84,6 @@ def test_an_api_that_does_not_answer_fails(caplog: pytest.LogCaptureFixture) -> 
 
 def test_a_rotation_that_was_cut_off_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     world = deployed(TWO)
-    world.aside["two"] = None
+    world.create("two:current", "FROM a:1b\nPARAMETER num_ctx 512\n")
     assert run(world, PRUNED).failed == {"gpu"}
     assert "the rotation of two was cut off: deploy first" in caplog.text

@@ -28,7 +28,7 @@ DAMAGE: dict[str, Callable[[World], Any]] = {
     "warm-up failed": lambda it: it.warmup.update(ActiveState="failed"),
     "warm-up disabled": lambda it: it.warmup.update(UnitFileState="disabled"),
     "unit changed on the disk": lambda it: it.warmup.update(NeedDaemonReload="yes"),
-    "rotation cut off": lambda it: it.aside.update(one=it.tags["one:previous"]),
+    "rotation cut off": lambda it: it.create("one:current", "FROM b:1b\nPARAMETER num_ctx 512\n"),
 }
 
 

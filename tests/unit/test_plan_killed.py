@@ -9,23 +9,25 @@ from tests.unit.world import Loaded, World, deployed
 ABC = declared("a:1b", "b:1b", "c:1b")
 
 
-PUT_BACK = "put two:previous back, its rotation was cut off"
+PUT_BACK = "put two:current back, its rotation was cut off"
 
 
 def cut_off(base: str) -> World:
     """A host on which the rotation of slot two died with its candidate made."""
     world = deployed(ABC)
     world.pull(base)
-    world.aside["two"] = world.tags["two:previous"]
-    world.create("two:previous", f"FROM {base}\nPARAMETER num_ctx 4096\n")
+    world.create("two:current", f"FROM {base}\nPARAMETER num_ctx 2048\n")
     return world
 
 
-def test_what_a_candidate_took_the_place_of_is_put_back_before_anything_is_made() -> None:
+def test_a_candidate_left_behind_makes_way_before_anything_is_made() -> None:
     world = cut_off("old:1b")
     assert world.plan(declared("a:1b", "b:1b", "a:1b"))[0] == Remove(
-        PUT_BACK, unload="two:previous", put_back="two"
+        PUT_BACK, unload="two:current", put_back="two"
     )
+    world.deploy(ABC)
+    assert world.tags["two:current"] == world.tags["two:latest"]
+    assert world.settled(ABC)
 
 
 @pytest.mark.parametrize("base", ["a:1b", "b:1b"])
@@ -38,8 +40,7 @@ def test_what_was_previous_stays_so_where_a_rotation_died() -> None:
     world.deploy(ABC)
     previous = world.tags["two:previous"]
     world.pull("old:1b")
-    world.aside["two"] = previous
-    world.create("two:previous", "FROM old:1b\nPARAMETER num_ctx 4096\n")
+    world.create("two:current", "FROM old:1b\nPARAMETER num_ctx 4096\n")
     world.deploy(ABC)
     assert world.tags["two:previous"] == previous
     assert world.settled(ABC)
@@ -61,7 +62,7 @@ def test_what_a_slot_had_loaded_before_somebody_took_its_name_is_unloaded(by_han
     """Nothing but its state knows of it, and its state will be of the model that is declared now."""
     world, wanted = deployed(ABC), declared("a:1b", "d:1b", "c:1b")
     world.pull("d:1b")
-    world.tags.pop("two:previous", None)
+    del world.tags["two:current"]
     if by_hand == "anew":
         world.create("two:latest", "FROM a:1b\nPARAMETER num_ctx 4096\n")
     else:

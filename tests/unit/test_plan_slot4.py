@@ -39,12 +39,12 @@ def test_it_is_warmed_and_proven_as_every_other() -> None:
 def test_emptied_it_is_unloaded_deleted_and_forgotten() -> None:
     world = deployed(SET)
     assert world.plan(EMPTIED) == [
-        Remove("slot two: empty it", unload="two:latest", delete=("two:latest", "two:previous"), forget="two")
+        Remove("slot two: empty it", unload="two:latest", delete=("two:latest", "two:current"), forget="two")
     ]
     world.deploy(EMPTIED)
-    assert set(world.tags) == {"a:1b", "one:latest", "one:previous", "x:1b"}  # the base is the user's to delete
+    assert set(world.tags) == {"a:1b", "one:latest", "one:current", "x:1b"}  # the base is the user's to delete
     assert set(world.states) == {"one"}
-    assert [it.name for it in world.runners.values()] == ["one:previous"]
+    assert [it.name for it in world.runners.values()] == ["one:current"]
     assert world.settled(EMPTIED)
     assert world.settled(UNSET)
 
@@ -53,7 +53,7 @@ def test_emptied_it_loses_what_was_kept_for_a_rollback_too() -> None:
     world = deployed(declared("a:1b", "y:1b"), deployed(SET))
     [step] = world.plan(EMPTIED)
     assert isinstance(step, Remove)
-    assert step.delete == ("two:latest", "two:previous")
+    assert step.delete == ("two:latest", "two:current", "two:previous")
 
 
 def test_emptied_it_does_not_unload_what_another_slot_uses() -> None:

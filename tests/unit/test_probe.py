@@ -37,9 +37,6 @@ yes
 /var/lib/ollama-slots/coding.slot:weights={B}
 /var/lib/ollama-slots/coding.slot:context=4096
 /var/lib/ollama-slots/coding.slot:variant={C}
-== aside
-coding
-lost+found
 == bases
 hub:5000/me/x:7b 2026-01-15T10:30:00.123456789Z
 == live
@@ -72,7 +69,6 @@ def test_all_of_a_probe() -> None:
     assert found.files["/etc/ollama/modelfiles/coding primary.Modelfile"] == B
     assert found.states["coding"].model == "hub:5000/me/x:7b"
     assert found.states["coding"].context == 4096
-    assert found.aside == {"coding"}
     assert set(found.bases) == {"hub:5000/me/x:7b"}
     assert found.version == "0.32.15"
     assert found.listed
@@ -124,7 +120,7 @@ BROUGHT = [
     ("coding:latest", "2026-01-15T10:30:00.2Z", False),
     ("coding:7b", "2026-01-15T10:30:00.1Z", False),
 ]
-STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== aside")]
+STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== bases")]
 
 
 @pytest.mark.parametrize("gone", range(6))

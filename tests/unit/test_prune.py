@@ -146,13 +146,13 @@ def test_a_slot_that_left_the_data_goes_whole_and_then_its_base() -> None:
     assert slot == Remove(
         "remove two: no slot has this name",
         unload="two:latest",
-        delete=("two:latest", "two:previous"),
+        delete=("two:latest", "two:current"),
         forget="two",
     )
     assert base.delete == ("b:1b",)
     assert can_go(world, ONE) == {"two": SMALL, "b:1b": GB + SMALL}
     prune(world, ONE)
-    assert set(world.tags) == {"a:1b", "one:latest", "one:previous"}
+    assert set(world.tags) == {"a:1b", "one:latest", "one:current"}
     assert set(world.states) == {"one"}
     assert set(world.runners) == {world.tags["a:1b"].weights}
     assert world.settled(ONE)
@@ -212,7 +212,7 @@ def test_a_slot_whose_variant_someone_else_changed_stays_whole_and_is_spoken_of(
 
 def test_a_slot_of_which_nothing_is_left_but_its_files_goes() -> None:
     world = deployed(TWO)
-    del world.tags["two:latest"], world.tags["two:previous"]
+    del world.tags["two:latest"], world.tags["two:current"]
     assert steps(world, ONE)[0] == Remove("remove two: no slot has this name", forget="two")
     prune(world, ONE)
     assert set(world.states) == {"one"}
@@ -253,7 +253,7 @@ def test_slot_4_without_a_model_has_its_base_and_an_emptied_one_has_none() -> No
 
 def test_a_rotation_that_was_cut_off_is_a_deploys_to_make_good() -> None:
     world = deployed(TWO)
-    world.aside["two"] = world.tags["two:previous"]
+    world.create("two:current", MADE_OF_B.replace("4096", "512"))
     assert complaint(rows, world, ONE) == "the rotation of two was cut off: deploy first"
 
 

@@ -18,9 +18,9 @@ SCRIPTS = {
     "pull": render.host_script("engine", "store", "bases", "unfinished", "pulling", "pull"),
     "fetch": render.host_script("engine", "store", "bases", "unfinished", "pulling", "fetch"),
     "install": render.host_script("install"),
-    "rotate": render.host_script("engine", "store", "rotate"),
-    "warm": render.host_script("engine", "store", "warm"),
-    "remove": render.host_script("engine", "store", "bases", "unfinished", "remove"),
+    "rotate": render.host_script("engine", "store", "moves", "rotate"),
+    "warm": render.host_script("engine", "store", "moves", "warm"),
+    "remove": render.host_script("engine", "store", "moves", "bases", "unfinished", "remove"),
     "apart": Path("tests/lab/apart").read_text(),
     "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True)[render.WARM_UP_SCRIPT][1],
 }

@@ -18,7 +18,7 @@ def manifest(**more: Any) -> str:
 
 
 def output(*lines: str, unfinished: tuple[str, ...] = ()) -> list[str]:
-    return ["== manifests", *lines, "== unfinished", *unfinished, "== end"]
+    return ["== manifests", *lines, "== parts", "== unfinished", *unfinished, "== end"]
 
 
 def test_what_a_model_is_made_of() -> None:

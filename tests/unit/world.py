@@ -12,7 +12,7 @@ from hashlib import sha256
 from ollama_slots import names, render
 from ollama_slots.difference import MODELFILES
 from ollama_slots.found import Details, Found, SlotState
-from ollama_slots.plan import questions, settled, steps
+from ollama_slots.plan import TAGS, questions, settled, steps
 from ollama_slots.probe import parse_details, parse_probe
 from ollama_slots.residency import fault, residency
 from ollama_slots.settings import Settings
@@ -75,7 +75,6 @@ class World:
     previous: dict[str, SlotState] = field(default_factory=dict)  # of NAME:previous
     bases: dict[str, str] = field(default_factory=dict)  # pulled by a deploy: when, by name
     unfinished: dict[str, str] = field(default_factory=dict)  # left by pulls: time, bytes and record, by blob
-    aside: dict[str, Model | None] = field(default_factory=dict)  # what NAME:previous was, by slot in rotation
     files: dict[str, str] = field(default_factory=dict)  # path to sha256
     service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
     warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
@@ -191,30 +190,29 @@ class World:
 
     def _rotate(self, step: Rotate) -> None:
         name = step.target.slot.name
-        latest, candidate = f"{name}:latest", f"{name}:previous"
+        latest, candidate, previous = (f"{name}:{tag}" for tag in TAGS)
+        old = self.tags.get(latest)
         self._change()
-        self.aside[name] = self.tags.get(candidate)
         if step.modelfile:
             self.create(candidate, step.modelfile)
-        made, old = self.tags[candidate], self.tags.get(latest)
-        if not step.modelfile and old and old.digest == self.previous[name].variant:
+            made = self.tags[candidate]
+        elif old and old.digest == self.previous[name].variant:
             made = old  # a rollback died after its switch
-        if old and made.digest == old.digest:
-            self._put_back(name)
         else:
+            made = self.tags[candidate] = self.tags[previous]
+        if not old or made.digest != old.digest:
             if step.make_room:
                 self.unload(latest, name)
             self.load(candidate, name)
             assert made.weights == step.state.weights
             assert self.runners[made.weights].context == step.state.context
+            if old:
+                self._change()
+                self.tags[previous] = old
             self._change()
             self.tags[latest] = made
-            self._change()
-            self.tags[candidate] = old or made
-            self._change()
-            del self.aside[name]
             if step.unload_old:
-                self.unload(candidate, name)
+                self.unload(previous, name)
             self.load(latest, name)
         self._change()
         text = sha256(step.modelfile.encode()).hexdigest() if step.modelfile else self.previous[name].modelfile
@@ -230,17 +228,21 @@ class World:
         digests = {"variant": made.digest, "loaded": loaded[0] if loaded else made.digest}
         was = self.states.get(name)
         self.states[name] = step.state.model_copy(update=digests)
-        if was and was.variant == self.tags[candidate].digest:
+        if was and previous in self.tags and was.variant == self.tags[previous].digest:
             self._change()
             self.previous[name] = was
 
     def _put_back(self, name: str) -> None:
+        latest, candidate, previous = (f"{name}:{tag}" for tag in TAGS)
+        made, prior = self.tags[candidate], self.previous.get(name)
+        if prior and prior.variant == made.digest:
+            self._change()
+            self.tags[previous] = made
         self._change()
-        back = self.aside.pop(name) or self.tags.get(f"{name}:latest")
-        if back:
-            self.tags[f"{name}:previous"] = back
+        if latest in self.tags:
+            self.tags[candidate] = self.tags[latest]
         else:
-            self._delete(f"{name}:previous")
+            self._delete(candidate)
 
     # What a host prints.
 
@@ -288,8 +290,6 @@ class World:
                 for name, state in states.items()
                 for line in [*state.lines().splitlines(), f"variant={state.variant}", f"loaded={state.loaded}"]
             ),
-            "== aside",
-            *self.aside,
             "== bases",
             *(f"{name} {when}" for name, when in self.bases.items()),
             "== live",

@@ -1,0 +1,55 @@
+# Moves names: from one instant to the next a name means what another one does. Follows engine.sh and store.sh.
+#
+# Two ways lead there. From 0.40 on, Ollama's own copy replaces a name in one step. Before, its create and copy write a
+# manifest in place, and who asks for that name meanwhile gets an error (seen on 0.32.15: 15 ms long): there the name's
+# file is replaced by one rename, but only where the layout is the known one. An unknown version goes by the copy.
+# Nothing here deletes a name that others may ask for: each request lists all names and then looks at each, and gives
+# up where one is gone by then (manifest.Manifests, v0.32.15; measured: 2 in 500 deletions with one client, 13 with
+# four; on 0.40 the same).
+
+# moved_as_files: whether this Ollama is one whose names are files in manifests/ (0.10 to 0.34).
+moved_as_files() {
+    case $(api 10 /api/version | field version) in
+    0.[12][0-9].* | 0.3[0-4].*) ;;
+    *) return 1 ;;
+    esac
+}
+
+# manifest NAME:TAG: the file of a variant's name, in the case that it has; or where it would be.
+manifest() {
+    library=$store/manifests/registry.ollama.ai/library
+    file=$(find "$library" -mindepth 2 -maxdepth 2 -ipath "*/${1%:*}/${1##*:}" 2>/dev/null | head -n 1)
+    printf '%s\n' "${file:-$library/${1%:*}/${1##*:}}"
+}
+
+# mean NAME:TAG OTHER:TAG: the one means what the other does, and Ollama lists it so; or it says why not, and fails.
+mean() {
+    meant=$(digest_of "$2")
+    [ -n "$meant" ] || { echo "$2 is not there" && return 1; }
+    [ "$(digest_of "$1")" != "$meant" ] || return 0
+    file=$(manifest "$2")
+    if moved_as_files && [ "$(sha256sum 2>/dev/null <"$file")" = "$meant  -" ]; then
+        into=$(manifest "$1") moving=$store/.ollama-slots/.manifest
+        # A copy: of two names for one file, a create that writes in place would change both.
+        install -d -m 700 "${moving%/*}" && cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into" || return
+    else
+        said=$(api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1\"}") || { error_in "$said" && return 1; }
+    fi
+    [ "$(digest_of "$1")" = "$meant" ] || { echo "$1 was to mean ${meant}, and Ollama lists it otherwise" && return 1; }
+}
+
+# put_back NAME: NAME:current means what the slot serves again, and not a candidate; with a slot that serves nothing
+# yet, it goes.
+put_back() {
+    if [ -n "$(digest_of "$1:latest")" ]; then
+        mean "$1:current" "$1:latest"
+    else
+        delete "$1:current"
+    fi
+}
+
+# exchange NAME: NAME:current serves as NAME, and what served is NAME:previous.
+exchange() {
+    [ -z "$(digest_of "$1:latest")" ] || mean "$1:previous" "$1:latest" || return
+    mean "$1:latest" "$1:current"
+}

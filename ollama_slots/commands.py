@@ -100,28 +100,34 @@ def take(settings: Settings, steps: Callable[[Settings, Found, bool], list[Step]
     + settled: what to say where nothing is to be done
     """
     done: set[str] = set()
+    pulled: set[str] = set()
     for found, sure in chain(looks(settings), ((read(settings), True) for _ in range(MOST_STEPS))):
         if found is None or found.listed is None or found.runners is None:
             yield refuse(UNREADABLE if found is None else f"Ollama does not answer at {settings.ollama_url}")
             return
         try:
-            planned = steps(settings, found, not done)
+            planned = steps(settings, found, not done | pulled)
         except ValueError as error:
             yield refuse(str(error))
             return
         if not planned:
-            if not done:
+            if not done | pulled:
                 nothing(found, settled)
             return
         if not sure:
             continue
         for step in planned if not host.state.is_executing else planned[:1]:
             host.log(f"{step}")
-        if str(planned[0]) in done:
-            yield refuse(f"{planned[0]}: was done, and is still to do")
+        step = planned[0]
+        if str(step) in done or (isinstance(step, Pull) and step.model in pulled):
+            yield refuse(f"{step}: was done, and is still to do")
             return
-        done.add(str(planned[0]))
-        yield command(planned[0], settings, found)
+        if isinstance(step, Pull):
+            pulled.add(step.model)
+            done.clear()  # what was tried on weights that proved damaged is tried again
+        else:
+            done.add(str(step))
+        yield command(step, settings, found)
     yield refuse(f"gave up after {MOST_STEPS} steps")
 
 

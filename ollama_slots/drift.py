@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ollama_slots import names, plan, render
+from ollama_slots import names, plan, render, versions
 from ollama_slots.difference import Difference, differing, lacking, of_variant, short
 from ollama_slots.found import Details, Found
 from ollama_slots.published import Answers, Published
@@ -86,6 +86,8 @@ def service(settings: Settings, found: Found) -> list[Difference]:
         key = pair.partition("=")[0]
         has = "no process" if running is None else f"{key}={running[key]}" if key in running else "none"
         differences.append(Difference("Ollama's process", pair, has))
+    if versions.refusal(found.version):
+        differences.append(Difference("Ollama", f"version {versions.RANGE}", f"{found.version}: update it"))
     if _silent(found):
         differences.append(
             Difference("Ollama", f"an answer at {settings.ollama_url}", "none: its slots are unknown")

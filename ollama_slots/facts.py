@@ -53,10 +53,13 @@ class ModelDetails(FactBase[found.Details | None]):
 
     models: list[str]
 
-    def command(self, settings: Settings, models: list[str]) -> StringCommand:
-        """One request for each of the models, all over one connection."""
+    def command(self, settings: Settings, models: list[str], doubted: tuple[str, ...] = ()) -> StringCommand:
+        """One request for each of the models, all over one connection.
+
+        + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
+        """
         self.models = models
-        return script(render.host_script("store", "details"), settings.ollama_url, *models)
+        return script(render.host_script("store", "details"), settings.ollama_url, " ".join(doubted), *models)
 
     def process(self, output: list[str]) -> found.Details:
         """The answers, read."""

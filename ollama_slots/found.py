@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field
 
 from ollama_slots import names
 
@@ -29,6 +29,7 @@ class Listed(_Answer):
     size: int
     modified_at: datetime | None = None  # when it was pulled or made: a name that is given to it later keeps that
     digests: frozenset[str] = frozenset()  # of all its rows
+    parent: str = Field("", validation_alias=AliasPath("details", "parent_model"))  # what a variant was made from
 
 
 class Runner(_Answer):
@@ -67,6 +68,7 @@ class SlotState(BaseModel):
     context: int  # tokens to expect in /api/ps
     variant: str = ""  # manifest digest of the variant
     loaded: str = ""  # manifest digest by which the runner that serves it was loaded
+    brought: str = ""  # when the engine lists the base as pulled, where this tool did: should the record be lost
 
     def lines(self) -> str:
         """The state file's text, but for the digests that its maker adds: of the variant, and of the runner."""
@@ -115,6 +117,12 @@ class Found(BaseModel):
         """All the manifest digests of a model that is there: one, but for a manifest list."""
         listed = self.entry(model)
         return listed.digests | {listed.digest} if listed else frozenset()
+
+    def remembered(self, name: str) -> str | None:
+        """The base of a slot whose state is lost: as the engine has it of its variant, if that is one of ours."""
+        listed = self.entry(name)
+        made = any(path.endswith(f"/modelfiles/{name}.Modelfile") for path in self.files)
+        return listed.parent or None if listed and made else None
 
     def cut_off(self, name: str) -> bool:
         """Whether a slot's rotation died: NAME:current is neither what NAME is, nor what was made for it last.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pyinfra import host
 
-from ollama_slots import names, plan, preflight, render
+from ollama_slots import names, plan, preflight, render, versions
 from ollama_slots.commands import UNREADABLE, fact, say_once
 from ollama_slots.facts import ModelDetails
 from ollama_slots.found import Details, Found
@@ -34,12 +34,15 @@ def look(settings: Settings, found: Found) -> Sight:
 
     Raises ValueError where slots cannot share weights as they are declared, or the host cannot be read.
     """
+    if refusal := versions.refusal(found.version):
+        raise ValueError(refusal)
     declared = targets(settings, found)
     wanted, _ = aligned(settings, declared, known_weights(declared, found, None))
     details: Details | None = None
     answers: Answers = {}
     if not plan.settled(settings, wanted, found, render.modelfile):
-        details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+        models = plan.questions(settings, found)
+        details = fact(ModelDetails, settings=settings, models=models, doubted=plan.doubted(found))
         if details is None:
             raise ValueError(UNREADABLE)
         answers = ask(settings, preflight.to_pull(wanted, details))
@@ -68,6 +71,8 @@ def check(settings: Settings, sight: Sight) -> None:
 
     Raises ValueError with every reason for which a deploy would not end well.
     """
+    if notice := versions.notice(sight.found.version):
+        say_once(host.name, notice)
     if sight.details is None:
         return
     given = (settings, sight.declared, sight.found, sight.details, sight.answers)

@@ -32,6 +32,12 @@ def questions(settings: Settings, found: Found) -> list[str]:
     return list({names.parse(name).key: name for name in asked}.values())
 
 
+def doubted(found: Found) -> tuple[str, ...]:
+    """The weights of slots that the warm-up could not load, if that is so: the disk may have lost them."""
+    failed = found.units.get("ollama-warmup.service", {}).get("ActiveState") == "failed"
+    return tuple(sorted({it.weights for it in found.states.values()} - found.live)) if failed else ()
+
+
 def settled(settings: Settings, wanted: list[Target], found: Found, render: Render) -> bool:
     """Whether the host is as declared, as far as that can be told without asking for details.
 
@@ -185,12 +191,14 @@ def _rotation(
     base, weights = found.digest(target.model), details.weights(target.model)
     assert base is not None
     assert weights is not None
+    key = names.parse(target.model).key
     state = SlotState(
         model=target.model,
         modelfile=sha256(modelfile.encode()).hexdigest(),
         base=base,
         weights=weights,
         context=context(target, details),
+        brought=found.bases[key].isoformat() if found.brought(target.model) else "",
     )
     room = fits(settings, target.model, state.context, found, details)
     return rotation(target, modelfile, state, found, details, held, room, differences[0][0])

@@ -84,8 +84,14 @@ def refusals(
 def notices(
     settings: Settings, wanted: list[Target], found: Found, details: Details, answers: Answers
 ) -> list[str]:
-    """What could not be checked."""
+    """What could not be checked, and what is lost already."""
     lines = [
+        f"slot {name}: {name}:previous is gone from Ollama's models, and with it the way back to {state.model}: "
+        "an Ollama before 0.40 does not see the names that a later one wrote"
+        for name, state in found.previous.items()
+        if name in {it.slot.name for it in wanted} and not found.digest(f"{name}:previous")
+    ]
+    lines += [
         f"{names.parse(key).short}: {settings.registry} cannot be asked from here ({it.why}): "
         "the host's own pull decides"
         for key, it in answers.items()

@@ -44,17 +44,20 @@ def parse_probe(output: list[str]) -> Found:
     running = [Runner(**model) for model in answers["ps"]["models"] or []] if answers.get("ps") else None
     environ = dict(line.split("=", 1) for line in parts["environ"])
     units = _units(parts["units"])
+    by_key = _listed(listed) if listed is not None else None
+    states = _states([it for it in parts["states"] if not it.startswith(PREVIOUS)])
+    previous = _states([it for it in parts["states"] if it.startswith(PREVIOUS)])
     return Found(
         units=units,
         environ=environ if units.get("ollama.service", {}).get("MainPID", "0") != "0" else None,
         has_gpu=parts["gpu"] == ["yes"],
         files={path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])},
-        states=_states([it for it in parts["states"] if not it.startswith(PREVIOUS)]),
-        previous=_states([it for it in parts["states"] if it.startswith(PREVIOUS)]),
-        bases=_bases(parts["bases"]),
+        states=states,
+        previous=previous,
+        bases=_brought([*states.values(), *previous.values()], by_key or {}) | _bases(parts["bases"]),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
-        listed=_listed(listed) if listed is not None else None,
+        listed=by_key,
         runners=tuple(running) if running is not None else None,
     )
 
@@ -139,6 +142,18 @@ def _bases(lines: list[str]) -> dict[str, datetime]:
         model, _, listed = line.partition(" ")
         with suppress(ValueError):  # a damaged line is no record: what nobody knows to be ours is not
             bases[names.parse(model).key] = datetime.fromisoformat(listed)
+    return bases
+
+
+def _brought(states: list[SlotState], listed: dict[str, Listed]) -> dict[str, datetime]:
+    """The bases of slots that the slots' own states say this tool pulled, and that nobody pulled since."""
+    bases: dict[str, datetime] = {}
+    for state in states:
+        key = names.parse(state.model).key
+        with suppress(ValueError):  # it did not
+            when = datetime.fromisoformat(state.brought)
+            if key in listed and listed[key].modified_at == when:
+                bases[key] = when
     return bases
 
 

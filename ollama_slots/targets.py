@@ -24,7 +24,7 @@ def targets(settings: Settings, found: Found) -> list[Target]:
     wanted = []
     for slot in settings.slots:
         state = found.states.get(slot.name)
-        model = slot.model or (state.model if state else None)
+        model = slot.model or (state.model if state else found.remembered(slot.name))
         if model and model != EMPTY:
             wanted.append(Target(slot, found.spelling(model), slot.num_ctx))
     return wanted

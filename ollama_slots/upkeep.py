@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
-from ollama_slots import drift, names, plan, table
+from ollama_slots import drift, names, plan, table, versions
 from ollama_slots import rollback as back
 from ollama_slots.commands import UNREADABLE, Commands, fact, read, say_once, take
 from ollama_slots.facts import HostStored, ModelDetails, SlotStatus
@@ -86,6 +86,8 @@ def rollback(settings: Settings) -> Commands:
 
 
 def _to_what_was(settings: Settings, found: Found, first: bool) -> list[Step]:  # noqa: ARG001 (as take calls)
+    if refusal := versions.refusal(found.version):
+        raise ValueError(refusal)
     details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
     if details is None:
         raise ValueError(UNREADABLE)

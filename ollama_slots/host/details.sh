@@ -1,7 +1,7 @@
 # Prints what /api/show says of models, which of their weights are not on the disk, and what room there is.
-# Changes nothing. Follows store.sh. Arguments: URL MODEL...
-url=$1
-shift
+# Changes nothing. Follows store.sh. Arguments: URL DOUBTED (weights whose digest is to be checked) MODEL...
+url=$1 doubted=$2
+shift 2
 next=''
 for model in "$@"; do # each name makes way for its request
     set -- "$@" ${next:+"$next"} -s --max-time 60 -w '\n%{http_code}\n' -d "{\"model\":\"$model\"}" "$url/api/show"
@@ -17,7 +17,8 @@ echo "== missing"
 printf '%s\n' "${answers-}" | grep -o 'FROM /[^\\]*/sha256-[0-9a-f]*' | sort -u | while read -r _ blob; do
     digest=${blob##*sha256-}
     bytes=$(in_manifests -hoE "\"sha256:$digest\", *\"size\": *[0-9]+" | head -n 1 | grep -o '[0-9]*$')
-    [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || echo "$digest"
+    [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || { echo "$digest" && continue; }
+    case " $doubted " in *" $digest "*) ! damaged "$digest" || echo "$digest" ;; esac
 done
 echo "== gpu"
 nvidia-smi --query-gpu=memory.total,memory.free --format=csv,noheader,nounits 2>/dev/null

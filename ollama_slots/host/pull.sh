@@ -41,6 +41,11 @@ follow() {
         done
         fail "failed: no space left on device${begun:+, so what it had brought is removed again}"
         ;;
+    *'digest mismatch'*)
+        # What it went on from may be what a power cut has left: by now the engine has taken that away.
+        case $there in *-partial*) return "$again" ;; esac
+        fail "failed: $(error_in "$last")"
+        ;;
     *) fail "failed: $(printf '%s' "$last" | sed 's/.*"error":"\(.*\)".*/\1/')" ;;
     esac
 }
@@ -73,6 +78,14 @@ number() { # number KEY LINE
 }
 
 begin "$damaged" || exit
+again=75 # the exit status that says so
 there=$(ls "$blobs" 2>/dev/null)
 stream | follow
-end "$?"
+failed=$?
+if [ "$failed" -eq "$again" ]; then
+    echo "$model: what was there of it is damaged: it is pulled anew"
+    there=''
+    stream | follow
+    failed=$?
+fi
+end "$failed"

@@ -25,7 +25,15 @@ begin() {
         if [ -z "$(left "$blob")" ]; then
             discard "$blob" # the engine has: no more than parts of it are there
         elif ours "$blob"; then
-            in_pull "$blob" || usable "$blob" || discard "$blob"
+            if in_pull "$blob"; then
+                :
+            elif spoiled "$blob"; then
+                echo "$model: sha256-$blob is damaged on the disk: it is fetched again"
+                rm -f "$blobs/sha256-$blob" # even where a name is there that is made of it
+                finished "$blob"
+            elif ! usable "$blob"; then
+                discard "$blob"
+            fi
         else
             rm -f "$unfinished/$blob"
         fi
@@ -35,6 +43,7 @@ begin() {
 
 # end FAILED: what it leaves is recorded with its time; where it succeeded, the model is, as brought by this tool.
 end() {
+    [ "$1" -ne 0 ] || on_disk || fail "failed: what has come cannot be written to the disk" || return
     for blob in $(recorded "$model"); do
         if [ "$1" -eq 0 ] || [ -z "$(left "$blob")" ]; then
             finished "$blob"

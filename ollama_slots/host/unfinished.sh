@@ -48,7 +48,8 @@ ours() {
 
 # record DIGEST MODEL [TIME]: whole or not at all.
 record() {
-    install -d -m 755 "$unfinished" && echo "$2 ${3-}" >"$unfinished/.$1" && mv "$unfinished/.$1" "$unfinished/$1"
+    install -d -m 755 "$unfinished" && echo "$2 ${3-}" >"$unfinished/.$1" &&
+        sync "$unfinished/.$1" && mv "$unfinished/.$1" "$unfinished/$1" && sync "$unfinished"
 }
 
 # let_go DIGEST: waits, bounded, until the engine has ended its pull of it; fails if somebody else's goes on.
@@ -74,6 +75,12 @@ discard() {
         rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
     fi
     finished "$1"
+}
+
+# spoiled DIGEST: whether it is there whole, by its size, and its pull was never heard to end, as after a power cut, and
+# it is not what its name says.
+spoiled() {
+    read -r _ when <"$unfinished/$1" && [ -z "$when" ] && damaged "$1"
 }
 
 # usable DIGEST: whether its partial file can be gone on from. A fetch's can. The engine describes each part of its

@@ -31,6 +31,9 @@ for name in $(slots); do
         why=$(proven "$name" no) || { unload "$name:latest" && again=yes; }
     else
         case $why in *'does not support generate'*) renew "$name" "$(value model "$name")" >/dev/null && again=yes ;; esac
+        ! use_store || ! damaged "$(value weights "$name")" ||
+            echo "slot $name: its weights sha256-$(value weights "$name") are damaged on the disk:" \
+                "the next deploy fetches them again" >&2
     fi
 done
 [ -z "$again" ] || ! systemctl restart ollama-warmup.service || exit 0

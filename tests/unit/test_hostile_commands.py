@@ -134,14 +134,14 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
     model = re.escape(slot.model or "")
     written = re.escape(render.modelfile(Target(slot, slot.model or "", slot.num_ctx)))
     sha = "[0-9a-f]{64}"
-    state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+"
+    state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+\nbrought=.*"
     files = {render.DROP_IN: ("644", render.drop_in(taken)), **render.warm_up(taken, needs_gpu=False)}
     installed = [re.escape(it) for path in arguments[::3] for it in (path, *files.get(path, ()))]
     return {
         render.host_script("store", "probe"): [url, *files],
         render.host_script("store", "details"): [
-            url,
-            *[f"{model}|{slot.name}:(latest|previous)"] * len(arguments[1:]),
+            *(url, ""),
+            *[f"{model}|{slot.name}:(latest|current|previous)"] * len(arguments[2:]),
         ],
         render.host_script("install"): installed,
         render.host_script(*PULLING, "pull"): [url, model, insecure, *pull],

@@ -147,7 +147,9 @@ def test_the_step_carries_what_the_state_file_will_say() -> None:
     assert step.state.model == "a:1b"
     assert step.state.base == world.tags["a:1b"].digest
     assert step.state.weights == world.tags["a:1b"].weights
-    assert step.state.lines().splitlines()[-1] == "context=4096"  # and the variant's digest is the host's to add
+    # The variant's digest is the host's to add.
+    assert [it.partition("=")[0] for it in step.state.lines().splitlines()[-2:]] == ["context", "brought"]
+    assert step.state.context == 4096
 
 
 def test_models_that_are_not_ours_are_left_alone() -> None:

@@ -254,7 +254,13 @@ class World:
     def probe(self) -> list[str]:
         """The output of host/probe.sh."""
         tags = [
-            {"name": name, "digest": it.digest, "size": it.size, "modified_at": self.modified_at(name)}
+            {
+                "name": name,
+                "digest": it.digest,
+                "size": it.size,
+                "modified_at": self.modified_at(name),
+                "details": {"parent_model": it.made_of},
+            }
             for name, it in self.tags.items()
         ]
         loaded = [

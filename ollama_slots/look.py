@@ -39,7 +39,7 @@ def look(settings: Settings, found: Found) -> Sight:
     details: Details | None = None
     answers: Answers = {}
     if not plan.settled(settings, wanted, found, render.modelfile):
-        details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+        details = fact(ModelDetails, url=found.url, models=plan.questions(settings, found))
         if details is None:
             raise ValueError(UNREADABLE)
         answers = ask(settings, preflight.to_pull(wanted, details))

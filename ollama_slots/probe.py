@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from ollama_slots import names
+from ollama_slots import address, names, needs
 from ollama_slots.found import Details, Found, Listed, Runner, Shown, SlotState
 from ollama_slots.names import VARIANT
 
@@ -33,15 +33,18 @@ def parse_probe(output: list[str]) -> Found:
     Raises ValueError where it is not the output of a whole probe; pydantic's ValidationError is one.
     """
     parts = sections(output)
+    if "end" not in parts:
+        raise ValueError("the probe did not run to its end")
+    if parts["lacks"]:
+        return Found(lacks=needs.lacking(parts["lacks"]) or "another run's probe")
     if "busy" in parts:
         return Found(busy=" ".join(parts["busy"]) or "another run")
-    if "api" not in parts:
-        raise ValueError("the probe did not run to its end")
     answers: dict[str, Any] = {}
     for endpoint, line in zip(("version", "tags", "ps"), parts["api"], strict=False):
         answers[endpoint] = json.loads(line) if line.startswith("{") else None
     listed = [Listed(**model) for model in answers["tags"]["models"] or []] if answers.get("tags") else None
     running = [Runner(**model) for model in answers["ps"]["models"] or []] if answers.get("ps") else None
+    url, listens, answered = (*(it or None for it in parts["asked"]), None)[:3]
     environ = dict(line.split("=", 1) for line in parts["environ"])
     units = _units(parts["units"])
     return Found(
@@ -53,6 +56,9 @@ def parse_probe(output: list[str]) -> Found:
         previous=_states([it for it in parts["states"] if it.startswith(PREVIOUS)]),
         aside=frozenset(name for name in parts["aside"] if re.fullmatch(VARIANT, name)),
         bases=_bases(parts["bases"]),
+        url=url and (address.numeric(url) or url),
+        at=url and address.numeric(url, answered),
+        listens=listens and address.numeric(listens),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed={names.parse(model.name).key: model for model in listed if _ours(model.name)}

@@ -1,14 +1,14 @@
 # Prints what /api/show says of models, which of their weights are not on the disk, and what room there is.
-# Changes nothing. Follows store.sh. Arguments: URL MODEL...
+# Changes nothing. Follows ask.sh and store.sh. Arguments: URL MODEL...
 url=$1
 shift
 next=''
 for model in "$@"; do # each name makes way for its request
-    set -- "$@" ${next:+"$next"} -s --max-time 60 -w '\n%{http_code}\n' -d "{\"model\":\"$model\"}" "$url/api/show"
+    set -- "$@" ${next:+"$next"} --max-time 60 -w '\n%{http_code}\n' -d "{\"model\":\"$model\"}" "$url/api/show"
     shift
     next=--next
 done
-[ $# -eq 0 ] || answers=$(curl "$@")
+[ $# -eq 0 ] || answers=$(ask "$@" 2>/dev/null)
 echo "== show"
 printf '%s\n' "${answers-}"
 # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.

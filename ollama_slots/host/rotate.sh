@@ -1,7 +1,7 @@
 # Makes a slot's new variant as NAME:previous, beside the one that serves, proves it, and has the two change names.
 # Without a Modelfile NAME:previous is the candidate as it is: the slot goes back to it.
 # What fails before that leaves the slot as it was. It runs to its end without whoever started it.
-# Follows engine.sh and store.sh.
+# Follows ask.sh, engine.sh and store.sh.
 set -u
 trap '' HUP PIPE
 url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4
@@ -62,7 +62,8 @@ fi
 
 why=$(set_aside "$name" 2>&1) || fail "cannot set $name:previous aside: $why"
 if [ -n "$modelfile" ]; then
-    made=$(OLLAMA_HOST=$url timeout "$load_seconds" ollama create "$name:previous" -f "$candidate" 2>&1) ||
+    # As the program of the process that runs: sudo's PATH may lack it, and another may be there.
+    made=$(OLLAMA_HOST=$url NO_PROXY='*' timeout "$load_seconds" "/proc/$(engine_pid)/exe" create "$name:previous" -f "$candidate" 2>&1) ||
         { put_back "$name"; fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"; }
     new=$(digest_of "$name:previous")
 else

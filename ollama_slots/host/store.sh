@@ -1,14 +1,10 @@
-# The engine's model store as files, for what its API cannot do without failing requests. Follows engine.sh.
+# The engine's model store as files, for what its API cannot do without failing requests. Follows ask.sh, and engine.sh
+# where something is changed.
 #
 # Its create and copy write a manifest in place: who asks for that name meanwhile gets an error (seen: 15 ms long).
 # And a name that is deleted may fail a request for any model: each request lists all names and then looks at
 # each, and gives up where one is gone by then (manifest.Manifests, v0.32.15; measured: 2 in 500 deletions with
 # one client, 13 with four). So a name gets another manifest by one rename, and a rotation takes no name away.
-
-# engine_pid: the process of the running Ollama, or 0.
-engine_pid() {
-    systemctl show --property=MainPID --value ollama.service
-}
 
 # model_store [PID]: where the running Ollama, or this process, keeps its models; fails where none runs.
 model_store() {

@@ -1,6 +1,6 @@
 # Prints what every model in the engine's store is made of: its manifest, after its name as the store has it. Then
 # what pulls of ours that were not finished have left: digest, time, bytes, and the record of it.
-# Changes nothing. Follows engine.sh, store.sh and unfinished.sh.
+# Changes nothing. Follows ask.sh, engine.sh, store.sh and unfinished.sh.
 use_blobs && cd "$store/manifests" || exit 1
 echo "== manifests"
 for file in */*/*/*; do

@@ -23,7 +23,7 @@ def lacking(lines: list[str]) -> str | None:
     """
     users = [line.partition(" ")[2] for line in lines if line.startswith("root ")]
     tools = [line for line in lines if line in TOOLS]
-    told = [f"needs root on the host, found user {user:.60}: set _sudo = True" for user in users]
+    told = [f"needs root on the host, found user {ascii(user)[1:-1][:60]}: set _sudo = True" for user in users]
     if tools:
         debian, redhat = (" ".join(sorted({TOOLS[it][which] for it in tools})) for which in (0, 1))
         told.append(

@@ -45,11 +45,11 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
         world.apply(world.plan(settings)[0])
 
     return {
+        'mv "$1.new" "$1"': Asked(install),  # first, for what is installed has words of the others in it
         "== units": Asked(world.probe),
         "== show": Asked(lambda: world.show(questions(settings, world.found()))),
         "systemctl restart ollama.service": Asked(restart),
         "systemctl restart ollama-warmup.service": Asked(world.warm_up),
-        'mv "$1.new" "$1"': Asked(install),
         "/api/pull": Asked(step),
         "blobs_in": Asked(step),  # fetch.sh
         "HUP PIPE": Asked(step),  # rotate.sh

@@ -39,6 +39,22 @@ def test_the_unit_follows_ollama_through_boot_restart_and_crash() -> None:
     assert f"ExecStart={render.WARM_UP_SCRIPT}" in lines
 
 
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        (URL, "localhost"),
+        ("http://127.1.2.3:80", "localhost"),
+        ("http://[::1]:11434", "localhost"),
+        ("http://10.79.0.11:8080", "localhost 10.79.0.11"),
+        ("http://[2001:db8::1]:8080", "localhost 2001:db8::1"),
+    ],
+)
+def test_the_unit_may_reach_ollama_where_it_is_asked_and_nothing_else(url: str, allowed: str) -> None:
+    files = render.warm_up(declared("a"), needs_gpu=False, url=url)
+    assert f"\nIPAddressDeny=any\nIPAddressAllow={allowed}\n" in files[render.WARM_UP_UNIT][1]
+    assert f"\nurl={url}\n" in files[render.WARM_UP_SCRIPT][1]
+
+
 def test_the_script_may_be_run_and_the_unit_may_not() -> None:
     files = render.warm_up(declared("a"), needs_gpu=False, url=URL)
     assert {path: mode for path, (mode, _) in files.items()} == {

@@ -66,8 +66,8 @@ engine_pid() {
         for pid in $level; do
             [ -z "$(listening "$pid")" ] || { echo "$pid" && return; }
         done
-        level=$(awk -v parents=" $level " '$1 == "PPid:" && index(parents, " " $2 " ") { print FILENAME }' \
-            /proc/[0-9]*/status 2>/dev/null | tr -dc '0-9\n' | tr '\n' ' ')
+        level=$(grep -s '^PPid:' /proc/[0-9]*/status | tr -s '/:\t' ' ' |
+            awk -v parents=" $level " 'index(parents, " " $5 " ") { print $2 }' | tr '\n' ' ')
     done
     echo "${main:-0}"
 }

@@ -63,8 +63,8 @@ model_registry = None
 # True: the registry of the models speaks plain HTTP. (What a mirror speaks is said by its URL.)
 pull_insecure = False
 
-# Where Ollama answers, seen from the host itself.
-ollama_url = "http://127.0.0.1:11434"
+# Where Ollama is asked, seen from the host itself, e.g. "http://127.0.0.1:11434"; None: where its process listens.
+ollama_url = None
 
 # Hosts in a group `canary` are deployed to first, and others are touched only if no canary failed. How fast each
 # slot has to be there, in tokens per second; None: it has to answer.

@@ -7,7 +7,7 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.api.exceptions import NoGroupError
 
 from ollama_slots import table
-from ollama_slots.commands import UNREADABLE, Commands, fact, refuse
+from ollama_slots.commands import UNREADABLE, Commands, fact, read, refuse, unread
 from ollama_slots.facts import SlotSpeeds
 from ollama_slots.settings import Settings
 
@@ -33,7 +33,11 @@ def proof(settings: Settings) -> Commands:
     """
     if not host.state.is_executing:
         return  # what is to be proven is not there before the run
-    speeds = fact(SlotSpeeds, settings=settings)
+    found = read(settings)
+    if found is None or found.url is None:
+        yield unread(found)
+        return
+    speeds = fact(SlotSpeeds, url=found.url, seconds=settings.load_seconds)
     if speeds is None:
         yield refuse(UNREADABLE)
         return

@@ -103,7 +103,7 @@ def take(settings: Settings, steps: Callable[[Settings, Found, bool], list[Step]
     pulled: set[str] = set()
     for found, sure in chain(looks(settings), ((read(settings), True) for _ in range(MOST_STEPS))):
         if found is None or found.listed is None or found.runners is None:
-            yield refuse(UNREADABLE if found is None else f"Ollama does not answer at {settings.ollama_url}")
+            yield unread(found)
             return
         try:
             planned = steps(settings, found, not done | pulled)
@@ -143,6 +143,11 @@ def refuse(message: str) -> FunctionCommand:
     return FunctionCommand(fail, (message,), {})
 
 
+def unread(found: Found | None) -> FunctionCommand:
+    """Fails a host of which too little is known, with what keeps it from being known."""
+    return refuse(UNREADABLE if found is None else found.lacks or f"Ollama does not answer{found.where}")
+
+
 @cache
 def say_once(name: str, message: str) -> None:
     """Tells of something on the host of this name, once a run: a plan that is shown first is made twice."""
@@ -157,18 +162,18 @@ def install(files: dict[str, tuple[str, str]], paths: Iterable[str]) -> StringCo
 
 def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
     """A step as the one command that takes it on the host."""
-    url, lock_seconds = settings.ollama_url, settings.lock_seconds
+    url, lock_seconds = found.url or "", settings.lock_seconds
     if isinstance(step, Pull):
-        return FunctionCommand(perform, (_pull(step, settings),), {})
+        return FunctionCommand(perform, (_pull(step, settings, url),), {})
     if isinstance(step, Remove):
-        text = render.host_script("engine", "store", "moves", "bases", "unfinished", "remove")
+        text = render.host_script("ask", "engine", "store", "moves", "bases", "unfinished", "remove")
         blobs = " ".join(it.removeprefix("sha256:") for it in step.discard)
         what = (step.unload or "", step.put_back or "", step.forget or "", blobs, *step.delete)
         return FunctionCommand(perform, (script(text, url, lock_seconds, *what),), {})
     name = step.target.slot.name
     flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)
     rotate = script(
-        render.host_script("engine", "store", "moves", "rotate"),
+        render.host_script("ask", "engine", "store", "moves", "rotate"),
         url,
         render.keep_alive(settings),
         settings.load_seconds,
@@ -184,18 +189,18 @@ def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
     return FunctionCommand(perform, (rotate,), {})
 
 
-def _pull(step: Pull, settings: Settings) -> StringCommand:
+def _pull(step: Pull, settings: Settings, url: str) -> StringCommand:
     """By the engine from the model's own registry; from a mirror past it, for it would take that for the name."""
     bounds = (settings.pull_stall_seconds, settings.pull_seconds, settings.lock_seconds)
     rest = (*bounds, "yes" if step.ours else "no", step.damaged or "")
-    shared = ("engine", "store", "bases", "unfinished", "pulling")
+    shared = ("ask", "engine", "store", "bases", "unfinished", "pulling")
     if settings.model_registry is None:
         insecure = str(settings.pull_insecure).lower()
-        return script(render.host_script(*shared, "pull"), settings.ollama_url, step.model, insecure, *rest)
+        return script(render.host_script(*shared, "pull"), url, step.model, insecure, *rest)
     name = names.parse(step.model)
     where = (settings.model_registry, name.repository, name.tag.lower())
     text = render.host_script(*shared, "fetch")
-    return script(text, settings.ollama_url, step.model, "/".join(name), *where, *rest)
+    return script(text, url, step.model, "/".join(name), *where, *rest)
 
 
 def perform(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)

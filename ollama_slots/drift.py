@@ -64,6 +64,8 @@ def status(settings: Settings, found: Found, details: Details | None) -> Status:
 
     + details: None where ``unsure`` says that they are not needed
     """
+    if found.lacks:
+        return Status(found, None, [], [Difference("the host", "what the scripts on it use", found.lacks)])
     return Status(
         found,
         details,
@@ -89,9 +91,7 @@ def service(settings: Settings, found: Found) -> list[Difference]:
     if versions.refusal(found.version):
         differences.append(Difference("Ollama", f"version {versions.RANGE}", f"{found.version}: update it"))
     if _silent(found):
-        differences.append(
-            Difference("Ollama", f"an answer at {settings.ollama_url}", "none: its slots are unknown")
-        )
+        differences.append(Difference("Ollama", f"an answer{found.where}", "none: its slots are unknown"))
     return differences
 
 
@@ -135,7 +135,9 @@ def warm_up(settings: Settings, found: Found) -> list[Difference]:
     for key, state in (("UnitFileState", "enabled"), ("ActiveState", "active")):
         if unit.get(key) != state:
             differences.append(Difference(WARM_UP, state, unit.get(key) or "nothing"))
-    return differences + _files(WARM_UP, render.warm_up(settings, needs_gpu(settings, found)), found)
+    # Where it listens is not known before it runs, and without that the files cannot be told to differ.
+    files = render.warm_up(settings, needs_gpu(settings, found), found.at) if found.at else {}
+    return differences + _files(WARM_UP, files, found)
 
 
 def _files(unit: str, files: dict[str, tuple[str, str]], found: Found) -> list[Difference]:

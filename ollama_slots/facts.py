@@ -7,6 +7,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
 from ollama_slots import drift, found, plan, probe, render, stored
+from ollama_slots.needs import TOOLS
 from ollama_slots.settings import Settings
 
 
@@ -23,7 +24,8 @@ class HostFound(FactBase[found.Found | None]):
     def command(self, settings: Settings) -> StringCommand:
         """The probe, for a host with these settings."""
         files = (render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT)
-        return script(render.host_script("store", "probe"), settings.ollama_url, *files)
+        text = render.host_script("ask", "store", "probe")
+        return script(text, settings.ollama_url or "", " ".join(TOOLS), *files)
 
     def process(self, output: list[str]) -> found.Found:
         """The probe's output, read."""
@@ -38,7 +40,7 @@ class HostStored(FactBase[stored.Stored | None]):
 
     def command(self) -> StringCommand:
         """All manifests, and the records of unfinished pulls."""
-        return script(render.host_script("engine", "store", "unfinished", "stored"))
+        return script(render.host_script("ask", "engine", "store", "unfinished", "stored"))
 
     def process(self, output: list[str]) -> stored.Stored:
         """The output, read."""
@@ -53,13 +55,13 @@ class ModelDetails(FactBase[found.Details | None]):
 
     models: list[str]
 
-    def command(self, settings: Settings, models: list[str], doubted: tuple[str, ...] = ()) -> StringCommand:
-        """One request for each of the models, all over one connection.
+    def command(self, url: str, models: list[str], doubted: tuple[str, ...] = ()) -> StringCommand:
+        """One request for each of the models, all over one connection to Ollama at this address.
 
         + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
         """
         self.models = models
-        return script(render.host_script("store", "details"), settings.ollama_url, " ".join(doubted), *models)
+        return script(render.host_script("ask", "engine", "store", "details"), url, " ".join(doubted), *models)
 
     def process(self, output: list[str]) -> found.Details:
         """The answers, read."""
@@ -72,9 +74,9 @@ class ModelDetails(FactBase[found.Details | None]):
 class SlotSpeeds(FactBase[dict[str, float | str] | None]):
     """Tokens per second by slot, as the engine counts them; text says why a slot did not answer."""
 
-    def command(self, settings: Settings) -> StringCommand:
-        """One request for each slot that holds a model."""
-        return script(render.host_script("engine", "speed"), settings.ollama_url, settings.load_seconds)
+    def command(self, url: str, seconds: int) -> StringCommand:
+        """One request for each slot that holds a model, to Ollama at this address, each with this bound."""
+        return script(render.host_script("ask", "engine", "speed"), url, seconds)
 
     def process(self, output: list[str]) -> dict[str, float | str]:
         """The answers, read."""
@@ -108,7 +110,7 @@ class SlotStatus(FactBase[drift.Status | None]):
             raise FactProcessError(f"{seen.busy} is changing this host")
         if drift.unsure(self.settings, seen):
             models = plan.questions(self.settings, seen)
-            details = host.get_fact(ModelDetails, settings=self.settings, models=models)
+            details = host.get_fact(ModelDetails, url=seen.url, models=models)
             if details is None:
                 raise FactProcessError("Ollama did not say what its models are made of")
         return drift.status(self.settings, seen, details)

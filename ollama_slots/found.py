@@ -81,6 +81,7 @@ class Found(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    lacks: str | None = None  # what is needed of this host and not there, in words; nothing else is known then
     busy: str | None = None  # who is changing this host; nothing else is known then
     units: dict[str, dict[str, str]] = Field(default_factory=dict)
     environ: dict[str, str] | None = None
@@ -89,6 +90,9 @@ class Found(BaseModel):
     states: dict[str, SlotState] = Field(default_factory=dict)  # by variant name
     previous: dict[str, SlotState] = Field(default_factory=dict)  # of NAME:previous, by variant name
     bases: dict[str, datetime] = Field(default_factory=dict)  # that this tool pulled: when, by canonical key
+    url: str | None = None  # at which Ollama is asked: as given, else where its process listens
+    at: str | None = None  # the same, with a number for its host
+    listens: str | None = None  # where its process takes connections
     version: str | None = None
     listed: dict[str, Listed] | None = None  # by canonical key
     runners: tuple[Runner, ...] | None = None
@@ -103,6 +107,13 @@ class Found(BaseModel):
         warm_up = self.units.get("ollama-warmup.service", {}).get("ActiveState")
         loads = self.runners is not None and warm_up == "activating"
         return self.busy or ("ollama-warmup, which loads the slots" if loads else None)
+
+    @property
+    def where(self) -> str:
+        """Where Ollama was asked, as the end of a message; nothing, where its process listens nowhere."""
+        if self.url is None or self.listens in {None, self.url, self.at}:
+            return f" at {self.url}" if self.url else ""
+        return f" at {self.url}, where ollama_url has it: its process listens at {self.listens}"
 
     def entry(self, model: str) -> Listed | None:
         """A model that is there, whatever the spelling of its name."""

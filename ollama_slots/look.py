@@ -42,7 +42,7 @@ def look(settings: Settings, found: Found) -> Sight:
     answers: Answers = {}
     if not plan.settled(settings, wanted, found, render.modelfile):
         models = plan.questions(settings, found)
-        details = fact(ModelDetails, settings=settings, models=models, doubted=plan.doubted(found))
+        details = fact(ModelDetails, url=found.url, models=models, doubted=plan.doubted(found))
         if details is None:
             raise ValueError(UNREADABLE)
         answers = ask(settings, preflight.to_pull(wanted, details))

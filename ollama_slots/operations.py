@@ -10,7 +10,6 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
 from ollama_slots import plan, render, table
 from ollama_slots.commands import (
-    UNREADABLE,
     Commands,
     again,
     fact,
@@ -22,6 +21,7 @@ from ollama_slots.commands import (
     refuse,
     say_once,
     take,
+    unread,
 )
 from ollama_slots.difference import differing, lacking
 from ollama_slots.facts import ModelDetails, script
@@ -49,8 +49,8 @@ def preflight(settings: Settings) -> Commands:
     Idempotency: it changes nothing.
     """
     found, _ = next(looks(settings))
-    if found is None:
-        yield refuse(UNREADABLE)
+    if found is None or found.lacks:
+        yield unread(found)
         return
     if found.listed is None or found.runners is None:
         host.noop("Ollama does not answer: what it has is looked at when it was started")
@@ -78,8 +78,8 @@ def service(settings: Settings) -> Commands:
     """
     files = {render.DROP_IN: ("644", render.drop_in(settings))}
     for found, _ in looks(settings):
-        if found is None:
-            yield refuse(UNREADABLE)
+        if found is None or found.lacks:
+            yield unread(found)
             return
         unit, changed = found.units.get("ollama.service", {}), differing(files, found)
         stale, disabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "disabled"
@@ -112,19 +112,15 @@ def _start(settings: Settings, runs: bool, wrong: list[str]) -> Commands:
         say_once(host.name, f"restart Ollama: its process lacks {', '.join(wrong)}")
     verb = "restart" if wrong and runs else "start"
     yield script(
-        # With -f: what answers otherwise is not Ollama.
-        f"systemctl {verb} ollama.service && waited=0 && "
-        'until curl -fs --max-time 5 -o /dev/null "$1/api/version"; do '
-        'waited=$((waited + 1)); [ $waited -lt "$2" ] || '
-        '{ echo "Ollama does not answer at $1 after $2 s: see journalctl -u ollama" >&2; exit 1; }; sleep 1; done',
-        settings.ollama_url,
+        f"systemctl {verb} ollama.service || exit\n{render.host_script('ask', 'await')}",
+        settings.ollama_url or "",
         settings.api_seconds,
     )
     found = read(settings)
-    if found is None:
-        yield refuse(UNREADABLE)
+    if found is None or found.lacks:
+        yield unread(found)
     elif found.environ is None:
-        yield refuse(f"Ollama's process has ended, though something answers at {settings.ollama_url}")
+        yield refuse(f"Ollama's process has ended, though something answers{found.where}")
     elif wrong := lacking(render.environment(settings), found):
         yield refuse(f"Ollama was restarted and still lacks {', '.join(wrong)}: another drop-in sets it otherwise")
 
@@ -166,17 +162,27 @@ def warm_up(settings: Settings) -> Commands:
     + the unit runs when it is not active, when it was changed, or when a slot is not resident
     """
     for found, _ in looks(settings):
-        if found is None:
-            yield refuse(UNREADABLE)
+        if found is None or found.lacks:
+            yield unread(found)
             return
-        files = render.warm_up(settings, needs_gpu(settings, found))
+        at, runs = found.at, found.environ is not None
+        files = render.warm_up(settings, needs_gpu(settings, found), at) if at else {}
         changed, unit = differing(files, found), found.units.get("ollama-warmup.service", {})
         stale, enabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "enabled"
         active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, found))
-        warm = active and not cold
+        warm = active and not cold and at is not None
         if warm and enabled and not (changed or stale):
             nothing(found, "ollama-warmup is active and every slot is resident")
             return
+    if at is None:  # where it listens is not known before it runs
+        yield from _start(settings, runs, [])
+        found = read(settings)
+        if found is None or found.at is None:
+            yield unread(found)
+            return
+        at = found.at
+        files = render.warm_up(settings, needs_gpu(settings, found), at)
+        changed = differing(files, found)
     if changed:
         yield install(files, changed)
     if changed or stale:
@@ -186,14 +192,14 @@ def warm_up(settings: Settings) -> Commands:
     if active and cold:
         say_once(host.name, f"warm up again: {cold}")
     if changed or not warm:
-        yield FunctionCommand(_warm, (settings,), {})
+        yield FunctionCommand(_warm, (settings, at), {})
 
 
-def _warm(state: State, host: Host, settings: Settings) -> bool:
+def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
     """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
     command = script(
-        render.host_script("engine", "store", "moves", "warm"),
-        settings.ollama_url,
+        render.host_script("ask", "engine", "store", "moves", "warm"),
+        url,
         render.keep_alive(settings),
         settings.load_seconds,
         settings.lock_seconds,
@@ -221,8 +227,8 @@ def proof(settings: Settings) -> Commands:
         return  # what is to be proven is not there before the run
     end = time.monotonic() + SHOWN_SECONDS
     for found, sure in chain(looks(settings), again(settings)):
-        if found is None:
-            yield refuse(UNREADABLE)
+        if found is None or found.lacks:
+            yield unread(found)
             return
         judged = _faults(settings, found)
         shown = time.monotonic() > end or not any(why and why.startswith(EXPIRES) for _, why in judged)
@@ -239,7 +245,7 @@ def _faults(settings: Settings, found: Found) -> list[tuple[Target, str | None]]
     """Each slot that is to hold a model, with what is wrong with it."""
     details: Details | None = None
     if doubtful(settings, found):
-        details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+        details = fact(ModelDetails, url=found.url, models=plan.questions(settings, found))
     return faults(settings, found, details)
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from ollama_slots import names
+from ollama_slots import address, names, needs
 from ollama_slots.found import Details, Found, Listed, Runner, Shown, SlotState
 from ollama_slots.names import VARIANT
 
@@ -33,15 +33,18 @@ def parse_probe(output: list[str]) -> Found:
     Raises ValueError where it is not the output of a whole probe; pydantic's ValidationError is one.
     """
     parts = sections(output)
+    if "end" not in parts:
+        raise ValueError("the probe did not run to its end")
+    if parts["lacks"]:
+        return Found(lacks=needs.lacking(parts["lacks"]) or "another run's probe")
     if "busy" in parts:
         return Found(busy=" ".join(parts["busy"]) or "another run")
-    if "api" not in parts:
-        raise ValueError("the probe did not run to its end")
     answers: dict[str, Any] = {}
     for endpoint, line in zip(("version", "tags", "ps"), parts["api"], strict=False):
         answers[endpoint] = json.loads(line) if line.startswith("{") else None
     listed = [Listed(**model) for model in answers["tags"]["models"] or []] if answers.get("tags") else None
     running = [Runner(**model) for model in answers["ps"]["models"] or []] if answers.get("ps") else None
+    url, listens, answered = (*(it or None for it in parts["asked"]), None)[:3]
     environ = dict(line.split("=", 1) for line in parts["environ"])
     units = _units(parts["units"])
     by_key = _listed(listed) if listed is not None else None
@@ -55,6 +58,9 @@ def parse_probe(output: list[str]) -> Found:
         states=states,
         previous=previous,
         bases=_brought([*states.values(), *previous.values()], by_key or {}) | _bases(parts["bases"]),
+        url=url and (address.numeric(url) or url),
+        at=url and address.numeric(url, answered),
+        listens=listens and address.numeric(listens),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed=by_key,
@@ -68,11 +74,11 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     Raises ValueError where an answer is missing.
     """
     parts = sections(output)
-    lines = parts["show"]
+    lines, unreadable = parts["show"], [it.split() for it in parts["unreadable"]]
     if len(lines) < 2 * len(models):
         raise ValueError("an answer of /api/show is missing")
     shown: dict[str, Shown] = {}
-    damaged: dict[str, str] = {}
+    damaged = {names.parse(model).key: weights for model, weights in unreadable}
     for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
         if status == "000":
             raise ValueError("Ollama stopped answering")
@@ -91,7 +97,7 @@ def parse_details(models: list[str], output: list[str]) -> Details:
         gpu_free=sum(free for _, free in memory) << 20 if memory else None,
         flash=bool(parts["compute"]) and all(_does_flash_attention(it) for it in parts["compute"]),
         disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
-        blobs=_blobs(parts["blobs"], parts["missing"]) if parts["blobs"] else None,
+        blobs=_blobs(parts["blobs"], [*parts["missing"], *damaged.values()]) if parts["blobs"] else None,
     )
 
 

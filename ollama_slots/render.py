@@ -6,7 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from ollama_slots import template
+from ollama_slots import address, template
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target
 
@@ -47,12 +47,17 @@ def drop_in(settings: Settings) -> str:
     return template.fill("templates/ollama-slots.conf.j2", environment=environment(settings))
 
 
-def warm_up(settings: Settings, needs_gpu: bool) -> dict[str, tuple[str, str]]:
-    """The warm-up's files: path to mode and text."""
+def warm_up(settings: Settings, needs_gpu: bool, url: str) -> dict[str, tuple[str, str]]:
+    """The warm-up's files: path to mode and text.
+
+    + url: of Ollama, with a number for its host: the unit may reach that one, and no name server
+    """
     values = {
         "settings": settings,
         "needs_gpu": needs_gpu,
-        "engine": host_script("engine"),
+        "url": url,
+        "beyond_loopback": address.beyond_loopback(url),
+        "engine": host_script("ask", "engine"),
         "metrics": host_script("metrics"),
         "script": WARM_UP_SCRIPT,
         "restarted": RESTARTED,

@@ -64,7 +64,7 @@ def misheld(target: Target, found: Found) -> str | None:
     if found.listed is None or found.runners is None:
         return "Ollama does not answer"
     if state is None:
-        return "it has not been made"
+        return "what it was made of is not recorded any more" if found.digest(name) else "it has not been made"
     if not names.same(state.model, target.model):
         return f"it holds {state.model}, not {target.model}"
     if state.variant not in found.digests(name):

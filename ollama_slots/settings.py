@@ -117,7 +117,7 @@ class Settings(BaseModel):
     pull_insecure: bool = False
     keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
     max_loaded_models: Annotated[int, Field(gt=0, le=1000)] | None = None
-    ollama_url: Annotated[str, StringConstraints(pattern=URL)] = "http://127.0.0.1:11434"
+    ollama_url: Annotated[str, StringConstraints(pattern=URL)] | None = None
     canary_min_tokens_per_sec: Annotated[float, Field(gt=0, le=10**6)] | None = None
     rollback: str = "all"
     api_seconds: Seconds = 120
@@ -145,10 +145,10 @@ class Settings(BaseModel):
     @property
     def warm_up_seconds(self) -> int:
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
-        api = 21 * self.api_seconds
-        leave = 31 * 11
+        api = self.api_seconds + 1
+        leave = 30 + 2 * 10 + 1
         proof = 20 + 20 * self.loaded_models
-        return api + leave + len(self.slots) * (2 * self.load_seconds + 3 * proof) + 60
+        return api + leave + len(self.slots) * (2 * self.load_seconds + 2 + 3 * proof) + 60
 
     @property
     def lock_seconds(self) -> int:

@@ -20,7 +20,8 @@ class Pull:
 
     def __str__(self) -> str:
         size = f", {self.size / 10**6:.0f} MB" if self.size else ""
-        return f"pull {self.model}{size}, for slot {' and '.join(self.slots)}"
+        why = f": its weights, {self.damaged[:12]}, are damaged on the disk or gone" if self.damaged else ""
+        return f"pull {self.model}{size}, for slot {' and '.join(self.slots)}{why}"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def status(settings: Settings) -> Commands:
         told, rows = ["it could not be read, so its slots are unknown; see the message above"], [table.UNKNOWN]
     else:
         differences = [*seen.differences, *drift.moved(settings, seen.found, _answers(settings, seen.found))]
-        told, rows = [str(it) for it in differences], table.rows(settings, seen.found, seen.faults)
+        told = [str(it) for it in differences]
+        rows = [table.UNKNOWN] if seen.found.lacks else table.rows(settings, seen.found, seen.faults)
     if told:
         if not host.state.is_executing:
             for line in told:
@@ -88,7 +89,7 @@ def rollback(settings: Settings) -> Commands:
 def _to_what_was(settings: Settings, found: Found, first: bool) -> list[Step]:  # noqa: ARG001 (as take calls)
     if refusal := versions.refusal(found.version):
         raise ValueError(refusal)
-    details = fact(ModelDetails, settings=settings, models=plan.questions(settings, found))
+    details = fact(ModelDetails, url=found.url, models=plan.questions(settings, found))
     if details is None:
         raise ValueError(UNREADABLE)
     return back.steps(settings, found, details)

@@ -1,14 +1,16 @@
 # Prints what /api/show says of models, which of their weights are not on the disk, and what room there is.
-# Changes nothing. Follows store.sh. Arguments: URL DOUBTED (weights whose digest is to be checked) MODEL...
+# Changes nothing. Follows ask.sh, engine.sh and store.sh. Arguments: URL DOUBTED (weights whose digest is to be checked) MODEL...
 url=$1 doubted=$2
 shift 2
-next=''
+next='' models=''
 for model in "$@"; do # each name makes way for its request
-    set -- "$@" ${next:+"$next"} -s --max-time 60 -w '\n%{http_code}\n' -d "{\"model\":\"$model\"}" "$url/api/show"
+    set -- "$@" ${next:+"$next"} --max-time 60 -w '\n%{http_code}\n' -d "{\"model\":\"$model\"}" "$url/api/show"
     shift
     next=--next
+    models="$models$model
+"
 done
-[ $# -eq 0 ] || answers=$(curl "$@")
+[ $# -eq 0 ] || answers=$(ask "$@" 2>/dev/null)
 echo "== show"
 printf '%s\n' "${answers-}"
 # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
@@ -19,6 +21,13 @@ printf '%s\n' "${answers-}" | grep -o 'FROM /[^\\]*/sha256-[0-9a-f]*' | sort -u 
     bytes=$(in_manifests -hoE "\"sha256:$digest\", *\"size\": *[0-9]+" | head -n 1 | grep -o '[0-9]*$')
     [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || { echo "$digest" && continue; }
     case " $doubted " in *" $digest "*) ! damaged "$digest" || echo "$digest" ;; esac
+done
+# What it cannot read it cannot show: damaged weights are named after their model.
+echo "== unreadable"
+printf '%s\n' "${answers-}" | awk 'NR % 2 == 0 && /^5/ { print NR / 2 }' | while read -r number; do
+    model=$(printf '%s' "$models" | sed -n "${number}p")
+    digest=$(stored_weights "$(digest_of "$model")")
+    [ -z "$digest" ] || ! damaged "$digest" || echo "$model $digest"
 done
 echo "== gpu"
 nvidia-smi --query-gpu=memory.total,memory.free --format=csv,noheader,nounits 2>/dev/null

@@ -1,12 +1,7 @@
-# What the scripts on a host share: Ollama's API by POSIX sh and curl.
+# What the scripts on a host share: what Ollama's API says, and what is made of it. Follows ask.sh.
 # Set before: $url (of the API), $keep_alive (JSON), $load_seconds (bound of one load).
 
 state_dir=/var/lib/ollama-slots
-
-# api SECONDS PATH [BODY [METHOD]]: prints the answer; fails, printing the error, on anything but HTTP 2xx.
-api() {
-    curl -sS --fail-with-body --max-time "$1" ${3:+-d "$3"} ${4:+-X "$4"} "$url$2" 2>&1
-}
 
 # entries: /api/tags or /api/ps on stdin, one line a model on stdout (details dropped, for they nest).
 entries() {
@@ -51,11 +46,10 @@ error_in() {
     printf '%s' "$1" | tr '\n' ' ' | sed 's/.*"error":"\(.*\)".*/\1/; s/\\n/; /g; s/\\"/"/g'
 }
 
-# answer NAME:TAG: has the model answer one token, which loads it; prints the seconds, or the error and fails.
+# answer NAME:TAG [SECONDS]: has the model answer one token, which loads it; prints the seconds, or the error and fails.
 answer() {
-    request="{\"model\":\"$1\",\"prompt\":\"Hi\",\"stream\":false,\"keep_alive\":$keep_alive,\"options\":{\"num_predict\":1}}"
-    answered=$(curl -sS --fail-with-body --max-time "$load_seconds" -w '\n%{time_total}' -d "$request" \
-        "$url/api/generate" 2>&1) || { error_in "${answered%
+    answered=$(request "${2:-$load_seconds}" /api/generate "{\"model\":\"$1\",\"prompt\":\"Hi\",\"stream\":false,\
+\"keep_alive\":$keep_alive,\"options\":{\"num_predict\":1}}") || { error_in "${answered%
 *}" && return 1; }
     case $answered in
     *'"done":true'*) echo "${answered##*
@@ -119,17 +113,17 @@ proven() {
 # kept NAME:TAG PROOF...: runs a proof of residency of a model that has answered. Where its runner is on its way out,
 # the model is asked, bounded, until it went and came again; where it has gone, it is asked once more.
 kept() {
-    asked=$1 waited=0 again=''
+    asked=$1 end=$(($(clock) + load_seconds)) again=''
     shift
     until said=$("$@"); do
+        rest=$((end - $(clock)))
         case $said,$again in
-        "$leaving",*) [ "$waited" -lt "$load_seconds" ] || { echo "$said" && return 1; } ;;
+        "$leaving",*) [ "$rest" -gt 0 ] || { echo "$said" && return 1; } ;;
         "$away",) again=yes ;;
         *) echo "$said" && return 1 ;;
         esac
-        waited=$((waited + 1))
         sleep 1
-        answer "$asked" >/dev/null
+        answer "$asked" "$((rest > 0 ? rest : 1))" >/dev/null
     done
     echo "$said"
 }
@@ -142,14 +136,12 @@ unload() {
     held=$(weights_of "$(digest_of "$1")")
     [ -n "$held" ] || return 0
     holding=$(grep -als "[s]ha256-$held" /proc/[0-9]*/cmdline) # the bracket keeps grep from finding itself
-    tries=0
-    until
-        [ -z "$holding" ] && [ "$tries" -gt 0 ] || api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
-        [ -z "$holding" ] || [ "$tries" -ge 200 ]
-    do
+    api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
+    end=$(($(clock) + 20))
+    while [ -n "$holding" ] && [ "$(clock)" -lt "$end" ]; do
         sleep 0.1
         holding=$(printf '%s\n' "$holding" | xargs grep -als "[s]ha256-$held")
-        tries=$((tries + 1))
+        [ -z "$holding" ] || api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     done
 }
 

@@ -2,7 +2,7 @@
 # engine would pull it under the mirror's name, and of two names one would have to be deleted: see store.sh.
 # Nothing is a model's before its digest is right, and the manifest comes last. What it brought stays, for the next
 # one to go on from, unless the disk is full.
-# Follows engine.sh, store.sh, bases.sh, unfinished.sh and pulling.sh.
+# Follows ask.sh, engine.sh, store.sh, bases.sh, unfinished.sh and pulling.sh.
 # Arguments: URL MODEL PATH MIRROR REPOSITORY TAG STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
 trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
 url=$1 model=$2
@@ -16,7 +16,7 @@ keep_alive='' load_seconds='' # nothing is loaded here
 source=$mirror/v2/$repository
 accept='Accept: application/vnd.docker.distribution.manifest.v2+json'
 repair='filling the mirror again repairs it'
-deadline=$(($(date +%s) + total_seconds))
+deadline=$(($(clock) + total_seconds))
 
 # blobs_in FILE: DIGEST:BYTES of each blob that a manifest names; fails where it is no manifest.
 blobs_in() {
@@ -48,7 +48,7 @@ watch() {
 # bring FILE DIGEST BYTES: all that is missing of a file, in as many requests as it takes.
 bring() {
     while came=$(size_of "$1") && [ "$came" -lt "$3" ]; do
-        seconds=$((deadline - $(date +%s))) before=$came still=0
+        seconds=$((deadline - $(clock))) before=$came still=0
         [ "$seconds" -gt 0 ] || fail "failed: it was not done in $total_seconds s" || return
         curl -sSfL -C - --max-time "$seconds" -o "$1" "$source/blobs/sha256:$2" 2>"$fetched/.said" &
         request=$!

@@ -1,4 +1,4 @@
-# Moves names: from one instant to the next a name means what another one does. Follows engine.sh and store.sh.
+# Moves names: from one instant to the next a name means what another one does. Follows ask.sh, engine.sh and store.sh.
 #
 # Two ways lead there. From 0.40 on, Ollama's own copy replaces a name in one step. Before, its create and copy write a
 # manifest in place, and who asks for that name meanwhile gets an error (seen on 0.32.15: 15 ms long): there the name's

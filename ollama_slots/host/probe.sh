@@ -1,17 +1,30 @@
 # Prints all that a deploy asks of a host in one go, in sections that probe.py reads. Changes nothing.
-# Arguments: URL FILE...
-url=$1
-shift
+# Follows ask.sh and store.sh.
+# Arguments: URL (nothing: where Ollama listens) TOOLS (that the scripts use) FILE...
+url=$1 tools=$2
+shift 2
 
 readable() { # what a damaged file has that is no text, is left out
     LC_ALL=C tr -cd '[:print:]\n'
 }
+
+echo "== lacks"
+missing=$(
+    for tool in $tools; do command -v "$tool" >/dev/null || echo "$tool"; done
+    [ -d /run/systemd/system ] || echo systemd
+    [ "$(id -u)" = 0 ] || echo "root $(id -un)"
+)
+if [ -n "$missing" ]; then
+    printf '%s\n' "$missing" "== end"
+    exit 0
+fi
 
 # Not in the middle of a rotation: what is read then would be acted on after its end.
 (umask 077 && : >>/run/ollama-slots.lock) && exec 9>>/run/ollama-slots.lock
 if ! flock -s -n 9; then
     echo "== busy"
     cat /run/ollama-slots.lock
+    echo "== end"
     exit 0
 fi
 
@@ -19,8 +32,7 @@ units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDae
     ollama.service ollama-warmup.service)
 echo "== units"
 printf '%s\n' "$units"
-pid=${units#*MainPID=}
-pid=${pid%%[!0-9]*}
+pid=$(engine_pid)
 echo "== environ"
 tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep '^OLLAMA_'
 echo "== gpu"
@@ -36,6 +48,11 @@ sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
 grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null
+echo "== asked" # where, where it listens, and the number of a given host that answers
+listens=$(listening "$pid")
+printf '%s\n' "${url:-$listens}" "$listens"
+[ -z "$url" ] || ask --max-time 5 -o /dev/null -w '%{remote_ip}\n' "$url/api/version" 2>/dev/null
+url=${url:-$listens}
 echo "== api"
-curl -s --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps"
-exit 0
+[ -z "$url" ] || ask --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps" 2>/dev/null
+echo "== end"

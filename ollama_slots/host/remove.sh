@@ -1,5 +1,5 @@
 # Unloads, puts back, deletes and forgets what is ours. What is gone already is no error.
-# Follows engine.sh, store.sh, moves.sh, bases.sh and unfinished.sh.
+# Follows ask.sh, engine.sh, store.sh, moves.sh, bases.sh and unfinished.sh.
 # Arguments: URL LOCK_SECONDS UNLOAD PUT_BACK FORGET DISCARD DELETE...: a model or '', slots' names or '', blobs, models.
 set -u
 url=$1 lock_seconds=$2 unloaded=$3 interrupted=$4 forgotten=$5 discarded=$6

@@ -2,7 +2,7 @@
 # is NAME:previous from then on. Without a Modelfile NAME:previous is the candidate: the slot goes back to it.
 # What fails before that leaves the slot as it was. It runs to its end without whoever started it. Nothing is switched
 # to, or written down, before it is on the disk.
-# Follows engine.sh, store.sh and moves.sh.
+# Follows ask.sh, engine.sh, store.sh and moves.sh.
 set -u
 trap '' HUP PIPE
 url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4
@@ -73,7 +73,9 @@ install -d -m 755 "$state_dir/previous" || fail "cannot make the directory of it
 old=$(digest_of "$name:latest") broken=''
 if [ -n "$modelfile" ]; then
     printf '%s' "$modelfile" >"$candidate" || fail "cannot write $candidate"
-    made=$(OLLAMA_HOST=$url timeout "$load_seconds" ollama create "$name:current" -f "$candidate" 2>&1) ||
+    # By the program of the process that runs: sudo's PATH may lack it, and another may be there.
+    set -- "/proc/$(engine_pid)/exe" create "$name:current" -f "$candidate"
+    made=$(OLLAMA_HOST=$url NO_PROXY='*' timeout "$load_seconds" "$@" 2>&1) ||
         { put_back "$name" >/dev/null; fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"; }
     new=$(digest_of "$name:current")
 else

@@ -1,4 +1,5 @@
-# Has each slot answer, and prints how fast: NAME TOKENS NANOSECONDS, or NAME and what is wrong. Follows engine.sh.
+# Has each slot answer, and prints how fast: NAME TOKENS NANOSECONDS, or NAME and what is wrong. Follows ask.sh and
+# engine.sh.
 # Arguments: URL SECONDS (the bound of one answer)
 url=$1 keep_alive='' load_seconds=''
 for name in $(slots); do

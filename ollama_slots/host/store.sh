@@ -1,9 +1,4 @@
-# The engine's model store as files: where it is, and what its API does not tell of it.
-
-# engine_pid: the process of the running Ollama, or 0.
-engine_pid() {
-    systemctl show --property=MainPID --value ollama.service
-}
+# The engine's model store as files: where it is, and what its API does not tell of it. Follows ask.sh.
 
 # model_store [PID]: where the running Ollama, or this process, keeps its models; fails where none runs.
 model_store() {
@@ -35,6 +30,16 @@ use_store() {
 in_manifests() {
     find -L "$store/manifests" "$store/manifests-v2" "$store/blobs" -type f -size -200k ! -name '*-partial*' \
         -exec grep "$@" {} + 2>/dev/null
+}
+
+# stored_weights DIGEST: the blob that a manifest runs on, by the manifest's own digest, or nothing. For what the API
+# does not show.
+stored_weights() {
+    find -L "$store/manifests" "$store/manifests-v2" -type f -exec sha256sum {} + 2>/dev/null |
+        sed -n "s/^$1  //p" | head -n 1 | while IFS= read -r file; do
+        tr -d '\n' <"$file" | tr '{' '\n' | grep -F 'ollama.image.model"' | grep -o 'sha256:[0-9a-f]\{64\}' |
+            head -n 1 | cut -d : -f 2
+    done
 }
 
 # on_disk: what was written to the store is on the disk, so that a power cut does not take it back. By the filesystem:

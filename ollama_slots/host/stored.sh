@@ -1,7 +1,7 @@
 # Prints what every model in the engine's store is made of: its manifest, after its name as the store has it, and the
 # manifests that a manifest list is of, after their digests. Then what pulls of ours that were not finished have left:
 # digest, time, bytes, and the record of it.
-# Changes nothing. Follows engine.sh, store.sh and unfinished.sh.
+# Changes nothing. Follows ask.sh, engine.sh, store.sh and unfinished.sh.
 use_blobs && cd "$store" || exit 1
 
 # each_name COMMAND: runs it with the file of each model's name; the engine looks into manifests-v2 first.

@@ -1,4 +1,4 @@
-# Runs the warm-up unit; shows what it said if it fails. Follows engine.sh, store.sh and moves.sh.
+# Runs the warm-up unit; shows what it said if it fails. Follows ask.sh, engine.sh, store.sh and moves.sh.
 # Arguments: URL KEEP_ALIVE LOAD_SECONDS LOCK_SECONDS RESTARTED (the file that says Ollama was, for its GPU)
 url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4 restarted=$5
 
@@ -15,10 +15,9 @@ rm -f "$restarted"
 systemctl restart ollama-warmup.service && exit 0
 if [ -e "$restarted" ]; then
     # The unit had Ollama restarted for a GPU that was not ready before, and is started again by that.
-    waited=0
+    end=$(($(clock) + load_seconds))
     until systemctl is-active --quiet ollama-warmup.service; do
-        waited=$((waited + 1))
-        [ "$waited" -lt "$load_seconds" ] || break
+        [ "$(clock)" -lt "$end" ] || break
         sleep 1
     done
     systemctl is-active --quiet ollama-warmup.service && exit 0

@@ -108,14 +108,14 @@ def project(path: Path, names: list[str], config: Path, job: Job) -> Project:
 def playbook(path: Path, names: list[str], job: Job) -> None:
     """Ansible's: its inventory, and for each of slot 1's models its variables and the files that ours renders."""
     (path / "hosts").write_text("".join(f"{name}\n" for name in names))
-    engine = render.host_script("engine")
+    engine = render.host_script("ask", "engine")
     for second in (False, True):
         data = {**defaults(), **job.data(second)}
         settings = Settings.of("bench", data)
         files = path / f"files-{int(second)}"
         files.mkdir()
         (files / "ollama-slots.conf").write_text(render.drop_in(settings))
-        for place, (_, text) in render.warm_up(settings, needs_gpu=True).items():
+        for place, (_, text) in render.warm_up(settings, needs_gpu=True, url="http://127.0.0.1:11434").items():
             (files / Path(place).name).write_text(text)
         (files / "create.sh").write_text(engine + (PLAYBOOK / "create.sh").read_text())
         slots = []

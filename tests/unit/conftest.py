@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ollama_slots import registry
+from ollama_slots import commands, registry
 from ollama_slots.published import Unknown
 from tests.unit.world import World
 
@@ -20,6 +20,12 @@ settings.load_profile("unit")
 def no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A unit test asks nobody outside this machine; what a registry says is up to the test."""
     monkeypatch.setattr(registry, "ask", lambda *_, **__: Unknown("a unit test asks nobody"))
+
+
+@pytest.fixture(autouse=True)
+def told_anew() -> None:
+    """What one test was told once, the next is told again."""
+    commands.say_once.cache_clear()
 
 
 @pytest.fixture

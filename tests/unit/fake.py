@@ -30,8 +30,11 @@ class Asked(dict[str, Any]):
 def answers(world: World, settings: Settings) -> dict[str, Any]:
     """What the host says to the scripts that tell apart by these words, and what they do to it."""
 
+    world.given = settings.ollama_url or ""
+
     def install() -> None:
-        files = {render.DROP_IN: ("", render.drop_in(settings))} | render.warm_up(settings, needs_gpu=False)
+        warm_up = render.warm_up(settings, needs_gpu=False, url=world.found().at or "")
+        files = {render.DROP_IN: ("", render.drop_in(settings))} | warm_up
         world.files |= {path: sha256(text.encode()).hexdigest() for path, (_, text) in files.items()}
 
     def restart() -> None:
@@ -42,11 +45,11 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
         world.apply(world.plan(settings)[0])
 
     return {
+        'mv "$1.new" "$1"': Asked(install),  # first, for what is installed has words of the others in it
         "== units": Asked(world.probe),
         "== show": Asked(lambda: world.show(questions(settings, world.found()))),
         "systemctl restart ollama.service": Asked(restart),
         "systemctl restart ollama-warmup.service": Asked(world.warm_up),
-        'mv "$1.new" "$1"': Asked(install),
         "/api/pull": Asked(step),
         "blobs_in": Asked(step),  # fetch.sh
         "HUP PIPE": Asked(step),  # rotate.sh

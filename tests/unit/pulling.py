@@ -87,7 +87,7 @@ class Host:
         """What comes before each script."""
         return "\n".join(
             [
-                render.host_script("engine"),
+                render.host_script("ask", "engine"),
                 f"state_dir={self.path}/state",
                 render.host_script("store", "bases", "unfinished", "pulling"),
                 f"model_store() {{ echo {self.path}/store; }}\nengine_pid() {{ echo {self.engine}; }}",

@@ -206,7 +206,7 @@ def test_what_python_spends_is_its_callers() -> None:
 SCRIPTS = {
     "boot": boot.SCRIPT,
     "reset": hosts.RESET,
-    "create": render.host_script("engine") + (PLAYBOOK / "create.sh").read_text(),
+    "create": render.host_script("ask", "engine") + (PLAYBOOK / "create.sh").read_text(),
 }
 
 

@@ -12,7 +12,7 @@ from tests.unit.deploys import AB, ALL
 from tests.unit.fake import Asked, Run, answers
 from tests.unit.world import World
 
-BUSY = ["== busy", "the rotation of slot one, begun at 10:30:00 as process 7"]
+BUSY = ["== lacks", "== busy", "the rotation of slot one, begun at 10:30:00 as process 7", "== end"]
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from ollama_slots.probe import parse_speeds
 from tests.unit.complaint import complaint
 from tests.unit.declared import declared
 from tests.unit.fake import Run
+from tests.unit.world import World
 
 AB = declared("a:1b", "b:1b")
 FAST = ["one 64 320000000", "two 64 640000000"]  # 200 and 100 tokens per second
@@ -31,7 +32,7 @@ def test_speeds_are_tokens_by_seconds_and_no_token_is_no_speed() -> None:
 
 
 def run(said: list[str], **data: float) -> Run:
-    speeds = {"Count from 1 to 100": {"stdout": said}}
+    speeds = {"Count from 1 to 100": {"stdout": said}, "== units": {"stdout": World().probe()}}
     return Run([canary.proof], declared("a:1b", "b:1b", **data), gpu=speeds)
 
 
@@ -40,7 +41,7 @@ def test_a_canary_that_answers_is_well_and_nothing_has_changed(caplog: pytest.Lo
     done = run(FAST)
     assert done.failed == set()
     assert done.changed == {"gpu": False}
-    assert len(done.commands["gpu"]) == 1
+    assert len(done.commands["gpu"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,18 @@ def test_what_an_answer_leaves_out_is_unknown(more: dict[str, Any]) -> None:
 
 
 def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
-    output = ["== show", shown(A), "200", '{"error":"not found"}', "404", shown(B), "200", "== missing", *ROOM]
+    output = [
+        "== show",
+        shown(A),
+        "200",
+        '{"error":"not found"}',
+        "404",
+        shown(B),
+        "200",
+        "== missing",
+        "== unreadable",
+        *ROOM,
+    ]
     details = parse_details(["x:7b", "gone:7b", "Y"], output)
     assert details.weights("x:7b") == A
     assert details.weights("gone:7b") is None
@@ -54,7 +65,7 @@ def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
 
 
 def test_a_model_whose_blob_is_not_on_the_disk_is_missing() -> None:
-    output = ["== show", shown(A), "200", shown(B), "200", "== missing", B, *ROOM]
+    output = ["== show", shown(A), "200", shown(B), "200", "== missing", B, "== unreadable", *ROOM]
     details = parse_details(["x:7b", "y:7b"], output)
     assert details.weights("x:7b") == A
     assert details.weights("y:7b") is None
@@ -72,7 +83,7 @@ def test_a_model_whose_blob_is_not_on_the_disk_is_missing() -> None:
     ],
 )
 def test_gpu_memory_is_the_sum_over_the_gpus(lines: list[str], total: int | None, free: int | None) -> None:
-    details = parse_details([], ["== show", "== missing", "== gpu", *lines, *ROOM[1:]])
+    details = parse_details([], ["== show", "== missing", "== unreadable", "== gpu", *lines, *ROOM[1:]])
     assert (details.gpu_total, details.gpu_free) == (total, free)
 
 
@@ -80,7 +91,7 @@ def test_gpu_memory_is_the_sum_over_the_gpus(lines: list[str], total: int | None
 def test_a_missing_answer_is_a_value_error(answers: list[str]) -> None:
     """The engine went away; a model that is not there is another thing: 404."""
     with pytest.raises(ValueError, match=r"."):
-        parse_details(["x:7b", "y:7b"], ["== show", *answers, "== missing", *ROOM])
+        parse_details(["x:7b", "y:7b"], ["== show", *answers, "== missing", "== unreadable", *ROOM])
 
 
 @pytest.mark.parametrize(
@@ -98,25 +109,52 @@ def test_a_missing_answer_is_a_value_error(answers: list[str]) -> None:
     ],
 )
 def test_flash_attention_is_what_every_gpu_can_do(lines: list[str], flash: bool) -> None:
-    output = ["== show", "== missing", "== gpu", "== compute", *lines, "== disk", "== blobs"]
+    output = ["== show", "== missing", "== unreadable", "== gpu", "== compute", *lines, "== disk", "== blobs"]
     assert parse_details([], output).flash is flash
 
 
 def test_what_is_on_the_disk() -> None:
     blobs = [f"sha256-{A} 8", f"sha256-{B}-partial 4", f"sha256-{B}-partial-3 8", "odd name 8"]
     details = parse_details(
-        [], ["== show", "== missing", "== gpu", "== compute", "== disk", "7", "== blobs", *blobs]
+        [], ["== show", "== missing", "== unreadable", "== gpu", "== compute", "== disk", "7", "== blobs", *blobs]
     )
     assert details.disk_free == 7 * 1024
     assert details.blobs == {A: 4096, B: 2048}
 
 
 def test_weights_that_are_not_whole_are_no_weights_and_no_bytes_on_the_disk() -> None:
-    output = ["== show", shown(), "200", "== missing", A, "== gpu", "== compute", "== disk", "7", "== blobs"]
+    output = [
+        "== show",
+        shown(),
+        "200",
+        "== missing",
+        A,
+        "== unreadable",
+        "== gpu",
+        "== compute",
+        "== disk",
+        "7",
+        "== blobs",
+    ]
     details = parse_details(["x:7b"], [*output, f"sha256-{A} 8", f"sha256-{B} 8"])
     assert (details.weights("x:7b"), details.damaged, details.blobs) == (None, {parse("x:7b").key: A}, {B: 4096})
 
 
 def test_a_disk_that_is_not_told_of_is_unknown() -> None:
-    details = parse_details([], ["== show", "== missing", *ROOM])
+    details = parse_details([], ["== show", "== missing", "== unreadable", *ROOM])
     assert (details.disk_free, details.blobs) == (None, None)
+
+
+def test_weights_that_the_engine_cannot_read_are_damaged_and_to_be_pulled_again() -> None:
+    output = [
+        "== show",
+        '{"error":"invalid file magic"}',
+        "500",
+        "== missing",
+        "== unreadable",
+        f"x:7b {A}",
+        *ROOM,
+    ]
+    details = parse_details(["x:7b"], output)
+    assert details.weights("x:7b") is None
+    assert details.damaged == {"registry.ollama.ai/library/x:7b": A}

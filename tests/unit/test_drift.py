@@ -107,10 +107,7 @@ DAMAGE: dict[str, tuple[Callable[[World], Any], list[str]]] = {
     ),
     "state wrong": (
         wrong_state,
-        [
-            "its state to say weights {weights}, found ffffffffffff",
-            "it resident as declared, found that it is not in memory",
-        ],
+        ["its state to say weights {weights}, found ffffffffffff"],
     ),
     "rotation cut off": (cut_off, ["no rotation under way, found one that was cut off"]),
     "two things": (

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from pyinfra.api import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
-from ollama_slots import facts, names, render
+from ollama_slots import address, facts, names, render
 from ollama_slots.operations import models, preflight, proof, service, warm_up
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target
 from tests.unit.declared import declared
 from tests.unit.fake import Run, answers
 from tests.unit.hostile import TEXT
-from tests.unit.world import World
+from tests.unit.world import URL, World
 from tests.unit.written import assert_written_as_declared
 
 # What sh would start is printed instead; but the shell in which pyinfra wraps a command is started, as it were.
@@ -89,10 +89,10 @@ def test_an_argument_arrives_as_it_is_whatever_it_is(arguments: list[list[str]],
 @given(TAKEN, st.booleans())
 def test_what_is_written_says_what_was_declared_and_nothing_else(taken: Settings, needs_gpu: bool) -> None:
     assert_written_as_declared(taken)
-    head = render.warm_up(taken, needs_gpu)[render.WARM_UP_SCRIPT][1].partition("\n\n")[0]
+    head = render.warm_up(taken, needs_gpu, URL)[render.WARM_UP_SCRIPT][1].partition("\n\n")[0]
     asked = StringCommand(head + '\nprint "$url" "$keep_alive" "$load_seconds" "$gpu"')
     keep_alive, gpu = json.dumps(taken.keep_alive), "yes" if needs_gpu else "no"
-    assert through_sh([asked]) == [[taken.ollama_url, keep_alive, str(taken.load_seconds), gpu]]
+    assert through_sh([asked]) == [[URL, keep_alive, str(taken.load_seconds), gpu]]
 
 
 def deployed(taken: Settings) -> list[list[str]]:
@@ -108,7 +108,7 @@ OURS = {
     for words in deployed(declared("mistral:7b", model_registry=registry))
     if words[0] == "sh"
 }
-PULLING = ("engine", "store", "bases", "unfinished", "pulling")
+PULLING = ("ask", "engine", "store", "bases", "unfinished", "pulling")
 
 
 @settings(max_examples=200)
@@ -126,7 +126,8 @@ def test_all_that_a_deploy_sends_is_a_script_of_ours_and_its_arguments(taken: Se
 
 def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
     """A pattern of each argument that a script is to have."""
-    [slot], url = taken.slots, re.escape(taken.ollama_url)
+    [slot], given = taken.slots, re.escape(taken.ollama_url or "")
+    url = given or re.escape(URL)
     bounds = [json.dumps(taken.keep_alive), str(taken.load_seconds), str(taken.lock_seconds)]
     insecure, name = str(taken.pull_insecure).lower(), names.parse(slot.model or "")
     pull = [str(taken.pull_stall_seconds), str(taken.pull_seconds), bounds[2], "yes", ""]
@@ -135,19 +136,20 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
     written = re.escape(render.modelfile(Target(slot, slot.model or "", slot.num_ctx)))
     sha = "[0-9a-f]{64}"
     state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+\nbrought=.*"
-    files = {render.DROP_IN: ("644", render.drop_in(taken)), **render.warm_up(taken, needs_gpu=False)}
+    at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
+    files = {render.DROP_IN: ("644", render.drop_in(taken)), **render.warm_up(taken, needs_gpu=False, url=at)}
     installed = [re.escape(it) for path in arguments[::3] for it in (path, *files.get(path, ()))]
     return {
-        render.host_script("store", "probe"): [url, *files],
-        render.host_script("store", "details"): [
+        render.host_script("ask", "store", "probe"): [given, ".*", *files],
+        render.host_script("ask", "engine", "store", "details"): [
             *(url, ""),
             *[f"{model}|{slot.name}:(latest|current|previous)"] * len(arguments[2:]),
         ],
         render.host_script("install"): installed,
         render.host_script(*PULLING, "pull"): [url, model, insecure, *pull],
         render.host_script(*PULLING, "fetch"): [url, model, *map(re.escape, mirrored), *pull],
-        render.host_script("engine", "store", "moves", "rotate"): [
+        render.host_script("ask", "engine", "store", "moves", "rotate"): [
             *(url, *bounds, slot.name, written, state, sha, "[0-9]+", f"({sha} ?)+", "no", "no", "no", "yes")
         ],
-        render.host_script("engine", "store", "moves", "warm"): [url, *bounds, render.RESTARTED],
-    }.get(text) or [url, str(taken.api_seconds)]  # which starts Ollama
+        render.host_script("ask", "engine", "store", "moves", "warm"): [re.escape(at), *bounds, render.RESTARTED],
+    }.get(text) or [given, str(taken.api_seconds)]  # which starts Ollama

@@ -11,12 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ollama_slots import render
 from tests.unit.declared import declared
+from tests.unit.world import URL
 
 CURL = """#!/bin/sh
 for url; do :; done
 cd "$ENGINE" || exit
+status=200
 case $url in
-*/api/version) [ ! -e silent ] ;;
+*/api/version) [ ! -e silent ] || exit 7 ;;
 */api/generate)
     case $* in
     *'"model":"ne:latest"'*)
@@ -31,12 +33,13 @@ case $url in
     done
     case $* in
     *'"model":"one:latest"'*) ;;
-    *) [ ! -e broken ] || { echo '{"error":"unable to load model"}' && exit 22; }
+    *) [ ! -e broken ] || { echo '{"error":"unable to load model"}' && status=500; }
        [ ! -e small ] || echo '{"models":[]}' >ps ;;
     esac
-    printf '{"done":true}\\n0.125' ;;
+    [ "$status" = 500 ] || echo '{"done":true}' ;;
 *) cat "${url##*/}" ;;
 esac
+printf '\\n0.125 %s' "$status"
 """
 SLOTS = ("one", "o.e", "ne")  # a name that is another's pattern, and one that is another's end
 Sample = tuple[str, str, float]
@@ -78,7 +81,7 @@ class Host:
             (path / "engine" / endpoint).write_text(text)
 
     def warm_up(self, *arguments: str, said: str = "", fails: bool = False) -> None:
-        script = render.warm_up(declared("a:1b", api_seconds=1), needs_gpu=True)[render.WARM_UP_SCRIPT][1]
+        script = render.warm_up(declared("a:1b", api_seconds=1), needs_gpu=True, url=URL)[render.WARM_UP_SCRIPT][1]
         text = script.replace("state_dir=/var/lib/ollama-slots\n", f"state_dir={self.path}/slots\n")
         assert text != script
         environ = {

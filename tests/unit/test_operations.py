@@ -172,7 +172,9 @@ def test_a_host_that_cannot_be_read_fails_and_no_other(ready: World, operation: 
     assert len(done.commands["bad"]) == 1
 
 
-@pytest.mark.parametrize("output", [[], ["nonsense"], ["== units", "== environ", "== api", "{"]])
+@pytest.mark.parametrize(
+    "output", [[], ["nonsense"], ["== lacks", "== units", "== environ", "== api", "{", "== end"]]
+)
 def test_a_probe_that_makes_no_sense_fails_its_host_and_no_other(ready: World, output: list[str]) -> None:
     done = Run(ALL, AB, bad={"== units": output}, gpu=answers(ready, AB))
     assert done.failed == {"bad"}
@@ -180,7 +182,7 @@ def test_a_probe_that_makes_no_sense_fails_its_host_and_no_other(ready: World, o
 
 
 def test_an_api_that_does_not_answer_fails_the_models(caplog: pytest.LogCaptureFixture, ready: World) -> None:
-    silent = [*ready.probe()[:-3], "", "", ""]
+    silent = [*ready.probe()[:-4], "", "", "", "== end"]
     done = Run([models], AB, gpu={"== units": silent})
     assert done.failed == {"gpu"}
     assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text

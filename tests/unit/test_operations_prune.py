@@ -78,7 +78,7 @@ def test_a_host_that_cannot_be_read_is_left_alone(part: str, answer: Any) -> Non
 
 def test_an_api_that_does_not_answer_fails(caplog: pytest.LogCaptureFixture) -> None:
     world = deployed(TWO)
-    assert run(world, PRUNED, **{"== units": [*world.probe()[:-3], "", "", ""]}).failed == {"gpu"}
+    assert run(world, PRUNED, **{"== units": [*world.probe()[:-4], "", "", "", "== end"]}).failed == {"gpu"}
     assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text
 
 

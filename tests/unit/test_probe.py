@@ -8,6 +8,7 @@ A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 # As a host printed it, but for the digests.
 PROBE = f"""\
+== lacks
 == units
 Id=ollama.service
 LoadState=loaded
@@ -41,6 +42,9 @@ yes
 hub:5000/me/x:7b 2026-01-15T10:30:00.123456789Z
 == live
 sha256-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+== asked
+http://127.0.0.1:11434
+http://127.0.0.1:11434
 == api
 {{"version":"0.32.15"}}
 {{"models":[{{"name":"Coding:latest","model":"Coding:latest","modified_at":"2026-01-15T10:30:00.1Z","size":98,\
@@ -48,6 +52,7 @@ sha256-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 {{"name":"odd name:7b","size":1,"digest":"{A}","details":{{}}}}]}}
 {{"models":[{{"name":"coding:previous","model":"coding:previous","size":253,"digest":"{C}","details":{{"parent_model":""}},\
 "expires_at":"2318-04-27T00:00:00Z","size_vram":200,"context_length":4096}}]}}
+== end
 """.splitlines()
 
 
@@ -185,8 +190,8 @@ def test_what_is_not_a_whole_probe_is_a_value_error(output: list[str], why: str)
 
 def test_a_host_that_is_being_changed_is_not_looked_at() -> None:
     who = "the rotation of slot coding, begun at 10:30:00 as process 7"
-    assert parse_probe(["== busy", who]).busy == who
-    assert parse_probe(["== busy"]).busy == "another run"
+    assert parse_probe(["== lacks", "== busy", who, "== end"]).busy == who
+    assert parse_probe(["== lacks", "== busy", "== end"]).busy == "another run"
     assert parse_probe(PROBE).busy is None
 
 

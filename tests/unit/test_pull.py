@@ -76,7 +76,7 @@ def test_a_full_disk_is_not_left_full(host: Host) -> None:
 
 
 def test_what_another_model_is_made_of_by_then_stays_on_a_full_disk(host: Host) -> None:
-    host.has(f"echo '\"sha256:{B}\"' >../manifests/hub/theirs")
+    host.has(f"""echo '{{"digest":"sha256:{B}","size":8}}' >../manifests/hub/theirs""")
     code, _ = host.pull(f"echo weights >sha256-{B}", said(B), partial(), said(), FULL)
     assert (code, host.record, host.files) == (1, {}, {f"sha256-{B}"})
 

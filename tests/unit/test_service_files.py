@@ -5,14 +5,15 @@ import pytest
 
 from ollama_slots import render
 from tests.unit.declared import declared
+from tests.unit.world import URL
 
 
 def script(needs_gpu: bool = False, **data: Any) -> str:
-    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu)[render.WARM_UP_SCRIPT][1]
+    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu, URL)[render.WARM_UP_SCRIPT][1]
 
 
 def unit(**data: Any) -> str:
-    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu=False)[render.WARM_UP_UNIT][1]
+    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu=False, url=URL)[render.WARM_UP_UNIT][1]
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,24 @@ def test_the_unit_follows_ollama_through_boot_restart_and_crash() -> None:
     assert f"ExecStart={render.WARM_UP_SCRIPT}" in lines
 
 
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        (URL, "localhost"),
+        ("http://127.1.2.3:80", "localhost"),
+        ("http://[::1]:11434", "localhost"),
+        ("http://10.79.0.11:8080", "localhost 10.79.0.11"),
+        ("http://[2001:db8::1]:8080", "localhost 2001:db8::1"),
+    ],
+)
+def test_the_unit_may_reach_ollama_where_it_is_asked_and_nothing_else(url: str, allowed: str) -> None:
+    files = render.warm_up(declared("a"), needs_gpu=False, url=url)
+    assert f"\nIPAddressDeny=any\nIPAddressAllow={allowed}\n" in files[render.WARM_UP_UNIT][1]
+    assert f"\nurl={url}\n" in files[render.WARM_UP_SCRIPT][1]
+
+
 def test_the_script_may_be_run_and_the_unit_may_not() -> None:
-    files = render.warm_up(declared("a"), needs_gpu=False)
+    files = render.warm_up(declared("a"), needs_gpu=False, url=URL)
     assert {path: mode for path, (mode, _) in files.items()} == {
         "/usr/local/lib/ollama-slots/ollama-warmup.sh": "755",
         "/etc/systemd/system/ollama-warmup.service": "644",
@@ -53,15 +70,17 @@ def test_the_unit_outlasts_every_wait_of_its_script(data: dict[str, Any]) -> Non
     """Each of them at its longest: an engine that takes connections long before it answers is a usual one."""
     settings, text = declared("a", "b", "c", "d", **data), script(**data)
     bound = {path: int(seconds) for seconds, path in re.findall(r"\bapi (\d+) (/api/\w+)", text)}
-    tries = re.search(r"(\d+) \* api_seconds.*\n\s*sleep ([\d.]+)", text)
-    assert tries
-    api = int(tries[1]) * settings.api_seconds * (bound["/api/version"] + float(tries[2]))
-    leaving = re.search(r"while some_leave && .* -lt (\d+) .*\n.*\n\s*sleep (\d+)", text)
+    waiting = re.search(
+        r"end=.*clock\) \+ api_seconds\)\)\nuntil api .*\n.*clock.*-lt .*end.*\n +sleep ([\d.]+)", text
+    )
+    assert waiting
+    api = settings.api_seconds + 1 + bound["/api/version"] + float(waiting[1])
+    leaving = re.search(r"end=.*clock\) \+ (\d+)\)\)\nwhile some_leave && .*clock.*end.*\n +sleep (\d+)", text)
     assert leaving
-    leave = (int(leaving[1]) + 1) * (bound["/api/ps"] + int(leaving[2]))
+    leave = int(leaving[1]) + 1 + 2 * bound["/api/ps"] + int(leaving[2])
     proof = bound["/api/ps"] + settings.loaded_models * (bound["/api/tags"] + bound["/api/show"])
     # Each slot is loaded, proven, loaded once more where it has gone, and proven twice.
-    waits = api + leave + bound["/api/tags"] + len(settings.slots) * (2 * settings.load_seconds + 3 * proof)
+    waits = api + leave + bound["/api/tags"] + len(settings.slots) * (2 * settings.load_seconds + 2 + 3 * proof)
     timeout = re.search(r"^TimeoutStartSec=(\d+)$", unit(**data), re.MULTILINE)
     assert timeout
     assert int(timeout[1]) > waits

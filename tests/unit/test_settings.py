@@ -33,7 +33,7 @@ def test_the_defaults() -> None:
     assert settings.keep_alive == -1
     assert settings.shared_base == "align"
     assert settings.require_gpu == "auto"
-    assert settings.ollama_url == "http://127.0.0.1:11434"
+    assert settings.ollama_url is None
     assert settings.pull_insecure is False
     assert (settings.prune, settings.prune_previous) == (False, False)
     assert (settings.api_seconds, settings.load_seconds) == (120, 600)

@@ -8,21 +8,24 @@ import pytest
 
 from ollama_slots import render
 from tests.unit.declared import declared
+from tests.unit.world import URL
 
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
 SCRIPTS = {
-    "probe": render.host_script("store", "probe"),
-    "stored": render.host_script("engine", "store", "unfinished", "stored"),
-    "details": render.host_script("store", "details"),
-    "pull": render.host_script("engine", "store", "bases", "unfinished", "pulling", "pull"),
-    "fetch": render.host_script("engine", "store", "bases", "unfinished", "pulling", "fetch"),
+    "probe": render.host_script("ask", "store", "probe"),
+    "stored": render.host_script("ask", "engine", "store", "unfinished", "stored"),
+    "details": render.host_script("ask", "engine", "store", "details"),
+    "pull": render.host_script("ask", "engine", "store", "bases", "unfinished", "pulling", "pull"),
+    "fetch": render.host_script("ask", "engine", "store", "bases", "unfinished", "pulling", "fetch"),
+    "await": render.host_script("ask", "await"),
+    "speed": render.host_script("ask", "engine", "speed"),
     "install": render.host_script("install"),
-    "rotate": render.host_script("engine", "store", "moves", "rotate"),
-    "warm": render.host_script("engine", "store", "moves", "warm"),
-    "remove": render.host_script("engine", "store", "moves", "bases", "unfinished", "remove"),
+    "rotate": render.host_script("ask", "engine", "store", "moves", "rotate"),
+    "warm": render.host_script("ask", "engine", "store", "moves", "warm"),
+    "remove": render.host_script("ask", "engine", "store", "moves", "bases", "unfinished", "remove"),
     "apart": Path("tests/lab/apart").read_text(),
-    "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True)[render.WARM_UP_SCRIPT][1],
+    "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True, url=URL)[render.WARM_UP_SCRIPT][1],
 }
 
 
@@ -44,7 +47,7 @@ def test_a_rotation_does_not_take_the_old_runner_for_the_new_one() -> None:
 
 def engine(command: str, text: str) -> str:
     """What a function of engine.sh prints for a text on its stdin."""
-    script = f"url= keep_alive= load_seconds=\n{render.host_script('engine')}\n{command}"
+    script = f"url= keep_alive= load_seconds=\n{render.host_script('ask', 'engine')}\n{command}"
     return subprocess.run(["sh", "-c", script], input=text, capture_output=True, text=True, check=True).stdout
 
 
@@ -81,7 +84,7 @@ def test_an_error_is_told_without_its_json() -> None:
 
 def model_store(pid: str, **environ: str) -> tuple[int, str]:
     """What model_store comes to for a process with this environment: its exit status, and what it prints."""
-    script = f"{render.host_script('store')}\nsystemctl() {{ echo {pid}; }}\nmodel_store"
+    script = f"{render.host_script('ask', 'store')}\nsystemctl() {{ echo {pid}; }}\nmodel_store"
     asked = ["env", "-i", *(f"{key}={value}" for key, value in environ.items()), "/bin/sh", "-c", script]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.strip()

@@ -32,6 +32,9 @@ def test_a_row_says_what_a_slot_holds_and_that_it_is_resident() -> None:
 def test_a_slot_that_nobody_declares_and_whose_state_is_gone_is_not_called_empty() -> None:
     world = deployed(declared("a:1b", "b:1b", "c:1b"))
     del world.states["three"]
+    lost = ("3", "three", "c:1b", "-", "-", "NO: what it was made of is not recorded any more")
+    assert table(world)[2] == lost
+    del world.files["/etc/ollama/modelfiles/three.Modelfile"]
     assert table(world)[2] == ("3", "three", "-", "-", "-", "unknown: say slot3_model, for its state is gone")
 
 

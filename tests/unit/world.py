@@ -20,6 +20,7 @@ from ollama_slots.step import Pull, Remove, Rotate, Step
 from ollama_slots.targets import Target, aligned, known_weights, targets
 
 GB = 10**9
+URL = "http://127.0.0.1:11434"
 
 
 def digest(*parts: object) -> str:
@@ -84,6 +85,9 @@ class World:
     parallel: int = 1
     gpu: tuple[int, int] | None = None  # MiB: total, free
     disk: int | None = None  # bytes free
+    listens: str = URL
+    given: str = ""  # ollama_url
+    lacks: list[str] = field(default_factory=list)  # of what the scripts need
     unloaded: list[tuple[str, str]] = field(default_factory=list)  # on whose behalf, which weights
     evicted: list[tuple[str, str]] = field(default_factory=list)
     reloaded: list[str] = field(default_factory=list)  # slots that were interrupted for it
@@ -275,6 +279,9 @@ class World:
             for it in self.runners.values()
         ]
         return [
+            "== lacks",
+            *self.lacks,
+            *(["== end"] if self.lacks else []),
             "== units",
             "Id=ollama.service",
             *(f"{key}={value}" for key, value in self.service.items()),
@@ -300,10 +307,15 @@ class World:
             *(f"{name} {when}" for name, when in self.bases.items()),
             "== live",
             *(f"sha256-{weights}" for weights in self.runners),
+            "== asked",
+            self.given or self.listens,
+            self.listens,
+            *(["127.0.0.1"] if self.given else []),
             "== api",
             json.dumps({"version": "0.32.15"}),
             json.dumps({"models": tags}),
             json.dumps({"models": loaded}),
+            "== end",
         ]
 
     def show(self, models: list[str]) -> list[str]:
@@ -327,6 +339,7 @@ class World:
             *lines,
             "== missing",
             *sorted(self.lost),
+            "== unreadable",
             "== gpu",
             *gpu,
             "== compute",

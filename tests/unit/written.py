@@ -5,6 +5,7 @@ import re
 from ollama_slots import render
 from ollama_slots.settings import Settings, Slot
 from ollama_slots.targets import Target
+from tests.unit.world import URL
 
 
 def assert_written_as_declared(taken: Settings) -> None:
@@ -15,7 +16,7 @@ def assert_written_as_declared(taken: Settings) -> None:
     _, section, *lines = render.drop_in(taken).splitlines()
     assert section == "[Service]"
     assert all(re.fullmatch(r'Environment="OLLAMA_[A-Z_]+=-?[0-9a-z]+"', line) for line in lines)
-    files = render.warm_up(taken, needs_gpu=True)
+    files = render.warm_up(taken, needs_gpu=True, url=URL)
     _, unit = files[render.WARM_UP_UNIT]
     assert len(re.findall(r"^Timeout\w+=[0-9]{1,10}$", unit, re.MULTILINE)) == 2
     # Nothing that sh does.

@@ -6,6 +6,7 @@ Nothing here asks the deploy's own code: it would be right together with it, and
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from typing import NoReturn
 
@@ -56,13 +57,38 @@ class Look:
     def api(self, path: str, body: Answer | None = None, seconds: int = 60) -> Answer:
         """What Ollama answers; ``error`` in it says what it does not."""
         data = () if body is None else (json.dumps(body),)
-        command = f"curl -sS --max-time {seconds} {'-d %s ' * len(data)}%s"
-        said = self.run(command, *data, self.settings.ollama_url + path)
+        # Past the proxy that an environment or a .curlrc names: they are for the way out.
+        command = f"curl -q -sS --noproxy '*' --max-time {seconds} {'-d %s ' * len(data)}%s"
+        said = self.run(command, *data, self.url + path)
         try:
             answer: Answer = json.loads(said)
         except ValueError:
-            self._fail(f"expected an answer of Ollama at {self.settings.ollama_url}{path}, found {said[:200]!r}")
+            self._fail(f"expected an answer of Ollama at {self.url}{path}, found {said[:200]!r}")
         return answer
+
+    @cached_property
+    def environ(self) -> dict[str, str]:
+        """What the running Ollama has in its environment, be it started by its unit or by a script of that."""
+        ours = "grep -l '/ollama.service$' /proc/[0-9]*/cgroup | sed 's/cgroup$/cmdline/'"
+        serves = self.run(f"grep -lz '^serve$' $({ours}) /dev/null")
+        said = self.run("tr '\\0' '\\n' <%s", serves.partition("\n")[0].replace("cmdline", "environ"))
+        return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+
+    @cached_property
+    def url(self) -> str:
+        """Where Ollama answers: as given, else as its own OLLAMA_HOST says (what it takes that for: envconfig)."""
+        if self.settings.ollama_url:
+            return self.settings.ollama_url
+        scheme, _, rest = self.environ.get("OLLAMA_HOST", "").strip(" \t\"'").rpartition("://")
+        port = {"http": "80", "https": "443"}.get(scheme, "11434")
+        host = rest.partition("/")[0]
+        if ip := re.fullmatch(r"\[?([0-9a-fA-F:]*:[0-9a-fA-F.:]*:[0-9a-fA-F.]*)\]?", host):
+            host = f"[{ip[1]}]"
+        elif split := re.fullmatch(r"(.*):([^:\]]*)", host):
+            host, given = split.groups()
+            port = given if given.isdecimal() and int(given) < 65536 else port
+        loopback = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+        return f"http://{loopback.get(host, host)}:{port}"
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -83,10 +109,7 @@ class Look:
     @cached_property
     def store(self) -> str:
         """The directory in which the running Ollama keeps its models."""
-        pid = self.run("systemctl show --property=MainPID --value ollama.service")
-        said = self.run("tr '\\0' '\\n' </proc/%s/environ | grep -E '^(OLLAMA_MODELS|HOME)='", pid)
-        environ = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-        return environ.get("OLLAMA_MODELS") or f"{environ.get('HOME', '')}/.ollama/models"
+        return self.environ.get("OLLAMA_MODELS") or f"{self.environ.get('HOME', '')}/.ollama/models"
 
     @cached_property
     def requires_gpu(self) -> bool:

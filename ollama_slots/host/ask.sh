@@ -1,0 +1,73 @@
+# How Ollama is asked: at which address, past every proxy and .curlrc, and for how long. Comes first.
+
+# Red Hat's sudo leaves /usr/local out, where nvidia-smi may be.
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# ask OPTION...: a request to Ollama. The owner's proxy and .curlrc are for the way out of the host. (curl's --noproxy
+# would hold for the first of several requests only.) Who has to end curl itself sets $by to exec, in a subshell.
+ask() {
+    NO_PROXY='*' no_proxy='*' ${by-} curl -q -sS "$@"
+}
+
+# request SECONDS PATH [BODY [METHOD]]: prints the answer of $url and, on a line of its own, the seconds that it took;
+# fails, having printed the error in its place, on anything but HTTP 2xx (curl can do that itself only since 7.76).
+request() {
+    heard=$(ask --max-time "$1" -w '\n%{time_total} %{http_code}' ${3:+-d "$3"} ${4:+-X "$4"} "$url$2" 2>&1)
+    set -- "$?" "${heard##*
+}" "$(printf '%s' "${heard%
+*}")"
+    case $1,$2 in
+    0,*" 2"??) printf '%s\n' "$3" "${2% *}" ;;
+    0,*) printf '%s\n' "$3" "HTTP ${2#* }" 0 && return 1 ;;
+    *) printf '%s\n' "$3" 0 && return 1 ;;
+    esac
+}
+
+# api SECONDS PATH [BODY [METHOD]]: the same without the seconds.
+api() {
+    replied=$(request "$@")
+    set -- "$?"
+    printf '%s\n' "${replied%
+*}"
+    return "$1"
+}
+
+# clock: whole seconds since the boot, as the start of a process tells them: the date may jump, above all at a boot,
+# and a unit with ProcSubset=pid has no /proc/uptime.
+clock() {
+    echo $(($(cut -d ' ' -f 22 /proc/self/stat) / 100))
+}
+
+# listening PID: the address at which a process takes connections, as a URL; nothing, where it does not. One that takes
+# them at all addresses is asked on loopback. As the kernel has it, whatever OLLAMA_HOST says and where it was set.
+listening() {
+    sockets=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)
+    # The address is in hexadecimal, each four bytes of it in the order of the processor.
+    cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null |
+        awk -v sockets="$sockets" '$4 == "0A" && index(sockets, "socket:[" $10 "]") { print $2; exit }' |
+        sed 's/^0*:/0100007F:/; s/\(..\)\(..\)\(..\)\(..\)/\4\3\2\1/g' | while IFS=: read -r address port; do
+        case $address in
+        ????????) address=$(echo "$address" | sed 's/../ 0x&/g' | {
+            read -r a b c d
+            printf '%d.%d.%d.%d' "$a" "$b" "$c" "$d"
+        }) ;;
+        *) address=$(echo "$address" | sed 's/..../&:/g; s/\(.*\):/[\1]/') ;;
+        esac
+        printf 'http://%s:%d\n' "$address" "0x$port"
+    done
+}
+
+# engine_pid: the process of the running Ollama, or 0. Where the unit's own is a script that started it, that is the
+# first below it that takes connections; what Ollama starts itself, its runners, is below that.
+engine_pid() {
+    main=$(systemctl show --property=MainPID --value ollama.service)
+    level=${main:-0}
+    while [ "$level" ] && [ "$level" != 0 ]; do
+        for pid in $level; do
+            [ -z "$(listening "$pid")" ] || { echo "$pid" && return; }
+        done
+        level=$(grep -s '^PPid:' /proc/[0-9]*/status | tr -s '/:\t' ' ' |
+            awk -v parents=" $level " 'index(parents, " " $5 " ") { print $2 }' | tr '\n' ' ')
+    done
+    echo "${main:-0}"
+}

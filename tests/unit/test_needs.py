@@ -1,0 +1,90 @@
+"""What the scripts need of a host and is not there is said at once, in one line, by every operation."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from ollama_slots import canary, needs, render
+from ollama_slots.operations import models, preflight, proof, service, warm_up
+from ollama_slots.probe import parse_probe
+from ollama_slots.upkeep import prune, rollback, status
+from tests.unit.deploys import AB
+from tests.unit.fake import Run, answers
+from tests.unit.world import World
+
+ROOT = "needs root on the host, found user admin: set _sudo = True"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], None),
+        (["root admin"], ROOT),
+        (["flock"], "needs flock on the host, found none: install util-linux (Debian), util-linux (Red Hat)"),
+        (
+            ["curl", "awk"],
+            "needs curl and awk on the host, found none: install curl mawk (Debian), curl gawk (Red Hat)",
+        ),
+    ],
+)
+def test_it_is_named_with_what_to_do(lines: list[str], said: str | None) -> None:
+    assert needs.lacking(lines) == said
+
+
+def test_all_of_it_is_one_line() -> None:
+    said = needs.lacking([*needs.TOOLS, "systemd", "root \x1b[31m" + "x" * 999]) or ""
+    assert said.isprintable()
+    assert len(said) < 600
+
+
+OPERATIONS = [preflight, service, models, warm_up, proof, status, prune, rollback, canary.proof]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_refuses_the_host_with_one_line(operation: Any, caplog: pytest.LogCaptureFixture) -> None:
+    done = Run([operation], AB, gpu=answers(World(lacks=["root admin"]), AB))
+    assert done.failed == {"gpu"}
+    assert len(done.commands["gpu"]) == 1
+    errors = [it.getMessage() for it in caplog.records if it.levelname == "ERROR"]
+    assert len([it for it in errors if ROOT in it]) == 1
+    assert len(errors) == 2, "the other is pyinfra's own: executed 0 commands"
+
+
+def probe(without: str = "", **environ: str) -> list[str]:
+    """What the probe prints on this machine, were that not there: of it, what comes before it looks at Ollama."""
+    text = render.host_script("ask", "store", "probe")
+    fakes = (
+        f"command() {{ [ \"$2\" != '{without}' ]; }}",
+        f"id() {{ echo {environ.get('id', '0')}; }}",
+        "flock() { false; }",
+    )
+    fake = "".join(f"{it}\n" for it in fakes)
+    text = text.replace("/run/ollama-slots.lock", "/dev/null").replace(
+        "/run/systemd/system", environ.get("init", "/")
+    )
+    done = subprocess.run(
+        ["sh", "-c", fake + text, "sh", "", " ".join(needs.TOOLS)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_probe_says_what_is_not_there() -> None:
+    assert parse_probe(probe()).lacks is None
+    assert parse_probe(probe("flock")).lacks == needs.lacking(["flock"])
+    assert parse_probe(probe(id="7")).lacks == needs.lacking(["root 7"])
+    assert parse_probe(probe(init="/nowhere")).lacks == needs.lacking(["systemd"])
+    for cut in range(len(output := probe("flock"))):
+        with pytest.raises(ValueError, match="did not run to its end"):
+            parse_probe(output[:cut])
+
+
+def test_every_tool_that_the_scripts_use_is_asked_for() -> None:
+    """Beside coreutils, which are there where anything is; and nvidia-smi, which need not be."""
+    text = "\n".join(it.read_text() for it in render.HOST_SCRIPTS.glob("*.sh"))
+    for tool in needs.TOOLS:
+        if tool != "systemd-run":  # of the warm-up
+            assert re.search(rf"(^|[\s(|]){tool} ", text, re.MULTILINE), tool

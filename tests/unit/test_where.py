@@ -1,0 +1,87 @@
+"""Where Ollama is asked: as given, else where its process listens; and what is said where it does not answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from ollama_slots import drift, render
+from ollama_slots.operations import models, service, warm_up
+from ollama_slots.upkeep import status
+from tests.unit.declared import declared
+from tests.unit.deploys import AB, ALL, run
+from tests.unit.fake import Asked, Run, answers
+from tests.unit.world import URL, World
+
+LAN = "http://10.79.0.11:8080"
+GIVEN = declared("a:1b", "b:1b", max_loaded_models=9, ollama_url=URL)
+
+
+def test_all_that_is_asked_after_the_probe_is_asked_where_it_listens() -> None:
+    world = World(most=3, listens=LAN)
+    done = run(world, *ALL)
+    assert done.failed == set()
+    asked = [
+        it for it in done.commands["gpu"] if "/api/" in it and "== units" not in it and "systemctl start" not in it
+    ]
+    later = [it for it in asked if "systemctl restart ollama.service" not in it]
+    assert later
+    assert all(LAN in it for it in later)
+    assert run(world, *ALL).changed == {"gpu": False}
+    assert not run(world, status).failed
+
+
+def test_an_ollama_that_moved_has_the_warm_up_follow(ready: World) -> None:
+    ready.listens = LAN
+    told = {it.what for it in drift.warm_up(AB, ready.found())}
+    assert told == {render.WARM_UP_UNIT, render.WARM_UP_SCRIPT}
+    run(ready, warm_up)
+    assert drift.warm_up(AB, ready.found()) == []
+
+
+def silent(world: World) -> list[str]:
+    return [*world.probe()[:-4], "", "", "", "== end"]
+
+
+def test_a_given_address_and_another_at_which_it_listens_are_both_named(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(listens=LAN, given=URL)
+    for operation in (models, status):
+        caplog.clear()
+        assert Run([operation], GIVEN, gpu={"== units": silent(world)}).failed == {"gpu"}
+        assert f"at {URL}, where ollama_url has it: its process listens at {LAN}" in caplog.text
+
+
+def test_where_it_does_not_run_its_address_is_unknown_and_its_files_are_not_told_to_differ(ready: World) -> None:
+    ready.listens, ready.service["MainPID"] = "", "0"
+    found = ready.found()
+    assert (found.url, found.at, found.where) == (None, None, "")
+    differences = [it.what for it in drift.status(AB, found, None).differences]
+    assert render.WARM_UP_UNIT not in differences
+    assert render.WARM_UP_SCRIPT not in differences
+
+
+def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(
+    ready: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ready.restart()
+    ready.listens, ready.service["MainPID"] = "", "0"
+
+    def start() -> list[str]:
+        ready.listens, ready.service["MainPID"] = LAN, "42"
+        return []
+
+    done = Run([warm_up], AB, gpu=answers(ready, AB) | {"systemctl start ollama.service": Asked(start)})
+    assert done.failed == set()
+    assert "start Ollama: it does not run" in caplog.text
+    assert ready.faults(AB) == {}
+    assert drift.warm_up(AB, ready.found()) == []
+
+
+def test_an_ollama_that_runs_and_listens_nowhere_is_waited_for(ready: World) -> None:
+    ready.listens = ""
+    probe = silent(ready)
+    done = Run(
+        [service], AB, gpu=answers(ready, AB) | {"== units": probe, "systemctl start ollama": {"success": False}}
+    )
+    assert done.failed == {"gpu"}
+    assert "systemctl start ollama.service" in done.commands["gpu"][-1]

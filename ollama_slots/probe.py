@@ -35,8 +35,10 @@ def parse_probe(output: list[str]) -> Found:
     parts = sections(output)
     if "end" not in parts:
         raise ValueError("the probe did not run to its end")
+    if lacks := needs.lacking(parts["lacks"]):
+        return Found(lacks=lacks)
     if parts["lacks"]:
-        return Found(lacks=needs.lacking(parts["lacks"]) or "another run's probe")
+        raise ValueError("the probe's output has something else in it")
     if "busy" in parts:
         return Found(busy=" ".join(parts["busy"]) or "another run")
     answers: dict[str, Any] = {}

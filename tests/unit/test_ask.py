@@ -156,7 +156,7 @@ def test_ollama_is_asked_past_a_proxy(url: str, name: str) -> None:
 
 
 def test_ollama_is_asked_past_a_curlrc(url: str, tmp_path: Path) -> None:
-    (tmp_path / ".curlrc").write_text(f'proxy = "{NO_ONE}"\n')
+    (tmp_path / ".curlrc").write_text(f'proxy = "{NO_ONE}"\ninclude\n')
     home = {"HOME": str(tmp_path), "CURL_HOME": str(tmp_path)}
     assert sh(f"curl -s --max-time 5 {url}/200/yes", **home)[0], "it is in force"
     assert sh(f"url={url}; api 5 /200/yes", **home) == (0, "yes")

@@ -11,12 +11,18 @@ echo $$ >"/sys/fs/cgroup/$netns/cgroup.procs"
 # nspawn's own directory must not be shared: it stays busy for the next start ("Attempted to remove disk file system").
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs none /run/systemd/nspawn
+# The GPU's device for the simulated nvidia-smi to open: any will do that DevicePolicy=closed does not leave to a unit,
+# and that everybody may open for writing. This is /dev/kmsg.
+mknod -m 666 /run/systemd/nspawn/gpu c 1 11
 mount -t overlay none -o "lowerdir=$layers,upperdir=$disk/changes,workdir=$disk/work" "$disk/root"
 
+# bpf: systemd enforces IPAddressDeny= and DevicePolicy= of a unit with it; nspawn forbids it, and a host would only
+# seem to have them.
 while :; do
     status=0
     systemd-nspawn --quiet --register=no --keep-unit --machine="$name" --resolv-conf=off \
-        --network-namespace-path="/run/netns/$netns" --boot -D "$disk/root" || status=$?
+        --network-namespace-path="/run/netns/$netns" --system-call-filter=bpf \
+        --bind=/run/systemd/nspawn/gpu:/dev/nvidiactl --boot -D "$disk/root" || status=$?
     # 133: the host asked for a reboot
     [ "$status" = 133 ] || exit "$status"
 done

@@ -16,9 +16,11 @@ __all__ = ["SSH_CONFIG", "reboot", "ssh", "start", "stop", "wait", "wanted"]
 VERSION = "curl -fsS --max-time 2 http://127.0.0.1:11434/api/version"
 BOOTED_AT = "systemctl show --property UserspaceTimestampMonotonic"
 BOOT_SECONDS = 60
-# Mounted as in host-boot.sh, for this machine may have them elsewhere. They are busy until the dead are buried.
+# Mounted as in host-boot.sh, for this machine may have them elsewhere; what is mounted there has other labs' hosts in
+# it, too, where this lab is apart. They are busy until the dead are buried.
 REMOVE_CGROUPS = """
-mount -t cgroup2 none /sys/fs/cgroup
+umount -R /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup || exit
 until find /sys/fs/cgroup -depth -type d -path '/sys/fs/cgroup/slots-gpu*' -exec rmdir {} +; do sleep 0.05; done
 """
 

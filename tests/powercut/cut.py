@@ -1,0 +1,139 @@
+"""One cut: at a moment of a phase, and what has to hold after it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lab import hosts
+from lab.machine import LabError
+from tests.lab.conftest import SLOT4
+from tests.lab.fleet import SLOTS, Host, Project, model
+from tests.powercut.seen import ANOTHER, Served, booted, served
+
+DEPLOYED = "deployed"  # the copy of a disk that a first deploy is through on
+
+
+@dataclass
+class Stage:
+    """A host whose power can be cut, and what is deployed to it.
+
+    + kind: of its filesystem, xfs or ext4
+    """
+
+    project: Project
+    host: Host
+    kind: str
+
+    def deploy(self, phase: Phase) -> float:
+        """Deploys what a phase declares; the seconds that it took. Raises AssertionError if it fails."""
+        start = time.monotonic()
+        run = self.project.deploy(*phase.data, options=("-y", "--limit", self.host.name))
+        said = run.lines(f"[{self.host.name}]") or [""]
+        assert run.code == 0, f"the deploy ended with {run.code}: {said[-1].strip()}\n{run.output}"
+        return time.monotonic() - start
+
+    def keep_deployed(self) -> None:
+        """Keeps the host as it is, with all of it on its disk."""
+        self.host.run("sync")
+        hosts.keep(self.host.name, DEPLOYED)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A deploy whose moments are looked at.
+
+    + begin: brings the host to where it begins
+    + coding: the base that it declares for the first slot
+    """
+
+    name: str
+    begin: Callable[[Stage], object]
+    coding: str
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """KEY=VALUE of --data."""
+        return SLOT4, f"slot1_model={self.coding}"
+
+
+def fresh(stage: Stage) -> None:
+    """A host that nothing was ever deployed to."""
+    hosts.renew(stage.host.name, stage.kind)
+
+
+def four_hot(stage: Stage) -> None:
+    """A host with every slot hot."""
+    hosts.back_to(stage.host.name, DEPLOYED)
+    booted(stage.host)
+    assert served(stage.host).slots == set(SLOTS)
+
+
+FIRST = Phase("first deploy", fresh, model("smollm2-coder:135m"))
+ROTATION = Phase("rotation", four_hot, model("smollm2-chat:135m"))
+
+
+@dataclass
+class Outcome:
+    """What became of a host whose power was cut.
+
+    + seconds: of the phase, when the power went
+    + answered: slots, right before
+    + healed: seconds from then until the next deploy was through
+    + wrong: what did not hold, and below the first line of it all that the deploy said
+    """
+
+    phase: str
+    seconds: float
+    answered: frozenset[str]
+    healed: float = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        why = "; ".join(it.partition("\n")[0] for it in self.wrong)
+        return (
+            f"{self.phase:12}  {self.seconds:5.1f} s  answered: {' '.join(sorted(self.answered)) or 'none':52}  "
+            f"healed in {self.healed:5.1f} s  {f'NOT ok: {why}' if self.wrong else 'ok'}"
+        )
+
+
+def cut(stage: Stage, phase: Phase, moment: float) -> Outcome:
+    """Cuts the power in a phase, has it come back, and deploys again.
+
+    + moment: in seconds after the start of the deploy
+    """
+    phase.begin(stage)
+    start = time.monotonic()
+    data = [word for it in phase.data for word in ("--data", it)]
+    deploy = stage.project.start("--limit", stage.host.name, *data)
+    time.sleep(moment)
+    before = served(stage.host, then=ANOTHER)
+    outcome = Outcome(phase.name, time.monotonic() - start, before.slots)
+    gone = time.monotonic()
+    try:
+        hosts.cut(stage.host.name)
+        outcome.wrong += lost(stage, before)
+        stage.deploy(phase)
+        assert stage.host.resident(*SLOTS), "after the next deploy not every slot is hot"
+        assert stage.host.parent(SLOTS[0]) == phase.coding, f"{SLOTS[0]} is not of {phase.coding}"
+        assert before.bases <= served(stage.host).bases, "the next deploy has not recorded them either"
+    except (AssertionError, LabError, subprocess.TimeoutExpired) as error:
+        outcome.wrong.append(str(error))
+    finally:
+        deploy.kill()
+        deploy.communicate(timeout=30)
+    outcome.healed = time.monotonic() - gone
+    return outcome
+
+
+def lost(stage: Stage, before: Served) -> list[str]:
+    """What a host had before its power was cut, and has no more when its boot is over; a line each."""
+    booted(stage.host)
+    after = served(stage.host)
+    wrong = {
+        "answers no more": before.slots - after.slots,
+        "is recorded no more": before.bases - after.bases,
+    }
+    return [f"{', '.join(sorted(names))} {what}" for what, names in wrong.items() if names]

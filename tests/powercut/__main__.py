@@ -19,30 +19,7 @@ from lab import hosts
 from lab.filesystem import MAKE
 from tests.lab.conftest import serve
 from tests.lab.fleet import Host, Project
-from tests.powercut.cut import FIRST, ROTATION, Outcome, Phase, Stage, cut
-
-# A deploy is through, and what it did is not yet on the disk: seconds after its end that are looked at, too.
-AFTER = 2
-
-
-def spread(seconds: float, moments: int, random: Random) -> list[float]:
-    """Moments of a deploy that takes so many seconds, and of the time after it: one in each of equal parts."""
-    part = (seconds + AFTER) / moments
-    return [random.uniform(number, number + 1) * part for number in range(moments)]
-
-
-def cuts(stage: Stage, phase: Phase, moments: int, random: Random) -> list[Outcome]:
-    """Cuts the power at so many moments of a phase, and says a line for each; the host is kept deployed before."""
-    phase.begin(stage)
-    seconds = stage.deploy(phase)
-    if phase is FIRST:
-        stage.keep_deployed()
-    print(f"{phase.name}: {seconds:.1f} s where nothing is cut", flush=True)
-    outcomes = []
-    for moment in spread(seconds, moments, random):
-        outcomes.append(cut(stage, phase, moment))
-        print(outcomes[-1], flush=True)
-    return outcomes
+from tests.powercut.cut import FIRST, ROTATION, Stage, cuts
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""One cut: at a moment of a phase, and what has to hold after it."""
+"""Cuts: at moments of a phase, and what has to hold after each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 
 from lab import hosts
 from lab.machine import LabError
@@ -14,6 +15,9 @@ from tests.lab.fleet import SLOTS, Host, Project, model
 from tests.powercut.seen import ANOTHER, Served, booted, served
 
 DEPLOYED = "deployed"  # the copy of a disk that a first deploy is through on
+
+# A deploy is through, and what it did is not yet on the disk: seconds after its end that are looked at, too.
+AFTER = 2
 
 
 @dataclass
@@ -137,3 +141,23 @@ def lost(stage: Stage, before: Served) -> list[str]:
         "is recorded no more": before.bases - after.bases,
     }
     return [f"{', '.join(sorted(names))} {what}" for what, names in wrong.items() if names]
+
+
+def spread(seconds: float, moments: int, random: Random) -> list[float]:
+    """Moments of a deploy that takes so many seconds, and of the time after it: one in each of equal parts."""
+    part = (seconds + AFTER) / moments
+    return [random.uniform(number, number + 1) * part for number in range(moments)]
+
+
+def cuts(stage: Stage, phase: Phase, moments: int, random: Random) -> list[Outcome]:
+    """Cuts the power at so many moments of a phase, and says a line for each; the host is kept deployed before."""
+    phase.begin(stage)
+    seconds = stage.deploy(phase)
+    if phase is FIRST:
+        stage.keep_deployed()
+    print(f"{phase.name}: {seconds:.1f} s where nothing is cut", flush=True)
+    outcomes = []
+    for moment in spread(seconds, moments, random):
+        outcomes.append(cut(stage, phase, moment))
+        print(outcomes[-1], flush=True)
+    return outcomes

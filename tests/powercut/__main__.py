@@ -19,7 +19,7 @@ from lab import hosts
 from lab.filesystem import MAKE
 from tests.lab.conftest import serve
 from tests.lab.fleet import Host, Project
-from tests.powercut.cut import FIRST, ROTATION, Stage, cuts
+from tests.powercut.cut import Stage, cuts
 
 
 def main() -> int:
@@ -37,8 +37,10 @@ def main() -> int:
         serve()
         stage = Stage(Project(Path(path)), Host(arguments.host), arguments.disk)
         try:
-            random = Random(arguments.seed)
-            outcomes = [it for phase in (FIRST, ROTATION) for it in cuts(stage, phase, arguments.moments, random)]
+            outcomes = []
+            for outcome in cuts(stage, arguments.moments, Random(arguments.seed)):
+                outcomes.append(outcome)
+                print(outcome, flush=True)
         finally:
             hosts.renew(arguments.host)
     bad = [it for it in outcomes if it.wrong]

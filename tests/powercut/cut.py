@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
@@ -13,8 +13,6 @@ from lab.machine import LabError
 from tests.lab.conftest import SLOT4
 from tests.lab.fleet import SLOTS, Host, Project, model
 from tests.powercut.seen import ANOTHER, Served, booted, served
-
-DEPLOYED = "deployed"  # the copy of a disk that a first deploy is through on
 
 # A deploy is through, and what it did is not yet on the disk: seconds after its end that are looked at, too.
 AFTER = 2
@@ -39,22 +37,27 @@ class Stage:
         assert run.code == 0, f"the deploy ended with {run.code}: {said[-1].strip()}\n{run.output}"
         return time.monotonic() - start
 
-    def keep_deployed(self) -> None:
-        """Keeps the host as it is, with all of it on its disk."""
+    def keep(self, phase: Phase) -> None:
+        """Keeps the host as it is, all of it on its disk, for a phase to begin with."""
         self.host.run("sync")
-        hosts.keep(self.host.name, DEPLOYED)
+        hosts.keep(self.host.name, phase.begins)
+
+    def begin(self, phase: Phase) -> None:
+        """Has the host be as a phase begins with it."""
+        hosts.back_to(self.host.name, phase.begins)
+        booted(self.host)
 
 
 @dataclass(frozen=True)
 class Phase:
     """A deploy whose moments are looked at.
 
-    + begin: brings the host to where it begins
+    + begins: the copy of the host's disk that it begins with
     + coding: the base that it declares for the first slot
     """
 
     name: str
-    begin: Callable[[Stage], object]
+    begins: str
     coding: str
 
     @property
@@ -63,20 +66,8 @@ class Phase:
         return SLOT4, f"slot1_model={self.coding}"
 
 
-def fresh(stage: Stage) -> None:
-    """A host that nothing was ever deployed to."""
-    hosts.renew(stage.host.name, stage.kind)
-
-
-def four_hot(stage: Stage) -> None:
-    """A host with every slot hot."""
-    hosts.back_to(stage.host.name, DEPLOYED)
-    booted(stage.host)
-    assert served(stage.host).slots == set(SLOTS)
-
-
-FIRST = Phase("first deploy", fresh, model("smollm2-coder:135m"))
-ROTATION = Phase("rotation", four_hot, model("smollm2-chat:135m"))
+FIRST = Phase("first deploy", "fresh", model("smollm2-coder:135m"))
+ROTATION = Phase("rotation", "deployed", model("smollm2-chat:135m"))
 
 
 @dataclass
@@ -108,7 +99,7 @@ def cut(stage: Stage, phase: Phase, moment: float) -> Outcome:
 
     + moment: in seconds after the start of the deploy
     """
-    phase.begin(stage)
+    stage.begin(phase)
     start = time.monotonic()
     data = [word for it in phase.data for word in ("--data", it)]
     deploy = stage.project.start("--limit", stage.host.name, *data)
@@ -149,15 +140,15 @@ def spread(seconds: float, moments: int, random: Random) -> list[float]:
     return [random.uniform(number, number + 1) * part for number in range(moments)]
 
 
-def cuts(stage: Stage, phase: Phase, moments: int, random: Random) -> list[Outcome]:
-    """Cuts the power at so many moments of a phase, and says a line for each; the host is kept deployed before."""
-    phase.begin(stage)
-    seconds = stage.deploy(phase)
-    if phase is FIRST:
-        stage.keep_deployed()
-    print(f"{phase.name}: {seconds:.1f} s where nothing is cut", flush=True)
-    outcomes = []
-    for moment in spread(seconds, moments, random):
-        outcomes.append(cut(stage, phase, moment))
-        print(outcomes[-1], flush=True)
-    return outcomes
+def cuts(stage: Stage, moments: int, random: Random) -> Iterator[Outcome]:
+    """Cuts the power at so many moments of a first deploy, and of a rotation on a host with every slot hot."""
+    hosts.renew(stage.host.name, stage.kind)
+    stage.keep(FIRST)
+    for phase in (FIRST, ROTATION):
+        seconds = stage.deploy(phase)
+        print(f"{phase.name}: {seconds:.1f} s where nothing is cut", flush=True)
+        if phase is FIRST:
+            stage.keep(ROTATION)
+        for moment in spread(seconds, moments, random):
+            yield cut(stage, phase, moment)
+        stage.begin(ROTATION)

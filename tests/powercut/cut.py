@@ -106,6 +106,8 @@ def cut(stage: Stage, phase: Phase, moment: float) -> Outcome:
     time.sleep(moment)
     before = served(stage.host, then=ANOTHER)
     outcome = Outcome(phase.name, time.monotonic() - start, before.slots)
+    if deploy.poll():
+        outcome.wrong.append(f"the deploy itself ended with {deploy.returncode}")
     gone = time.monotonic()
     try:
         hosts.cut(stage.host.name)
@@ -145,10 +147,10 @@ def cuts(stage: Stage, moments: int, random: Random) -> Iterator[Outcome]:
     hosts.renew(stage.host.name, stage.kind)
     stage.keep(FIRST)
     for phase in (FIRST, ROTATION):
+        stage.begin(phase)
         seconds = stage.deploy(phase)
         print(f"{phase.name}: {seconds:.1f} s where nothing is cut", flush=True)
         if phase is FIRST:
             stage.keep(ROTATION)
         for moment in spread(seconds, moments, random):
             yield cut(stage, phase, moment)
-        stage.begin(ROTATION)

@@ -2,15 +2,19 @@
 # make test   from a bare checkout: everything, the lab included
 # make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
+# make powercut  gpu1 loses its power at 10 moments of a first deploy and 10 of a rotation (MOMENTS=n), its disk on
+#             DISK=xfs or ext4; SEED=n repeats the moments
 # make bench  the measurements beside Ansible, and docs/performance.md from them; takes two hours, and the machine alone.
 #             PARTS="user report" for some of them, REPEATS=n
 # The lab needs root on Debian or Ubuntu; what is slow to build is kept in the user's cache directory.
 
 PYTHON ?= python3
 STEPS  ?= 100
+DISK   ?= xfs
+MOMENTS ?= 10
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check chaos bench lab lab-down requirements
+.PHONY: demo test check chaos powercut bench lab lab-down requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -25,6 +29,9 @@ test: check lab lab-down
 
 chaos: lab
 	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED))
+
+powercut: lab
+	.venv/bin/python -m tests.powercut --disk $(DISK) --moments $(MOMENTS) $(if $(SEED),--seed $(SEED))
 
 bench: .venv/bench-installed
 	LAB_HOSTS=20 LAB_PACKAGES=python3 .venv/bin/python -m lab up

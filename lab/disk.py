@@ -6,9 +6,9 @@ import shutil
 import uuid
 from pathlib import Path
 
-from lab import access
+from lab import access, filesystem
 from lab.build import debian_root, engine
-from lab.machine import SOURCES, STATE
+from lab.machine import SOURCES, STATE, run
 
 # The size of a host's simulated GPU in MiB; tests may change it on the host, in /etc/simulated-gpu.
 GPU_MEMORY = {"gpu2": 12288}
@@ -31,10 +31,8 @@ def create(name: str) -> Path:
     Gives the file of the host's public key.
     """
     remove(name)
-    changes = path(name) / "changes"
-    for directory in (changes, path(name) / "work", path(name) / "root"):
-        directory.mkdir(parents=True)
-    etc = changes / "etc"
+    first = path(name) / "first"
+    etc = first / "etc"
     (etc / "ssh").mkdir(parents=True)
     (etc / "ssh/sshd_config.d").mkdir()
     # One key for every user. And each command is logged, so that the tests can count them from outside.
@@ -47,15 +45,32 @@ def create(name: str) -> Path:
     (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
     (etc / "simulated-gpu").write_text(f"{GPU_MEMORY.get(name, GPU_MEMORY_DEFAULT)}\n")
     for program, place in (("llama-server", "usr/local/lib/ollama"), ("nvidia-smi", "usr/local/bin")):
-        (changes / place).mkdir(parents=True)
-        shutil.copy(SOURCES / "simulated-gpu" / program, changes / place)
+        (first / place).mkdir(parents=True)
+        shutil.copy(SOURCES / "simulated-gpu" / program, first / place)
 
     shutil.copyfile(access.KEY.with_suffix(".pub"), etc / "ssh/authorized_keys")
     host_key = etc / "ssh/ssh_host_ed25519_key"
     access.generate_key(host_key)
+    renew(name)
     return host_key.with_suffix(".pub")
+
+
+def renew(name: str, kind: str = "") -> None:
+    """Has a host's disk be as `create` made it; the host must be down.
+
+    + kind: of the filesystem of its own that it is on: xfs or ext4; else it is on this machine's
+    """
+    filesystem.remove(path(name))
+    for leftover in ("changes", "work", "root", "own"):
+        shutil.rmtree(path(name) / leftover, ignore_errors=True)
+    for directory in ("work", "root"):
+        (path(name) / directory).mkdir()
+    run("cp", "--archive", path(name) / "first", path(name) / "changes")
+    if kind:
+        filesystem.make(path(name), kind, "changes", "work")
 
 
 def remove(name: str) -> None:
     """Takes a host's disk away; the host must be down."""
+    filesystem.remove(path(name))
     shutil.rmtree(path(name), ignore_errors=True)

@@ -7,18 +7,32 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import access, disk, network
+from lab import access, disk, filesystem, network
 from lab.access import SSH_CONFIG, ssh
 from lab.machine import RUN, SOURCES, STATE, LabError, run
 
-__all__ = ["SSH_CONFIG", "reboot", "ssh", "start", "stop", "wait", "wanted"]
+__all__ = [
+    "SSH_CONFIG",
+    "back_to",
+    "cut",
+    "keep",
+    "reboot",
+    "renew",
+    "ssh",
+    "start",
+    "stop",
+    "wait",
+    "wanted",
+]
 
 VERSION = "curl -fsS --max-time 2 http://127.0.0.1:11434/api/version"
 BOOTED_AT = "systemctl show --property UserspaceTimestampMonotonic"
 BOOT_SECONDS = 60
-# Mounted as in host-boot.sh, for this machine may have them elsewhere. They are busy until the dead are buried.
+# Mounted as in host-boot.sh, for this machine may have them elsewhere; and what is mounted there has the hosts of
+# other labs in it, too, where this one is apart. They are busy until the dead are buried.
 REMOVE_CGROUPS = """
-mount -t cgroup2 none /sys/fs/cgroup
+umount -R /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup || exit
 until find /sys/fs/cgroup -depth -type d -path '/sys/fs/cgroup/slots-gpu*' -exec rmdir {} +; do sleep 0.05; done
 """
 
@@ -58,7 +72,8 @@ def create(names: list[str]) -> None:
 def start(name: str) -> None:
     """Boots a host from its disk and waits until it is healthy. Raises LabError if it does not get there."""
     netns = network.namespace(name)
-    program = [str(SOURCES / "host-boot.sh"), name, netns, disk.layers(), str(disk.path(name))]
+    written = [str(disk.path(name)), *filesystem.mounted(disk.path(name))]
+    program = [str(SOURCES / "host-boot.sh"), name, netns, disk.layers(), *written]
     with (disk.path(name) / "console.log").open("a") as console:
         boot = subprocess.Popen(
             ["ip", "netns", "exec", netns, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *program],
@@ -107,6 +122,35 @@ def stop(name: str) -> None:
     """Takes a host's power away: every process of it is killed, and its disk stays as it is."""
     access.close(name)
     network.kill(name)
+
+
+def renew(name: str, kind: str = "") -> None:
+    """Boots a host from an empty disk. Its key is the old one.
+
+    + kind: of the filesystem of its own that the disk is on from now on: xfs or ext4; else it is on this
+      machine's, and its power cannot be cut
+    """
+    stop(name)
+    disk.renew(name, kind)
+    start(name)
+
+
+def cut(name: str) -> None:
+    """Cuts a host's power, and boots it from its disk as it was then: what was not synced may be lost."""
+    keep(name, "cut")
+    back_to(name, "cut")
+
+
+def keep(name: str, copy: str) -> None:
+    """Keeps a copy of a host's disk as it is at this moment, for `back_to`."""
+    filesystem.keep(disk.path(name), copy)
+
+
+def back_to(name: str, copy: str) -> None:
+    """Boots a host from a copy of its disk; what the host is doing is cut off."""
+    stop(name)
+    filesystem.put_back(disk.path(name), copy)
+    start(name)
 
 
 def clear() -> None:

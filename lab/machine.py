@@ -25,6 +25,7 @@ TOOLS = {
     "nginx": "nginx",
     "ip": "iproute2",
     "ssh": "openssh-client",
+    "mkfs.xfs": "xfsprogs",
 }
 COMPILERS = {"gcc": "gcc", "g++": "g++", "cmake": "cmake", "ninja": "ninja-build", "strip": "binutils"}
 

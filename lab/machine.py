@@ -26,7 +26,8 @@ TOOLS = {
     "ip": "iproute2",
     "ssh": "openssh-client",
 }
-COMPILERS = {"gcc": "gcc", "g++": "g++", "cmake": "cmake", "ninja": "ninja-build", "strip": "binutils"}
+COMPILERS = {"gcc": "gcc", "g++": "g++"}
+BUILDERS = {"cmake": "cmake", "ninja": "ninja-build", "strip": "binutils"}
 
 
 class LabError(Exception):

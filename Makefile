@@ -1,6 +1,8 @@
 # make demo   from a bare checkout: two real hosts on this machine, deployed to, with four hot slots each
 # make test   from a bare checkout: everything, the lab included
-# make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun
+# make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun; LAB_ENGINE=0.16.2 has
+#             another Ollama on them than 0.34.4, and so have the tests with it: 0.32.15 or 0.16.2 (no simulated GPU)
+# make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
 # make bench  the measurements beside Ansible, and docs/performance.md from them; takes two hours, and the machine alone.
 #             PARTS="user report" for some of them, REPEATS=n
@@ -10,7 +12,7 @@ PYTHON ?= python3
 STEPS  ?= 100
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check chaos bench lab lab-down requirements
+.PHONY: demo test check chaos engines bench lab lab-down requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -25,6 +27,10 @@ test: check lab lab-down
 
 chaos: lab
 	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED))
+
+engines: .venv/installed
+	.venv/bin/python -m tests.engines $(ENGINES)
+	.venv/bin/python -m lab down
 
 bench: .venv/bench-installed
 	LAB_HOSTS=20 LAB_PACKAGES=python3 .venv/bin/python -m lab up

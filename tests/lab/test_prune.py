@@ -19,6 +19,8 @@ RECORD = "/var/lib/ollama-slots/bases"
 @pytest.fixture
 def bare(project: Project, gpu1: Host) -> Iterator[Project]:
     """The deployed project, on whose first host the models that these tests bring and take are not there yet."""
+    # Nor does any slot have one to go back to: what is made of a base keeps it.
+    assert prune(project, "prune=true", "prune_previous=true").code == 0
     clear(gpu1)
     yield project
     clear(gpu1)

@@ -1,6 +1,8 @@
 # make demo   from a bare checkout: two real hosts on this machine, deployed to, with four hot slots each
 # make test   from a bare checkout: everything, the lab included
-# make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun
+# make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun; LAB_ENGINE=0.16.2 has
+#             another Ollama on them than 0.34.4, and so have the tests with it: 0.32.15 or 0.16.2 (no simulated GPU)
+# make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
 # make powercut  gpu1 loses its power at 10 moments of a first deploy and 10 of a rotation (MOMENTS=n), its disk on
 #             DISK=xfs or ext4; SEED=n repeats the moments
@@ -14,7 +16,7 @@ DISK   ?= xfs
 MOMENTS ?= 10
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check chaos powercut bench lab lab-down requirements
+.PHONY: demo test check chaos powercut engines bench lab lab-down requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -32,6 +34,10 @@ chaos: lab
 
 powercut: lab
 	.venv/bin/python -m tests.powercut --disk $(DISK) --moments $(MOMENTS) $(if $(SEED),--seed $(SEED))
+
+engines: .venv/installed
+	.venv/bin/python -m tests.engines $(ENGINES)
+	.venv/bin/python -m lab down
 
 bench: .venv/bench-installed
 	LAB_HOSTS=20 LAB_PACKAGES=python3 .venv/bin/python -m lab up

@@ -1,6 +1,7 @@
 """The lab's commands: `python -m lab up` and `python -m lab down`. LAB_HOSTS=n asks for n hosts, not two.
 
-LAB_PACKAGES=a,b has these Debian packages on the hosts as well.
+LAB_ENGINE=0.16.2 has that Ollama on them (0.34.4, 0.32.15, 0.16.2). LAB_PACKAGES=a,b has these Debian packages on
+them as well.
 """
 
 from __future__ import annotations
@@ -15,32 +16,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import hosts, registry
-from lab.build import PACKAGES, debian_root, engine
+from lab import disk, engine, hosts, registry
+from lab.build import debian_root
 from lab.cache import digest_of
 from lab.machine import RUN, SOURCES, STATE, TOOLS, LabError, need, say, step
 from lab.models import models
 
 LOCK = Path("/run/lock/ollama-slots-lab")
 LOCK_SECONDS = 1800
-# Written when the lab is complete, with a digest of the sources and packages that it was made from.
+# Written when the lab is complete, with a digest of what it was made of.
 STAMP = STATE / "stamp"
 
 
 def up() -> None:
     """Brings the lab up with the wanted hosts. If it is up already, only the registry's tree is made anew."""
     names = hosts.wanted()
+    engine.wanted()  # known, or there is nothing to begin with
     need(TOOLS)
     with ThreadPoolExecutor() as pool:
         # Compiling waits for the processor, the others mostly for the network.
-        compiled = pool.submit(engine)
+        compiled = pool.submit(engine.layers)
         debian_root()
         models()
         compiled.result()
-    # Not the selection file: it is data, for a user to change and deploy.
-    files = sorted(file for file in SOURCES.rglob("*") if file.is_file() and file.suffix not in (".pyc", ".json"))
-    sources = digest_of(PACKAGES, *files)
-    if STAMP.exists() and STAMP.read_text() == sources and hosts.all_healthy(names):
+    stamp = made_of()
+    if STAMP.exists() and STAMP.read_text() == stamp and hosts.all_healthy(names):
         registry.fill()
         if not registry.running():
             registry.start()
@@ -52,7 +52,14 @@ def up() -> None:
     with step("start the registry"):
         registry.fill()
         registry.start()
-    STAMP.write_text(sources)
+    STAMP.write_text(stamp)
+
+
+def made_of() -> str:
+    """A digest of what a lab is made of: the layers below its hosts, the engine among them, and these sources."""
+    # Not the selection file: it is data, for a user to change and deploy.
+    files = sorted(file for file in SOURCES.rglob("*") if file.is_file() and file.suffix not in (".pyc", ".json"))
+    return digest_of(disk.layers(), *files)
 
 
 def down() -> None:

@@ -6,8 +6,8 @@ import shutil
 import uuid
 from pathlib import Path
 
-from lab import access, filesystem
-from lab.build import debian_root, engine
+from lab import access, engine, filesystem
+from lab.build import debian_root
 from lab.machine import SOURCES, STATE, run
 
 # The size of a host's simulated GPU in MiB; tests may change it on the host, in /etc/simulated-gpu.
@@ -17,7 +17,7 @@ GPU_MEMORY_DEFAULT = 24576
 
 def layers() -> str:
     """The read-only layers below every host's disk, uppermost first."""
-    return f"{engine()}:{debian_root()}"
+    return ":".join(map(str, [*engine.layers(), debian_root()]))
 
 
 def path(name: str) -> Path:
@@ -26,7 +26,8 @@ def path(name: str) -> Path:
 
 
 def create(name: str) -> Path:
-    """Makes an empty disk for a host, with a name, an id, a host key and a simulated GPU of its own.
+    """Makes an empty disk for a host, with a name, an id and a host key of its own; and a simulated GPU, where the
+    engine can have one.
 
     Gives the file of the host's public key.
     """
@@ -43,10 +44,11 @@ def create(name: str) -> Path:
     # Without it every load of a model waits 10 s for an answer to "localhost".
     (etc / "hosts").write_text(f"127.0.0.1 localhost {name}\n")
     (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
-    (etc / "simulated-gpu").write_text(f"{GPU_MEMORY.get(name, GPU_MEMORY_DEFAULT)}\n")
-    for program, place in (("llama-server", "usr/local/lib/ollama"), ("nvidia-smi", "usr/local/bin")):
-        (first / place).mkdir(parents=True)
-        shutil.copy(SOURCES / "simulated-gpu" / program, first / place)
+    if engine.simulates_gpu():
+        (etc / "simulated-gpu").write_text(f"{GPU_MEMORY.get(name, GPU_MEMORY_DEFAULT)}\n")
+        for program, place in (("llama-server", "usr/local/lib/ollama"), ("nvidia-smi", "usr/local/bin")):
+            (first / place).mkdir(parents=True)
+            shutil.copy(SOURCES / "simulated-gpu" / program, first / place)
 
     shutil.copyfile(access.KEY.with_suffix(".pub"), etc / "ssh/authorized_keys")
     host_key = etc / "ssh/ssh_host_ed25519_key"

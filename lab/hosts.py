@@ -28,11 +28,12 @@ __all__ = [
 VERSION = "curl -fsS --max-time 2 http://127.0.0.1:11434/api/version"
 BOOTED_AT = "systemctl show --property UserspaceTimestampMonotonic"
 BOOT_SECONDS = 60
-# Mounted as in host-boot.sh, for this machine may have them elsewhere; and what is mounted there has the hosts of
-# other labs in it, too, where this one is apart. They are busy until the dead are buried.
+# Mounted as in host-boot.sh, for this machine may have them elsewhere; on a tmpfs, for where they are mounted
+# already the kernel takes no other view of them, as a lab apart has one. They are busy until the dead are buried.
 REMOVE_CGROUPS = """
-umount -R /sys/fs/cgroup
-mount -t cgroup2 none /sys/fs/cgroup || exit
+set -e
+mount -t tmpfs none /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup
 until find /sys/fs/cgroup -depth -type d -path '/sys/fs/cgroup/slots-gpu*' -exec rmdir {} +; do sleep 0.05; done
 """
 

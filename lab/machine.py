@@ -27,7 +27,8 @@ TOOLS = {
     "ssh": "openssh-client",
     "mkfs.xfs": "xfsprogs",
 }
-COMPILERS = {"gcc": "gcc", "g++": "g++", "cmake": "cmake", "ninja": "ninja-build", "strip": "binutils"}
+COMPILERS = {"gcc": "gcc", "g++": "g++"}
+BUILDERS = {"cmake": "cmake", "ninja": "ninja-build", "strip": "binutils"}
 
 
 class LabError(Exception):

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lab.build import OLLAMA
+from lab import engine
 from lab.cache import digest_of
 from tests.lab.fleet import ROOT
 
@@ -27,7 +27,9 @@ SHOWN_BY = {"page.py", "plots.py", "performance.md.j2", "requirements.in"}
 def sources() -> str:
     """A digest of all that the figures depend on."""
     files = [path for name in SOURCES for path in (ROOT / name, *(ROOT / name).rglob("*")) if path.is_file()]
-    return digest_of(*sorted(it for it in files if it.suffix != ".pyc" and it.name not in SHOWN_BY))
+    return digest_of(
+        engine.wanted(), *sorted(it for it in files if it.suffix != ".pyc" and it.name not in SHOWN_BY)
+    )
 
 
 def machine() -> dict[str, Any]:
@@ -43,7 +45,7 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
-        "ollama": OLLAMA,
+        "ollama": engine.wanted(),
         **{name: _version(name) for name in ("pyinfra", "ansible-core")},
     }
 

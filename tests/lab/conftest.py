@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab import registry
+from lab import engine, registry
 from tests.lab.fleet import Host, Project, model
 
 SLOT4 = f"slot4_model={model('smollm2-math:135m')}"
@@ -27,6 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Each of several workers is apart, and has a lab of its own; one alone has that of `make lab`."""
     if hasattr(config, "workerinput"):
         subprocess.run([sys.executable, "-m", "lab", "up"], check=True, stdout=sys.stderr)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Passes over what needs a simulated GPU where the engine has none."""
+    if item.get_closest_marker("gpu") and not engine.simulates_gpu():
+        pytest.skip(f"the lab's Ollama {engine.wanted()} has no simulated GPU")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

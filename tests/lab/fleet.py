@@ -116,6 +116,10 @@ class Host:
         found = self.out(r"grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null; true")
         return {line.removeprefix("sha256-") for line in found.split()}
 
+    def runners(self) -> set[str]:
+        """The ids of the processes that hold weights."""
+        return set(self.run("pgrep -f 'sha256-[0-9a-f]{64}'", check=False).stdout.split())
+
     def answers(self, name: str) -> bool:
         """Whether a model answers one token."""
         request = {"model": name, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}

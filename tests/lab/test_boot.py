@@ -49,15 +49,10 @@ def test_all_slots_come_back(project: Project, gpu1: Host, figures: list[str], h
 
 def test_what_the_engine_was_told_to_unload_is_loaded_after_it_has(project: Project, gpu1: Host) -> None:  # noqa: ARG001
     """It unloads one after the other, and seconds later, also what was asked for meanwhile."""
-    before = runners(gpu1)
+    before = gpu1.runners()
     gpu1.run(f"{'; '.join(f'ollama stop {slot}' for slot in SLOTS)}; systemctl restart ollama-warmup")
     assert gpu1.resident(*SLOTS)
-    assert not runners(gpu1) & before, "what is hot is not what is about to go"
-
-
-def runners(host: Host) -> set[str]:
-    """The processes that hold weights."""
-    return set(host.out("pgrep llama-server").split())
+    assert not gpu1.runners() & before, "what is hot is not what is about to go"
 
 
 def answers_anew(host: Host, process: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lab import engine
 from tests.lab.conftest import SLOT4
 from tests.lab.fleet import SLOTS, Host, Project, model
 
@@ -24,7 +25,8 @@ def test_four_slots_are_resident_as_declared(project: Project, name: str) -> Non
     for slot in SLOTS:
         runner = ps[tags[f"{slot}:latest"]["digest"]]
         assert runner["context_length"] == CONTEXTS[slot]
-        assert runner["size_vram"] == runner["size"] > 0
+        assert runner["size"] > 0
+        assert runner["size_vram"] == (runner["size"] if engine.simulates_gpu() else 0)
         assert int(runner["expires_at"][:4]) > 2300
         assert host.parent(slot) == model(BASES[slot])
     assert len({host.weights(slot) for slot in SLOTS}) == 4
@@ -64,7 +66,7 @@ def test_the_table_ends_the_run(project: Project) -> None:
         "4096",
         "yes",
     )
-    assert 0.1 < float(gigabytes) < 0.5
+    assert (0.1 < float(gigabytes) < 0.5) == engine.simulates_gpu()
 
 
 def test_a_second_deploy_changes_nothing(project: Project, fleet: tuple[Host, Host], figures: list[str]) -> None:

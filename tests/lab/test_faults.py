@@ -40,7 +40,11 @@ def rows() -> Iterator[dict[Fault, str]]:
         TABLE.write_text(HEAD + "".join(rows[fault] for fault in FAULTS))
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda it: f"{it.play.__module__.split('.')[-1]}-{it.play.__name__}")
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(it, marks=[pytest.mark.gpu] if it.gpu else []) for it in FAULTS],
+    ids=[f"{it.play.__module__.split('.')[-1]}-{it.play.__name__}" for it in FAULTS],
+)
 def test_a_fault(
     fault: Fault, project: Project, gpu1: Host, gpu2: Host, tmp_path: Path, rows: dict[Fault, str]
 ) -> None:

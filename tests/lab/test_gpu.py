@@ -9,6 +9,8 @@ import pytest
 from lab import hosts
 from tests.lab.fleet import SLOTS, Host, Project, until
 
+pytestmark = pytest.mark.gpu
+
 GPU = "/etc/simulated-gpu"  # without it the simulated driver is not ready
 LATE = "/etc/systemd/system/late-driver.service"
 UNIT = f"""[Service]

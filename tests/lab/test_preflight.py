@@ -94,6 +94,7 @@ def twelve_at_once(fleet: tuple[Host, Host]) -> Iterator[None]:
         host.run(f"rm {PARALLEL} && systemctl daemon-reload && systemctl restart ollama")
 
 
+@pytest.mark.gpu
 @pytest.mark.usefixtures("twelve_at_once")
 def test_a_set_that_is_too_large_for_the_smaller_gpu(project: Project, gpu1: Host, gpu2: Host) -> None:
     """12 GiB on gpu2, 24 GiB on gpu1."""
@@ -129,6 +130,7 @@ def second(gpu1: Host) -> Iterator[None]:
     gpu1.run("systemctl stop second")
 
 
+@pytest.mark.gpu
 @pytest.mark.usefixtures("second")
 @pytest.mark.parametrize("window", [2048, 8192])
 def test_what_is_foreseen_of_gpu_memory_and_what_is_held(

@@ -28,10 +28,10 @@ def shared(project: Project, gpu1: Host, backup: str, notice: str) -> None:
     assert gpu1.weights("coding-primary") == gpu1.weights("backup")
     assert len(gpu1.ps()) == 3
     assert "num_ctx 8192" in " ".join(gpu1.out("cat /etc/ollama/modelfiles/backup.Modelfile").split())
-    since = gpu1.now()
+    before = gpu1.runners()
     for slot in ("coding-primary", "backup", "coding-primary", "backup"):
         assert gpu1.answers(slot)
-    assert "llama-server" not in gpu1.journal("ollama", since), "nothing is loaded for it"
+    assert gpu1.runners() == before, "nothing is loaded for it"
     assert project.deploy().changes == 0
 
 

@@ -23,18 +23,17 @@ def differences(run: Run) -> set[tuple[str, str]]:
 
 def traces(host: Host) -> object:
     """Whatever a change leaves behind: times of models and files, runners, processes, starts of units."""
-    files_and_processes = host.out(
+    files = host.out(
         "find /etc/systemd/system /etc/ollama /var/lib/ollama-slots /usr/local/lib/ollama-slots "
         "/usr/share/ollama/.ollama/models -printf '%p %T+ %C+\\n' | sort; "
-        "systemctl show -p MainPID -p InvocationID -p UnitFileState -p NeedDaemonReload ollama ollama-warmup; "
-        "pgrep -a llama-server"
+        "systemctl show -p MainPID -p InvocationID -p UnitFileState -p NeedDaemonReload ollama ollama-warmup"
     )
     # Not when they expire: the engine may show what was asked before only seconds later.
     runners = {
         digest: {key: it for key, it in runner.items() if key != "expires_at"}
         for digest, runner in host.ps().items()
     }
-    return host.tags(), runners, files_and_processes.splitlines()
+    return host.tags(), runners, host.runners(), files.splitlines()
 
 
 def test_a_fleet_as_declared_is_told_so_and_left_alone(project: Project, fleet: tuple[Host, Host]) -> None:

@@ -59,6 +59,7 @@ class Fault:
     + says: a pattern that the line has which tells of it
     + loses: whether requests are lost by the fault itself, whatever a deploy does
     + again: whether the next deploy declares the same; else what the hosts had before
+    + gpu: whether it needs the simulated GPU
     """
 
     play: Callable[[Stage], None]
@@ -66,6 +67,7 @@ class Fault:
     says: str
     loses: bool
     again: bool
+    gpu: bool
 
     @property
     def title(self) -> str:
@@ -82,11 +84,11 @@ FAULTS: list[Fault] = []
 
 
 def fault(
-    code: int, says: str, loses: bool = False, again: bool = True
+    code: int, says: str, loses: bool = False, again: bool = True, gpu: bool = False
 ) -> Callable[[Callable[[Stage], None]], None]:
     """Puts a function that makes a fault, deploys, and takes the cause away again, into the table."""
 
     def register(play: Callable[[Stage], None]) -> None:
-        FAULTS.append(Fault(play, code, says, loses, again))
+        FAULTS.append(Fault(play, code, says, loses, again, gpu))
 
     return register

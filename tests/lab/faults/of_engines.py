@@ -131,7 +131,7 @@ def a_model_that_cannot_load(stage: Stage) -> None:
     stage.deploy(f"slot1_model={model('unknown-arch:135m')}")
 
 
-@fault(1, "GPU memory: wanted .* found")
+@fault(1, "GPU memory: wanted .* found", gpu=True)
 def too_small_a_gpu(stage: Stage) -> None:
     """The GPU is too small for what is declared."""
     stage.gpu1.run("echo 2048 >/etc/simulated-gpu")
@@ -141,7 +141,7 @@ def too_small_a_gpu(stage: Stage) -> None:
         stage.gpu1.run("echo 24576 >/etc/simulated-gpu")
 
 
-@fault(1, "the GPU's driver is not ready after 3 s", loses=True)
+@fault(1, "the GPU's driver is not ready after 3 s", loses=True, gpu=True)
 def no_driver(stage: Stage) -> None:
     """Ollama was started before the GPU's driver, which does not come."""
     assert stage.project.deploy("api_seconds=3", options=("-y", "--limit", "gpu1")).code == 0

@@ -126,7 +126,7 @@ def two_deploys_at_once(world: World) -> str:
     world.said = False
     first = world.start(DEPLOY)
     second = world.task(DEPLOY)
-    output, _ = first.communicate(timeout=300)
-    assert (first.returncode, second.code) == (0, 0), f"both are through: {output}"
+    done = first.ended(300)
+    assert (done.code, second.code) == (0, 0), f"both are through: {done.output}"
     world.deploy()
     return said

@@ -10,7 +10,7 @@ from tests.chaos.world import DECLARED, FILES, MEMORY, TRUTH, World
 from tests.lab.fleet import SLOTS, until
 
 ONE_TOKEN = '{"model":"%s","prompt":"Hi","stream":false,"options":{"num_predict":1}}'
-JUDGED_SECONDS = 10  # for what is on its way out of memory, or of a directory
+JUDGED_SECONDS = 60  # for what is on its way out of memory, or of a directory
 
 
 def check(world: World) -> None:

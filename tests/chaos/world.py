@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.lab.fleet import LOCK, SLOTS, Host, Project, Run, model, until
+from tests.lab.fleet import LOCK, SLOTS, Host, Project, Run, Running, model, until
 
 DEPLOY, ROLLBACK, PRUNE, STATUS = "deploy.py", "tasks/rollback.py", "tasks/prune.py", "tasks/status.py"
 # What has to hold after a step; what a step breaks by intent is not asked for until a deploy is through.
@@ -61,7 +61,7 @@ class World:
         """Runs a task to its end."""
         return self.ended(self.project.deploy(tasks=tasks, options=tuple(self.options(*more))))
 
-    def start(self, tasks: str = DEPLOY, *more: str) -> subprocess.Popen[str]:
+    def start(self, tasks: str = DEPLOY, *more: str) -> Running:
         """Starts a task that the caller ends."""
         return self.project.start(*self.options(*more), tasks=tasks)
 
@@ -105,7 +105,7 @@ class World:
         until("the warm-up is over", lambda: self.host.active("ollama-warmup") != "activating", 120, every=0.2)
         self.host.run(f"flock -w 120 {LOCK} true", timeout=150)
 
-    def meanwhile(self, act: Callable[[subprocess.Popen[str]], object], tasks: str = DEPLOY, *more: str) -> str:
+    def meanwhile(self, act: Callable[[Running], object], tasks: str = DEPLOY, *more: str) -> str:
         """Starts a task, and does something at a random moment of it; which, in words.
 
         Half of the moments are in a rotation, if there is one.
@@ -118,12 +118,12 @@ class World:
                 seconds /= 3
                 when = f"{seconds:.1f} s into a rotation"
                 with suppress(AssertionError):
-                    until("a rotation is under way", lambda: process.poll() is not None or self.host.rotating(), 5)
+                    until("a rotation is under way", lambda: process.poll() is not None or self.host.rotating())
             with suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
             act(process)
-            output, _ = process.communicate(timeout=300)
+            run = process.ended(300)
         finally:
             process.kill()
-        self.ended(Run(process.returncode, output))
+        self.ended(run)
         return when

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -144,12 +145,11 @@ class Host:
 
     def journal(self, unit: str, since: str) -> str:
         """What a unit said since a moment that ``now`` gave."""
-        return self.out(f"journalctl -u {unit} -o cat --no-pager --since '{since}'")
+        return self.out(f"journalctl --sync; journalctl -u {unit} -o cat --no-pager --after-cursor='{since}'")
 
     def now(self) -> str:
-        """The host's clock, for ``journal``."""
-        time.sleep(1.1)  # a journal is asked by whole seconds: what was before must not count
-        return self.out("date '+%Y-%m-%d %H:%M:%S'")
+        """The end of the host's journal as it is, for ``journal``."""
+        return self.out("journalctl --sync; journalctl -n 1 -o cat --show-cursor | sed -n 's/^-- cursor: //p'")
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,32 @@ class Run:
         """Operations that changed something, over all hosts; -1 where there is no result table."""
         total = re.search(r"Grand total +\d+ +(\d+|-)", self.output)
         return -1 if not total else 0 if total[1] == "-" else int(total[1])
+
+
+class Running(subprocess.Popen[str]):
+    """A command of the project that has begun; what it says can be read meanwhile."""
+
+    def __init__(self, command: list[str], directory: Path) -> None:
+        """Starts it in a directory."""
+        # A file: it never waits for a reader, and whoever looks takes nothing away.
+        with tempfile.NamedTemporaryFile("w", prefix="said-", dir=directory, delete=False) as file:
+            self.file = Path(file.name)
+            super().__init__(
+                command, cwd=directory, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+            )
+
+    def said(self) -> str:
+        """All that it has said by now."""
+        return self.file.read_text()
+
+    def until_said(self, words: str) -> None:
+        """Waits, bounded, until it says this."""
+        until(f"the command says {words!r}", lambda: words in self.said() or self.poll() is not None)
+        assert words in self.said(), self.said()
+
+    def ended(self, seconds: float) -> Run:
+        """Waits, bounded, for its end."""
+        return Run(self.wait(seconds), self.said())
 
 
 class Project:
@@ -197,16 +223,9 @@ class Project:
         """The command line of a run."""
         return [sys.executable, "-m", "pyinfra", "inventory.py", tasks, *arguments]
 
-    def start(self, *arguments: str, tasks: str = "deploy.py") -> subprocess.Popen[str]:
+    def start(self, *arguments: str, tasks: str = "deploy.py") -> Running:
         """Starts a deploy, or another task, that the caller ends."""
-        return subprocess.Popen(
-            self.command("-y", *arguments, tasks=tasks),
-            cwd=self.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
+        return Running(self.command("-y", *arguments, tasks=tasks), self.path)
 
     def deploy(self, *data: str, tasks: str = "deploy.py", options: tuple[str, ...] = ("-y",)) -> Run:
         """Runs pyinfra; ``data`` are KEY=VALUE of --data."""

@@ -26,14 +26,14 @@ def mirror(project: Project, *arguments: str | Path) -> Run:
 
 
 @contextmanager
-def served(tree: Path, limit: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def served(tree: Path, directive: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """Serves a mirror at URL for the time of the ``with``.
 
-    + limit: of its speed to each client, as in ``20m``
+    + directive: of nginx, as TRICKLE
     """
     configuration = ROOT / "mirror" / "nginx.conf"
-    if limit:
-        text = configuration.read_text().replace("root .;", f"root .; limit_rate {limit};")
+    if directive:
+        text = configuration.read_text().replace("root .;", f"root .; {directive}")
         configuration = tree / "slow.conf"
         configuration.write_text(text)
     # Tests keep their files where only root gets in.

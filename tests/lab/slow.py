@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab import registry
 from tests.lab.fleet import REGISTRY, Host, Project
-from tests.lab.upstream import UPSTREAM, upstream
+from tests.lab.upstream import TRICKLE, UPSTREAM, upstream
 
 BLOBS = "/usr/share/ollama/.ollama/models/blobs"
 RECORDS = "/var/lib/ollama-slots/unfinished"
@@ -41,12 +41,13 @@ class SlowRegistry:
 
 
 @contextmanager
-def slow_registry(directory: Path) -> Iterator[SlowRegistry]:
-    """Serves at 12 MB/s.
+def slow_registry(directory: Path, directive: str = TRICKLE) -> Iterator[SlowRegistry]:
+    """Serves so slowly that a pull can be met.
 
     + directory: for its files
+    + directive: of nginx
     """
-    with upstream(directory, "limit_rate 12m;") as process:
+    with upstream(directory, directive) as process:
         yield SlowRegistry(process, directory / "access.log")
 
 

@@ -91,7 +91,9 @@ def test_a_second_deploy_changes_nothing(project: Project, fleet: tuple[Host, Ho
 
 def sessions(host: Host) -> int:
     """The commands that a host's sshd has run, by its own log."""
-    return int(host.out("journalctl -u ssh -o cat --no-pager | grep -c 'Starting session: command'"))
+    return int(
+        host.out("journalctl --sync; journalctl -u ssh -o cat --no-pager | grep -c 'Starting session: command'")
+    )
 
 
 def test_dry_says_what_it_would_do_and_does_nothing(project: Project, fleet: tuple[Host, Host]) -> None:

@@ -15,6 +15,7 @@ from lab import registry
 from tests.lab.conftest import SLOT4, serve
 from tests.lab.fleet import SLOTS, STORE, Host, Project, model, until
 from tests.lab.mirroring import UPSTREAM_LOG, URL, as_new, cut_off, lines, mirror, sent, served
+from tests.lab.upstream import TRICKLE
 
 MODELS = ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m", "smollm2-math:135m")
 OWN = "smollm2:135m"  # as if of Ollama's own registry
@@ -165,14 +166,14 @@ def test_a_bundle_is_carried_in_and_a_deploy_that_is_killed_goes_on(
     registry.stop()
     check = mirror(everywhere, carried, "--check")
     assert (check.code, check.output) == (0, f"{SPARE}: whole\n")
-    with served(carried, limit="10m"):
+    with served(carried, TRICKLE):
         run = everywhere.start("--limit", "gpu1", *(word for it in CHANGE for word in ("--data", it)))
         until("it fetches", lambda: fetched(host) > 5 * MB)
         run.kill()
-        run.communicate(timeout=30)
-        seconds = until("nothing of it goes on", lambda: host.run("pgrep -x curl", check=False).returncode, 10)
+        run.wait(60)
+        seconds = until("nothing of it goes on", lambda: host.run("pgrep -x curl", check=False).returncode)
         figures.append(f"pyinfra killed in a fetch: on the host it ends {seconds:.1f} s later")
-        until("it is recorded", lambda: "1" in host.out(f"cut -d ' ' -f 2 {STATE}/unfinished/*"), 10)
+        until("it is recorded", lambda: "1" in host.out(f"cut -d ' ' -f 2 {STATE}/unfinished/*"))
         prune = everywhere.deploy(SLOT4, tasks="tasks/prune.py", options=ONLY_GPU1)
         assert prune.lines("gpu1", SPARE, "its pull was not finished, and no slot is"), prune.output
     kept = fetched(host)

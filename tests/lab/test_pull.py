@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import registry
-from tests.lab.fleet import SLOTS, Host, Project, until
+from tests.lab.fleet import SLOTS, Host, Project, Running, until
 from tests.lab.slow import SLOW, SlowRegistry, forget, nothing_goes_on, pulled, slow_registry
 
 DATA = ("--limit", "gpu1", "--data", f"slot4_model={SLOW}")
@@ -19,11 +18,10 @@ MB = 10**6
 
 
 @pytest.fixture
-def slow(tmp_path: Path, project: Project, gpu1: Host) -> Iterator[SlowRegistry]:
-    """A registry that takes its time, for a model that the host does not have."""
+def without_it(project: Project, gpu1: Host) -> Iterator[Project]:
+    """The deployed project, on whose first host the model of this test is not."""
     forget(project, gpu1)
-    with slow_registry(tmp_path) as it:
-        yield it
+    yield project
     forget(project, gpu1)
 
 
@@ -35,7 +33,7 @@ def cut_the_connection(host: Host) -> None:
     )
 
 
-def begun(project: Project, host: Host, *data: str) -> subprocess.Popen[str]:
+def begun(project: Project, host: Host, *data: str) -> Running:
     """A deploy that is pulling."""
     before = pulled(host)
     run = project.start(*DATA, *data)
@@ -43,39 +41,27 @@ def begun(project: Project, host: Host, *data: str) -> subprocess.Popen[str]:
     return run
 
 
-def ended(run: subprocess.Popen[str], host: Host, why: str, figures: list[str]) -> str:
+def ended(run: Running, host: Host, why: str, figures: list[str]) -> str:
     """What a run said that has come to its end, once nothing of it goes on."""
-    said, _ = run.communicate(timeout=30)
-    seconds = until("nothing of it goes on", lambda: nothing_goes_on(host), 10)
+    said = run.ended(60).output
+    seconds = until("nothing of it goes on", lambda: nothing_goes_on(host))
     figures.append(f"{why}: on the host it ends {seconds:.1f} s later, {pulled(host) / MB:.0f} MB stay")
     return said
 
 
 def test_what_was_pulled_is_not_pulled_again(
-    project: Project, gpu1: Host, slow: SlowRegistry, figures: list[str]
+    without_it: Project, gpu1: Host, tmp_path: Path, figures: list[str]
 ) -> None:
     before, size = gpu1.made(), registry.weights("smollm2-slow:135m").stat().st_size
-
-    run = begun(project, gpu1)
-    run.kill()
-    ended(run, gpu1, "pyinfra killed in a pull", figures)
-
-    run = begun(project, gpu1)
-    cut_the_connection(gpu1)
-    said = ended(run, gpu1, "SSH cut in a pull", figures)
-    assert run.returncode == 1
-    assert BROKE in said
-
-    run = begun(project, gpu1, "--data", "pull_stall_seconds=2")
-    with slow.silent():
-        said = ended(run, gpu1, "a pull that stalled", figures)
-    assert run.returncode == 1
-    assert re.search(rf"pull of {SLOW} stalled: \d{{8}} of {size} bytes, none in 2 s", said), said
+    with slow_registry(tmp_path) as slow:
+        cut_off_three_times(without_it, gpu1, slow, figures)
     assert gpu1.made() == before
     assert all(gpu1.answers(slot) for slot in SLOTS)
 
     kept = pulled(gpu1)
-    last = project.deploy(f"slot4_model={SLOW}", options=("-y", "--limit", "gpu1"))
+    # Slow enough for a line of progress.
+    with slow_registry(tmp_path, "limit_rate 12m;") as slow:
+        last = without_it.deploy(f"slot4_model={SLOW}", options=("-y", "--limit", "gpu1"))
     assert last.code == 0, last.output
     assert last.lines("gpu1", f"{SLOW}: goes on from "), last.output
     assert last.lines("gpu1", f"{SLOW}:", "of 98 MB", "MB/s", "s left"), last.output
@@ -84,3 +70,23 @@ def test_what_was_pulled_is_not_pulled_again(
     figures.append(f"{size / MB:.0f} MB in four pulls, three of them cut off: {sent / MB:.0f} MB were sent")
     assert sent < 1.1 * size
     assert kept > 15 * MB
+
+
+def cut_off_three_times(project: Project, host: Host, slow: SlowRegistry, figures: list[str]) -> None:
+    """Each of the three ways in which a pull is cut off leaves what it has brought, and nothing that goes on."""
+    run = begun(project, host)
+    run.kill()
+    ended(run, host, "pyinfra killed in a pull", figures)
+
+    run = begun(project, host)
+    cut_the_connection(host)
+    said = ended(run, host, "SSH cut in a pull", figures)
+    assert run.returncode == 1
+    assert BROKE in said
+
+    size = registry.weights("smollm2-slow:135m").stat().st_size
+    run = begun(project, host, "--data", "pull_stall_seconds=2")
+    with slow.silent():
+        said = ended(run, host, "a pull that stalled", figures)
+    assert run.returncode == 1
+    assert re.search(rf"pull of {SLOW} stalled: \d{{8}} of {size} bytes, none in 2 s", said), said

@@ -50,7 +50,7 @@ def test_a_fleet_as_declared_is_told_so_and_left_alone(project: Project, fleet: 
 def test_all_that_was_done_by_hand_is_told_of_at_once_and_repaired(project: Project, gpu2: Host) -> None:
     gpu2.run(f"echo 'FROM {model('smollm2-math:135m')}' >/tmp/stray && ollama create backup -f /tmp/stray")
     gpu2.unload("general-primary")
-    gpu2.run("""curl -s localhost:11434/api/generate -d '{"model":"coding-primary","keep_alive":"5m"}'""")
+    gpu2.run("""curl -s localhost:11434/api/generate -d '{"model":"coding-primary","keep_alive":"24h"}'""")
     # The engine minds it once it is done with the unload, which takes it seconds.
     until("a model expires", lambda: any(it["expires_at"] < "2200" for it in gpu2.ps().values()))
     gpu2.run("kill -9 $(pgrep -f " + gpu2.weights("experimental") + ")", check=False)  # and this very shell

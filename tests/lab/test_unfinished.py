@@ -60,9 +60,9 @@ def cut_off(project: Project, host: Host) -> int:
     run = project.start("--limit", "gpu1", "--data", f"slot4_model={SLOW}")
     until("it pulls", lambda: pulled(host) > 5 * MB)
     run.kill()
-    run.communicate(timeout=30)
-    until("nothing of it goes on", lambda: nothing_goes_on(host), 10)
-    until("it is recorded", lambda: host.out(f"cat {RECORDS}/*").startswith(f"{SLOW} 1"), 10)
+    run.wait(60)
+    until("nothing of it goes on", lambda: nothing_goes_on(host))
+    until("it is recorded", lambda: host.out(f"cat {RECORDS}/*").startswith(f"{SLOW} 1"))
     return int(host.out(f"du -cB 1 {PARTIAL}* | tail -n 1 | cut -f 1"))
 
 

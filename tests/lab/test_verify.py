@@ -47,7 +47,7 @@ def test_a_stopped_slot_and_a_stray_variant_are_found_and_repaired(project: Proj
     assert verify()[0] == 0
 
 
-SHORT_KEEP_ALIVE = """curl -s localhost:11434/api/generate -d '{"model":"general-primary","keep_alive":"5m"}'"""
+SHORT_KEEP_ALIVE = """curl -s localhost:11434/api/generate -d '{"model":"general-primary","keep_alive":"24h"}'"""
 # What nobody would see until the next boot, or the next idle hour; each with the id of the test that finds it.
 QUIET = {
     "gpu2-ollama.service": "systemctl disable ollama",

@@ -11,6 +11,8 @@ from lab import registry
 from tests.lab.fleet import REGISTRY, ROOT, listens, until
 
 UPSTREAM = REGISTRY.replace(":5000", ":5001")
+# What is done in mid-blob comes in time: enough to be seen is there at once, and the rest takes minutes.
+TRICKLE = "limit_rate_after 8m; limit_rate 1m;"
 
 
 @contextmanager
@@ -18,7 +20,7 @@ def upstream(path: Path, directive: str) -> Iterator[subprocess.Popen[bytes]]:
     """Serves the lab's models at UPSTREAM for the time of the ``with``; logs who was sent what, and its bytes.
 
     + path: a directory for its configuration and its ``access.log``
-    + directive: of nginx, for the whole server: ``limit_rate 20m;``
+    + directive: of nginx, for the whole server, as TRICKLE
     """
     text = (ROOT / "lab" / "nginx.conf").read_text()
     text = text.replace(":5000", ":5001").replace("/run/ollama-slots/registry.pid", f"{path}/pid")

@@ -30,14 +30,36 @@ def partial(size: int = 98_000_000, blob: str = A) -> str:
     return f"truncate -s {size} sha256-{blob}-partial; {part(size, blob)}"
 
 
+# Each wait of a script: it stands, bounded, while it has to, and is counted when it is over.
+SLEEP = """
+i=0
+while [ -e ../stands ] && [ $((i += 1)) -lt 2000 ]; do /bin/sleep 0.01; done
+/bin/sleep 0.02
+echo >>../slept
+"""
+GO_ON = "rm ../stands"  # a command by which the engine has the clock go on
+
+
+def looked(times: int) -> str:
+    """A command by which the engine waits, bounded, until the script has looked so many times at what it said."""
+    return f"""
+        touch ../slept
+        end=$(($(wc -l <../slept) + 1 + {times})) i=0
+        until [ "$(wc -l <../slept)" -ge "$end" ] || [ $((i += 1)) -gt 2000 ]; do /bin/sleep 0.01; done
+    """
+
+
 class Host:
-    """A directory that is a host's. Its clock is fast: where the script waits for seconds, it waits for 20 ms."""
+    """A directory that is a host's. Its clock is fast: where the script waits for seconds, it waits for 20 ms.
+
+    So that no test depends on which of the two is faster, it stands while there is a file ``stands``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self.blobs, self.records = path, path / "store" / "blobs", path / "state" / "unfinished"
         for directory in (self.blobs, path / "store" / "manifests" / "hub", path / "bin"):
             directory.mkdir(parents=True)
-        self.program("sleep", "exec /bin/sleep 0.02")
+        self.program("sleep", SLEEP)
         self.engine = "0"  # the process that has blobs open
 
     def program(self, name: str, text: str) -> None:

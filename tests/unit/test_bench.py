@@ -243,10 +243,18 @@ def echo(round_trip: float, payload: bytes) -> tuple[float, bytes]:
 
 
 def test_a_line_delays_and_changes_nothing() -> None:
+    """One round trip to connect, another to ask: what follows is under way at once.
+
+    Were it not, each try would take four seconds; a busy machine makes some of them slow.
+    """
     payload = bytes(range(256)) * 4000
-    seconds, got = echo(0.2, payload)
-    assert got == payload
-    assert 0.4 <= seconds < 2, "a round trip to connect, another to ask: what follows is under way at once"
+    for _ in range(5):
+        seconds, got = echo(0.2, payload)
+        assert got == payload
+        assert seconds >= 0.4
+        if seconds < 2:
+            break
+    assert seconds < 2
     assert echo(0, payload)[1] == payload
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.pulling import BROKEN, FULL, MODEL, SUCCESS, A, B, Host, part, partial, said
+from tests.unit.pulling import BROKEN, FULL, GO_ON, MODEL, SUCCESS, A, B, Host, looked, part, partial, said
 
 
 @pytest.fixture
@@ -15,9 +15,8 @@ def host(tmp_path: Path) -> Host:
 
 
 def test_it_shows_its_progress_and_leaves_no_record(host: Host) -> None:
-    wait = "/bin/sleep 0.2"
     finish = f"rm *-partial-0; mv sha256-{A}-partial sha256-{A}"
-    code, shown = host.pull(partial(), said(), wait, said(completed=49_000_000), wait, finish, SUCCESS)
+    code, shown = host.pull(partial(), said(), said(completed=49_000_000), looked(1), finish, SUCCESS)
     assert code == 0, shown
     assert f"{MODEL}: 49 of 98 MB, 24 MB/s, 2 s left" in shown
     assert (host.record, host.files) == ({}, {f"sha256-{A}"})
@@ -96,13 +95,15 @@ def test_nor_does_it_leave_the_empty_part_that_would_fail_each_pull_from_then_on
 )
 @pytest.mark.parametrize("then", ["exec /bin/sleep 60", "while :; do {}; /bin/sleep 0.01; done"])
 def test_a_stall_ends_with_its_numbers(host: Host, answer: list[str], numbers: str, then: str) -> None:
-    code, shown = host.pull(*answer, then.format(answer[-1]), stall=6)
+    host.has("touch ../stands")
+    code, shown = host.pull(*answer, GO_ON, then.format(answer[-1]), stall=6)
     assert (code, shown) == (1, [f"pull of {MODEL} stalled: {numbers}"])
 
 
 def test_that_the_engine_reads_what_it_has_for_long_is_no_stall(host: Host) -> None:
-    verify = """echo '{"status":"verifying sha256 digest"}'; /bin/sleep 0.4"""
-    assert host.pull(said(completed=98_000_000), verify, SUCCESS, stall=6) == (0, [])
+    verify = """echo '{"status":"verifying sha256 digest"}'"""
+    host.has("touch ../stands")
+    assert host.pull(said(completed=98_000_000), verify, GO_ON, looked(5), SUCCESS, stall=6) == (0, [])
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -115,9 +116,8 @@ def test_where_nobody_listens_it_ends_and_records_what_it_leaves(host: Host, sil
     process.stdout.close()
     assert process.wait(20) == 1
     engine = Path(f"/proc/{(host.path / 'store' / 'engine').read_text().strip()}")
-    for _ in range(100):
-        if not engine.exists():
-            break
+    end = time.monotonic() + 20
+    while engine.exists() and time.monotonic() < end:
         time.sleep(0.02)
     assert not engine.exists(), "the request has ended"
     assert host.record == {A: host.left()}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab.fleet import LOCK, Host, Project, Run
+from tests.lab.fleet import LOCK, Host, Project, Run, Running
 
 
 @dataclass
@@ -28,7 +27,7 @@ class Stage:
     def deploy(
         self,
         *data: str,
-        during: Callable[[subprocess.Popen[str]], object] = lambda _: None,
+        during: Callable[[Running], object] = lambda _: None,
     ) -> None:
         """The deploy that meets the fault, on the hosts of ``limit``.
 
@@ -41,10 +40,10 @@ class Stage:
         process = self.project.start(*options)
         try:
             during(process)
-            said, _ = process.communicate(timeout=300)
+            self.run = process.ended(300)
         finally:
             process.kill()
-        self.run, self.seconds = Run(process.returncode, said), time.monotonic() - start
+        self.seconds = time.monotonic() - start
 
     def reading(self) -> bool:
         """Whether gpu1 is being read."""

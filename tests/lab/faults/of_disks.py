@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from subprocess import Popen
 
 from tests.lab.faults.fault import Stage, fault
-from tests.lab.faults.of_registries import NEW, SLOW, pulling
+from tests.lab.faults.of_registries import NEW, pulling
 from tests.lab.fleet import STORE, Host, until
-from tests.lab.upstream import upstream
+from tests.lab.upstream import TRICKLE, upstream
 
 STATES = "/var/lib/ollama-slots"
 PROMPT = "slot1_system=You write correct, short Python."
@@ -40,14 +40,14 @@ def fill(host: Host, directory: str, but: int = 0) -> None:
 @fault(1, "disk: wanted .* found .* GB free", again=False)
 def too_small(stage: Stage) -> None:
     """The disk has no room for what is to be pulled."""
-    with upstream(stage.path, SLOW), small_disk(stage.gpu1, STORE, 50_000):
+    with upstream(stage.path, TRICKLE), small_disk(stage.gpu1, STORE, 50_000):
         stage.deploy(NEW)
 
 
 @fault(1, "pull of .* failed: .*no space left", again=False)
 def full_in_a_pull(stage: Stage) -> None:
     """The disk is filled up by others in a pull."""
-    with upstream(stage.path, SLOW), small_disk(stage.gpu1, STORE, 150_000):
+    with upstream(stage.path, TRICKLE), small_disk(stage.gpu1, STORE, 150_000):
 
         def go(_: Popen[str]) -> None:
             until("a blob is under way", lambda: pulling(stage))

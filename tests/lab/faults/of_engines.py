@@ -6,7 +6,8 @@ from subprocess import Popen
 
 from lab import registry
 from tests.lab.faults.fault import Stage, fault
-from tests.lab.fleet import REGISTRY, SLOTS, STORE, Host, model, until
+from tests.lab.fleet import LOCK, REGISTRY, SLOTS, STORE, Host, model, until
+from tests.lab.hold import held, silent, waits
 
 OTHER = model("smollm2-chat:135m")  # which no slot has
 PROCESS = "systemctl show -p MainPID --value ollama"
@@ -38,12 +39,19 @@ def stopped(stage: Stage) -> None:
 @fault(1, "slot coding-primary: .*", loses=True)
 def killed_in_the_making(stage: Stage) -> None:
     """Ollama is killed in a rotation, its candidate not made yet."""
+    stage.gpu1.api("/api/pull", {"model": OTHER, "insecure": True, "stream": False})  # or its record waits first
+    asked = "ss -tnpH state established dport = :11434 | grep -qE '\"(curl|ollama)\"'"
 
-    def go(_: Popen[str]) -> None:
-        until("a rotation is under way", stage.gpu1.rotating)
-        kill(stage.gpu1)
+    with held(stage.gpu1, LOCK, shared=True) as let_go:
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
+        def go(_: Popen[str]) -> None:
+            until("a rotation waits", lambda: waits(stage.gpu1))
+            with silent(stage.gpu1):
+                let_go()
+                until("it asks Ollama", lambda: stage.gpu1.run(asked, check=False).returncode == 0)
+                kill(stage.gpu1)
+
+        stage.deploy(f"slot1_model={OTHER}", during=go)
     hot(stage.gpu1)
 
 
@@ -51,12 +59,16 @@ def killed_in_the_making(stage: Stage) -> None:
 def killed_in_the_load(stage: Stage) -> None:
     """Ollama is killed in a rotation, its candidate being loaded."""
     weights = registry.weights(OTHER.removeprefix(f"{REGISTRY}/")).name.removeprefix("sha256:")
+    loading = f"pgrep -f [s]ha256-{weights}"
 
-    def go(_: Popen[str]) -> None:
-        # On the host, for a load takes less than a second here.
-        stage.gpu1.run(f"until pgrep -f [s]ha256-{weights}; do sleep 0.01; done; kill -9 $({PROCESS})")
+    with held(stage.gpu1) as let_go:
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
+        def go(_: Popen[str]) -> None:
+            until("it is being loaded", lambda: stage.gpu1.run(loading, check=False).returncode == 0)
+            kill(stage.gpu1)
+            let_go()  # for the warm-up
+
+        stage.deploy(f"slot1_model={OTHER}", during=go)
     hot(stage.gpu1)
 
 
@@ -65,11 +77,11 @@ def killed_after_the_switch(stage: Stage) -> None:
     """Ollama is killed in a rotation, its names just exchanged."""
     manifest = f"{STORE}/manifests/registry.ollama.ai/library/coding-primary/latest"
     before = stage.gpu1.out(f"sha256sum <{manifest}")
+    switched = f'while [ "$(sha256sum <{manifest})" = "{before}" ]; do sleep 0.01; done'
 
     def go(_: Popen[str]) -> None:
-        stage.gpu1.run(
-            f"while [ \"$(sha256sum <{manifest})\" = '{before}' ]; do sleep 0.01; done; kill -9 $({PROCESS})"
-        )
+        # On the host, for a look from here takes longer than what is left of the rotation.
+        stage.gpu1.run(f"timeout 60 sh -c '{switched}' && kill -9 $({PROCESS})")
 
     stage.deploy(f"slot1_model={OTHER}", during=go)
     hot(stage.gpu1)
@@ -141,13 +153,13 @@ def too_small_a_gpu(stage: Stage) -> None:
         stage.gpu1.run("echo 24576 >/etc/simulated-gpu")
 
 
-@fault(1, "the GPU's driver is not ready after 3 s", loses=True, gpu=True)
+@fault(1, "the GPU's driver is not ready after 10 s", loses=True, gpu=True)
 def no_driver(stage: Stage) -> None:
     """Ollama was started before the GPU's driver, which does not come."""
-    assert stage.project.deploy("api_seconds=3", options=("-y", "--limit", "gpu1")).code == 0
+    assert stage.project.deploy("api_seconds=10", options=("-y", "--limit", "gpu1")).code == 0
     stage.gpu1.run("mv /etc/simulated-gpu /etc/simulated-gpu.away && systemctl restart ollama")
     try:
         until("the warm-up is over", lambda: stage.gpu1.active("ollama-warmup") == "failed", 90)
-        stage.deploy("api_seconds=3")
+        stage.deploy("api_seconds=10")
     finally:
         stage.gpu1.run("mv /etc/simulated-gpu.away /etc/simulated-gpu")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import time
 from subprocess import Popen
 
 from lab import hosts
 from tests.lab.faults.fault import Stage, fault
 from tests.lab.faults.of_engines import OTHER, hot
-from tests.lab.faults.of_registries import NEW, SLOW, pulling
-from tests.lab.fleet import LOCK, Host, until
-from tests.lab.upstream import upstream
+from tests.lab.faults.of_registries import NEW, pulling
+from tests.lab.fleet import LOCK, Host, Running, until
+from tests.lab.hold import held, silent
+from tests.lab.upstream import TRICKLE, upstream
 
 BROKE = "the connection broke|the host could not be read|SSH session not active"
 
@@ -22,7 +22,9 @@ def drop(host: Host, address: str = "10.79.0.11") -> None:
     """Ends the sshd process that serves this machine's pyinfra: its connection breaks, its command does not."""
     connections = subprocess.check_output(["ss", "-tnpH", "dst", address], text=True)
     [port] = re.findall(r"10\.79\.0\.1:(\d+) .*\"(?:python|pyinfra)", connections)
-    host.run(f"kill -9 $(ss -tnpH dport = :{port} | sed 's/.*pid=\\([0-9]*\\).*/\\1/')")
+    kill = f"kill -9 $(ss -tnpH dport = :{port} | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
+    # The kernel takes a connection before any sshd does.
+    until("sshd has taken the connection", lambda: host.run(kill, check=False).returncode == 0)
 
 
 def connected() -> bool:
@@ -49,7 +51,8 @@ def dropped_at_once(stage: Stage) -> None:
         until("pyinfra is connected", connected, every=0.01)
         drop(stage.gpu1)
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
+    with held(stage.gpu1):  # else it might be through by then
+        stage.deploy(f"slot1_model={OTHER}", during=go)
 
 
 @fault(1, BROKE)
@@ -57,16 +60,17 @@ def dropped_in_a_read(stage: Stage) -> None:
     """SSH breaks while the host is read."""
 
     def go(_: Popen[str]) -> None:
-        until("the host is read", stage.reading, every=0)
+        until("the host is read", stage.reading)
         drop(stage.gpu1)
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
+    with silent(stage.gpu1):
+        stage.deploy(f"slot1_model={OTHER}", during=go)
 
 
 @fault(1, BROKE, again=False)
 def dropped_in_a_pull(stage: Stage) -> None:
     """SSH breaks in a pull."""
-    with upstream(stage.path, SLOW):
+    with upstream(stage.path, TRICKLE):
 
         def go(_: Popen[str]) -> None:
             until("a blob is under way", lambda: pulling(stage))
@@ -83,19 +87,22 @@ def dropped_in_a_rotation(stage: Stage) -> None:
         until("a rotation is under way", stage.gpu1.rotating)
         drop(stage.gpu1)
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
+    with held(stage.gpu1):
+        stage.deploy(f"slot1_model={OTHER}", during=go)
 
 
 @fault(1, BROKE, loses=True)
 def dropped_in_the_warm_up(stage: Stage) -> None:
     """SSH breaks in the warm-up."""
-    stage.gpu1.run("systemctl stop ollama-warmup; ollama stop general-primary; ollama stop backup")
+    runners = " ".join(f"$(pgrep -f [s]ha256-{stage.gpu1.weights(it)})" for it in ("general-primary", "backup"))
 
     def go(_: Popen[str]) -> None:
-        until("the warm-up runs", lambda: stage.gpu1.active("ollama-warmup") == "activating", every=0.01)
+        until("the warm-up runs", lambda: stage.gpu1.active("ollama-warmup") == "activating")
         drop(stage.gpu1)
 
-    stage.deploy(during=go)
+    with held(stage.gpu1):  # or users would have them loaded again before it
+        stage.gpu1.run(f"systemctl stop ollama-warmup; kill -9 {runners}")
+        stage.deploy(during=go)
 
 
 @fault(1, f"{BROKE}|does not answer", loses=True)
@@ -106,7 +113,8 @@ def rebooted(stage: Stage) -> None:
         until("a rotation is under way", stage.gpu1.rotating)
         hosts.reboot("gpu1")
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
+    with held(stage.gpu1):
+        stage.deploy(f"slot1_model={OTHER}", during=go)
     hot(stage.gpu1)
 
 
@@ -118,34 +126,33 @@ def deploy_killed(stage: Stage) -> None:
         until("a rotation is under way", stage.gpu1.rotating)
         deploy.kill()
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
+    with held(stage.gpu1):
+        stage.deploy(f"slot1_model={OTHER}", during=go)
 
 
 @fault(0, "waits for the rotation of slot coding-primary, begun at ")
 def two_at_once(stage: Stage) -> None:
     """Two deploys at once."""
-    first = stage.project.start("--limit", "gpu1", "--data", f"slot1_model={OTHER}")
-    holder = f"$(sed -n 's/.*rotation.* process //p' {LOCK})"
-    stage.gpu1.run(f"while flock -s -n {LOCK} true || ! kill -STOP {holder}; do sleep 0.01; done")
+    with held(stage.gpu1) as let_go:
+        first = stage.project.start("--limit", "gpu1", "--data", f"slot1_model={OTHER}")
+        until("a rotation is under way", stage.gpu1.rotating)
 
-    def go(_: Popen[str]) -> None:
-        time.sleep(3)  # a rotation takes less
-        stage.gpu1.run(f"kill -CONT {holder}")
+        def go(second: Running) -> None:
+            second.until_said("waits for the rotation")
+            let_go()
 
-    stage.deploy(f"slot1_model={OTHER}", during=go)
-    said, _ = first.communicate(timeout=120)
-    assert first.returncode == 0, said
+        stage.deploy(f"slot1_model={OTHER}", during=go)
+    done = first.ended(120)
+    assert done.code == 0, done.output
 
 
 @fault(0, "waits for a test that sleeps")
 def holder_killed(stage: Stage) -> None:
     """Who holds the lock of a host is killed."""
-    hold = f"exec 9>>{LOCK}; flock 9; echo 'a test that sleeps' >{LOCK}; exec sleep 600"
-    stage.gpu1.run(f'systemd-run --quiet --collect --unit=sleeper sh -c "{hold}"')
-    until("the lock is held", stage.gpu1.held)
+    with held(stage.gpu1, LOCK) as let_go:
 
-    def go(_: Popen[str]) -> None:
-        time.sleep(2)
-        stage.gpu1.run("systemctl kill --signal=KILL sleeper")
+        def go(deploy: Running) -> None:
+            deploy.until_said("waits for a test that sleeps")
+            let_go()
 
-    stage.deploy(during=go)
+        stage.deploy(during=go)

@@ -9,11 +9,10 @@ from subprocess import Popen
 from lab import registry
 from tests.lab.faults.fault import Stage, fault
 from tests.lab.fleet import STORE, Host, model, until
-from tests.lab.upstream import UPSTREAM, upstream
+from tests.lab.upstream import TRICKLE, UPSTREAM, upstream
 
 BASE = "unknown-arch:135m"  # which no slot can ever have
 NEW = f"slot4_model={UPSTREAM}/{BASE}"
-SLOW = "limit_rate 20m;"
 
 
 def absent(host: Host) -> None:
@@ -44,7 +43,7 @@ def gone(stage: Stage) -> None:
 @fault(1, "pull of .* (failed|stalled): ", again=False)
 def gone_in_mid_blob(stage: Stage) -> None:
     """The registry goes away in mid-blob."""
-    with upstream(stage.path, SLOW) as nginx:
+    with upstream(stage.path, TRICKLE) as nginx:
 
         def go(_: Popen[str]) -> None:
             until("a blob is under way", lambda: pulling(stage))
@@ -56,7 +55,7 @@ def gone_in_mid_blob(stage: Stage) -> None:
 @fault(1, "pull of .* (stalled: .* of .* bytes|failed: .*(slow|timed out))", again=False)
 def stalled(stage: Stage) -> None:
     """The registry stalls in mid-blob."""
-    with upstream(stage.path, SLOW) as nginx:
+    with upstream(stage.path, TRICKLE) as nginx:
 
         def stall(_: Popen[str]) -> None:
             until("a blob is under way", lambda: pulling(stage))

@@ -22,8 +22,8 @@ class HostFound(FactBase[found.Found | None]):
 
     def command(self, settings: Settings) -> StringCommand:
         """The probe, for a host with these settings."""
-        files = (render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT)
-        return script(render.host_script("store", "probe"), settings.ollama_url, *files)
+        files = (render.ENVIRONMENT, render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT, render.OUTDATED)
+        return script(render.host_script("store", "settings", "probe"), settings.ollama_url, *files)
 
     def process(self, output: list[str]) -> found.Found:
         """The probe's output, read."""

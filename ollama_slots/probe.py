@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from ollama_slots import names
-from ollama_slots.found import Details, Found, Listed, Runner, Shown, SlotState
+from ollama_slots.found import Details, Found, Line, Listed, Runner, Shown, SlotState
 from ollama_slots.names import VARIANT
 
+STARTED = "/run/systemd/units/invocation:ollama.service"  # systemd makes it at each start
+NOW = "now"
 PREVIOUS = "/var/lib/ollama-slots/previous/"
 
 
@@ -49,6 +52,8 @@ def parse_probe(output: list[str]) -> Found:
         environ=environ if units.get("ollama.service", {}).get("MainPID", "0") != "0" else None,
         has_gpu=parts["gpu"] == ["yes"],
         files={path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])},
+        settings=tuple(_lines(parts["settings"])),
+        **_times(parts["changed"]),
         states=_states([it for it in parts["states"] if not it.startswith(PREVIOUS)]),
         previous=_states([it for it in parts["states"] if it.startswith(PREVIOUS)]),
         aside=frozenset(name for name in parts["aside"] if re.fullmatch(VARIANT, name)),
@@ -147,6 +152,19 @@ def _units(lines: list[str]) -> dict[str, dict[str, str]]:
         if key == "Id":
             units[value] = unit
     return units
+
+
+def _lines(lines: list[str]) -> Iterator[Line]:
+    for line in lines:
+        if found := re.fullmatch(r"(/.*?):(\d+):(.*)", line):
+            yield Line(found[1], int(found[2]), found[3])
+
+
+def _times(lines: list[str]) -> dict[str, Any]:
+    """When files were changed, and Ollama's process started; a time that is still to come says nothing."""
+    times = {path: float(seconds) for seconds, _, path in (line.partition(" ") for line in lines)}
+    now, started = times.pop(NOW, 0), times.pop(STARTED, None)
+    return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
 
 
 def _states(lines: list[str]) -> dict[str, SlotState]:

@@ -1,11 +1,22 @@
 # Prints all that a deploy asks of a host in one go, in sections that probe.py reads. Changes nothing.
-# Follows store.sh.
+# Follows store.sh and settings.sh.
 # Arguments: URL FILE...
 url=$1
 shift
 
 readable() { # what a damaged file has that is no text, is left out
     LC_ALL=C tr -cd '[:print:]\n'
+}
+
+# serving PID: the process of Ollama itself; under a start script that does not exec, a child's.
+serving() {
+    program=$(readlink "/proc/$1/exe")
+    case ${program##*/} in *ollama*) echo "$1" && return ;; esac
+    children=$(cat "/proc/$1/task/$1/children" 2>/dev/null)
+    for child in $children; do
+        serving "$child" && return
+    done
+    return 1
 }
 
 # Not in the middle of a rotation: what is read then would be acted on after its end.
@@ -22,12 +33,14 @@ echo "== units"
 printf '%s\n' "$units"
 pid=${units#*MainPID=}
 pid=${pid%%[!0-9]*}
+pid=$(serving "$pid" || echo "$pid")
 echo "== environ"
 tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep '^OLLAMA_'
 echo "== gpu"
 if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo no; fi
 echo "== files"
 sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
+settings ollama.service | tr '\t' ' ' | readable
 {
     echo "== states"
     grep -as '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null

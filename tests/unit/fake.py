@@ -31,7 +31,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
     """What the host says to the scripts that tell apart by these words, and what they do to it."""
 
     def install() -> None:
-        files = {render.DROP_IN: ("", render.drop_in(settings))} | render.warm_up(settings, needs_gpu=False)
+        files = render.service(settings) | render.warm_up(settings, needs_gpu=False)
         world.files |= {path: sha256(text.encode()).hexdigest() for path, (_, text) in files.items()}
 
     def restart() -> None:

@@ -135,10 +135,10 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
     written = re.escape(render.modelfile(Target(slot, slot.model or "", slot.num_ctx)))
     sha = "[0-9a-f]{64}"
     state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+"
-    files = {render.DROP_IN: ("644", render.drop_in(taken)), **render.warm_up(taken, needs_gpu=False)}
+    files = render.service(taken) | render.warm_up(taken, needs_gpu=False)
     installed = [re.escape(it) for path in arguments[::3] for it in (path, *files.get(path, ()))]
     return {
-        render.host_script("store", "probe"): [url, *files],
+        render.host_script("store", "settings", "probe"): [url, *files, render.OUTDATED],
         render.host_script("store", "details"): [
             url,
             *[f"{model}|{slot.name}:(latest|previous)"] * len(arguments[1:]),

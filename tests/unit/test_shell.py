@@ -12,7 +12,7 @@ from tests.unit.declared import declared
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
 SCRIPTS = {
-    "probe": render.host_script("store", "probe"),
+    "probe": render.host_script("store", "settings", "probe"),
     "stored": render.host_script("engine", "store", "unfinished", "stored"),
     "details": render.host_script("store", "details"),
     "pull": render.host_script("engine", "store", "bases", "unfinished", "pulling", "pull"),

@@ -58,10 +58,9 @@ def engine_masked(stage: Stage) -> None:
 
 @fault(0, "restart Ollama: its process lacks OLLAMA_KEEP_ALIVE", loses=True)
 def drop_in(stage: Stage) -> None:
-    """The drop-in is edited by hand, and Ollama restarted with it."""
-    file = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
-    stage.gpu1.run(f"sed -i 's/KEEP_ALIVE=.*/KEEP_ALIVE=5m\"/' {file}")
-    stage.gpu1.run("systemctl daemon-reload && systemctl restart ollama")
+    """The file of Ollama's environment is edited by hand, and Ollama restarted with it."""
+    file = "/etc/ollama/ollama-slots.env"
+    stage.gpu1.run(f"sed -i 's/KEEP_ALIVE=.*/KEEP_ALIVE=5m/' {file} && systemctl restart ollama")
     stage.deploy()
 
 

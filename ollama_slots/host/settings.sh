@@ -19,10 +19,11 @@ settings() {
         printf '%s\n' "$named" | sed -n 's/^FragmentPath=//p; s/^DropInPaths=//p' | tr ' ' '\n'
         ls -d "/etc/systemd/system/$1.d"/*.conf "/run/systemd/system/$1.d"/*.conf # systemd may not have read them yet
     } 2>/dev/null | sort -u)
+    text=$(grep -ahs '' $unit_files /dev/null)
     others=$({
         printf '%s\n' "$named" | sed -n 's/^EnvironmentFiles=\(.*\) (ignore_errors=.*/\1/p'
-        sed -n 's/^[[:blank:]]*EnvironmentFile[[:blank:]]*=[[:blank:]]*-\{0,1\}//p' $unit_files /dev/null
-        { printf '%s\n' "$named" && cat $unit_files /dev/null; } | grep -a '^[[:blank:]]*ExecStart[[:blank:]]*=' |
+        printf '%s\n' "$text" | sed -n 's/^[[:blank:]]*EnvironmentFile[[:blank:]]*=[[:blank:]]*-\{0,1\}//p'
+        printf '%s\n' "$named" "$text" | grep '^[[:blank:]]*ExecStart[[:blank:]]*=' |
             grep -o '/[^[:blank:]:;&|()<>$`{}"'\'']*'
     } 2>/dev/null | sort -u)
     said=$(mentions $others)

@@ -27,7 +27,7 @@ if ! flock -s -n 9; then
     exit 0
 fi
 
-units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID \
+units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath \
     ollama.service ollama-warmup.service)
 echo "== units"
 printf '%s\n' "$units"

@@ -21,15 +21,16 @@ WAYS = {
 # As of a deploy before this kind was known.
 EARLIER = {f"{DROP_INS}/ollama-slots.conf": '[Service]\nEnvironment="OLLAMA_KEEP_ALIVE=-1"\n'}
 LATER, START, PROFILE = f"{DROP_INS}/zzz.conf", "/usr/local/bin/start-it", "/etc/profile.d/keep.sh"
-SCRIPT = f"[Service]\nExecStart=\nExecStart={START}\n"
+UNIT = "/etc/systemd/system/ollama.service"
 
 
 @pytest.fixture
 def own(gpu1: Host) -> Iterator[Host]:
     """gpu1, from which the owner's files are taken away in the end."""
+    gpu1.run(f"cp -p {UNIT} /tmp/unit")
     yield gpu1
     theirs = {path for files in WAYS.values() for path in files} | {LATER, START, PROFILE}
-    gpu1.run(f"rm -f {' '.join(theirs)} && systemctl daemon-reload && systemctl restart ollama")
+    gpu1.run(f"rm -f {' '.join(theirs)}; mv /tmp/unit {UNIT}; systemctl daemon-reload; systemctl restart ollama")
 
 
 def write(host: Host, files: dict[str, str]) -> None:
@@ -84,16 +85,17 @@ def test_what_is_declared_holds_after_one_deploy_and_the_next_restart_nothing(
     assert own.resident(*SLOTS)
 
 
-@pytest.mark.parametrize("how", ["exec ", ""])
-def test_a_start_script_that_sets_it_is_named_by_its_line(project: Project, own: Host, how: str) -> None:
+IN_UNIT = f"sed -i 's|^ExecStart=.*|ExecStart={START}|' {UNIT}"
+IN_DROP_IN = f"printf '[Service]\\nExecStart=\\nExecStart={START}\\n' >{LATER}"
+
+
+@pytest.mark.parametrize(("how", "command"), [("exec ", IN_DROP_IN), ("", IN_UNIT)])
+def test_a_start_script_that_sets_it_is_named_by_its_line(
+    project: Project, own: Host, how: str, command: str
+) -> None:
     """Before Ollama has been started by it, and after."""
-    write(
-        own,
-        {
-            LATER: SCRIPT,
-            START: f"#!/bin/sh\n# mine\nexport OLLAMA_KEEP_ALIVE=24h\n{how}/usr/local/bin/ollama serve\n",
-        },
-    )
+    write(own, {START: f"#!/bin/sh\n# mine\nexport OLLAMA_KEEP_ALIVE=24h\n{how}/usr/local/bin/ollama serve\n"})
+    own.run(f"{command} && systemctl daemon-reload")
     for start in (lambda _: None, restart):
         start(own)
         assert own.resident(*SLOTS)

@@ -16,6 +16,7 @@ ActiveState=active
 UnitFileState=enabled
 NeedDaemonReload=no
 MainPID=312
+FragmentPath=/etc/systemd/system/ollama.service
 
 MainPID=0
 Id=ollama-warmup.service

@@ -173,7 +173,7 @@ def test_the_drop_in_of_earlier_deploys_is_taken_away_without_a_restart(ready: W
     assert run(ready, service).commands["gpu"][1:] == [f"rm -f {render.OUTDATED}", "systemctl daemon-reload"]
 
 
-@pytest.mark.parametrize(("at", "refused"), [(100, False), (101, True)])
+@pytest.mark.parametrize(("at", "refused"), [(100.75, False), (101, True)])
 def test_a_script_that_the_process_was_started_by_is_told_by_the_process(
     ready: World, at: float, refused: bool
 ) -> None:

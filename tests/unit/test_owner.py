@@ -191,6 +191,18 @@ def test_a_start_script_is_read(what: str, command: str) -> None:
     assert judged(files, fragment="ExecStart=/usr/bin/ollama serve") == []
 
 
+def test_a_line_that_was_not_read_ends_what_goes_on_in_it() -> None:
+    """Of a script only the lines that may matter are there."""
+    lines = [
+        (START, 1, "echo \\"),
+        (START, 5, f"export {KEEP}=24h"),
+        (UNIT, 1, "[Service]"),
+        (UNIT, 2, f"ExecStart={START}"),
+    ]
+    found = Found(settings=tuple(Line(*it) for it in lines), units={"ollama.service": {"FragmentPath": UNIT}})
+    assert [it.where for it in conflicts(DECLARED, (), found, OURS, FILE)] == [f"{START}:5"]
+
+
 VALUE = st.sampled_from(["-1", "-1m", "24h", "1440m", "86400", "0", "5m", "forever", "1h30m", ""])
 BLANK = st.sampled_from(["", " ", "\t", "  "])
 QUOTE = st.sampled_from(["", '"', "'"])

@@ -8,7 +8,7 @@ from ollama_slots.selection import slot_models
 
 # --- The slots -------------------------------------------------------------------------------------------
 # slotN_model      the base: a model as `ollama pull` takes it. A slot without one is left as it is on each
-#                  host; "none" empties it.
+#                  host; "none" empties it (in a selection file it is no choice).
 # slotN_name       the variant that users ask for
 # slotN_num_ctx    its window, in tokens
 # slotN_system     its system prompt                                    default: the base's own

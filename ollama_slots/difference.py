@@ -31,12 +31,6 @@ def differing(files: dict[str, tuple[str, str]], found: Found) -> list[str]:
     ]
 
 
-def lacking(environment: dict[str, str], found: Found) -> list[str]:
-    """The variables, as KEY=VALUE, that Ollama's process lacks or has otherwise; all, where none runs."""
-    running = found.environ or {}
-    return [f"{key}={value}" for key, value in environment.items() if running.get(key) != value]
-
-
 def of_variant(
     target: Target, found: Found, modelfile: str, details: Details | None
 ) -> list[tuple[str, Difference]]:

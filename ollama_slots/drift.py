@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ollama_slots import names, plan, render, versions
-from ollama_slots.difference import Difference, differing, lacking, of_variant, short
+from ollama_slots import environment, names, plan, render, versions
+from ollama_slots.difference import Difference, differing, of_variant, short
 from ollama_slots.found import Details, Found
 from ollama_slots.published import Answers, Published
 from ollama_slots.residency import doubtful, faults, misheld, needs_gpu, residency
@@ -82,12 +82,16 @@ def service(settings: Settings, found: Found) -> list[Difference]:
         differences.append(Difference(name, "loaded", unit.get("LoadState", "unknown")))
     if unit.get("UnitFileState") == "disabled":
         differences.append(Difference(name, "enabled", "disabled"))
-    differences += _files(name, {render.DROP_IN: ("644", render.drop_in(settings))}, found)
-    running = found.environ
-    for pair in lacking(render.environment(settings), found):
-        key = pair.partition("=")[0]
-        has = "no process" if running is None else f"{key}={running[key]}" if key in running else "none"
-        differences.append(Difference("Ollama's process", pair, has))
+    differences += _files(name, render.service(settings), found)
+    if render.OUTDATED in found.files:
+        differences.append(Difference(render.OUTDATED, "no such file", "that of an earlier deploy"))
+    for it in environment.conflicts(settings, found):
+        differences.append(Difference(it.where, f"{it.name}={it.wanted} to hold", it.found))
+    for variable in environment.lacking(settings, found).items():
+        lacks = dict([variable])
+        has = environment.words(environment.has(found, lacks)) or "none"
+        has = "no process" if found.environ is None else has
+        differences.append(Difference("Ollama's process", environment.words(lacks), has))
     if versions.refusal(found.version):
         differences.append(Difference("Ollama", f"version {versions.RANGE}", f"{found.version}: update it"))
     if _silent(found):

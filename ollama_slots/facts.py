@@ -23,8 +23,8 @@ class HostFound(FactBase[found.Found | None]):
 
     def command(self, settings: Settings) -> StringCommand:
         """The probe, for a host with these settings."""
-        files = (render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT)
-        text = render.host_script("ask", "store", "probe")
+        files = (render.ENVIRONMENT, render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT, render.OUTDATED)
+        text = render.host_script("ask", "store", "settings", "probe")
         return script(text, settings.ollama_url or "", " ".join(TOOLS), *files)
 
     def process(self, output: list[str]) -> found.Found:

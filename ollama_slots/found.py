@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field
 
 from ollama_slots import names
+
+
+class Line(NamedTuple):
+    """A line of a file on the host."""
+
+    path: str
+    number: int
+    text: str
 
 
 class _Answer(BaseModel):
@@ -87,6 +95,9 @@ class Found(BaseModel):
     environ: dict[str, str] | None = None
     has_gpu: bool = False
     files: dict[str, str] = Field(default_factory=dict)  # path to sha256
+    settings: tuple[Line, ...] = ()  # of what sets Ollama's environment: see host/settings.sh
+    changed: dict[str, float] = Field(default_factory=dict)  # path of what does to when, in seconds since 1970
+    started: float | None = None  # when Ollama's process was, likewise
     states: dict[str, SlotState] = Field(default_factory=dict)  # by variant name
     previous: dict[str, SlotState] = Field(default_factory=dict)  # of NAME:previous, by variant name
     bases: dict[str, datetime] = Field(default_factory=dict)  # that this tool pulled: when, by canonical key

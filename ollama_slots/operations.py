@@ -8,7 +8,7 @@ from itertools import chain
 from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
-from ollama_slots import plan, render, table
+from ollama_slots import environment, plan, render, table
 from ollama_slots.commands import (
     Commands,
     again,
@@ -23,7 +23,7 @@ from ollama_slots.commands import (
     take,
     unread,
 )
-from ollama_slots.difference import differing, lacking
+from ollama_slots.difference import differing
 from ollama_slots.facts import ModelDetails, script
 from ollama_slots.found import Details, Found
 from ollama_slots.look import check, look, planned
@@ -52,6 +52,9 @@ def preflight(settings: Settings) -> Commands:
     if found is None or found.lacks:
         yield unread(found)
         return
+    if reasons := environment.refusals(settings, found):
+        yield refuse("; ".join(reasons))
+        return
     if found.listed is None or found.runners is None:
         host.noop("Ollama does not answer: what it has is looked at when it was started")
         return
@@ -70,22 +73,27 @@ def service(settings: Settings) -> Commands:
 
     + settings: of this host
 
+    What the owner has set is overruled by an environment file of ours; where it would overrule that, the host is
+    refused before anything is done (owner.py).
+
     Idempotency:
 
-    + the drop-in is written when its content differs; the unit is enabled when it is disabled
-    + Ollama is restarted when the environment of the *running* process differs, so that a run which was
-      interrupted between the two is made good by the next
+    + a file is written when its content differs; the unit is enabled when it is disabled
+    + Ollama is restarted when the environment of the *running* process means something else than what is declared,
+      so that a run which was interrupted between the two is made good by the next; but not where the process was
+      started with everything in place, for another start would come to the same
     """
-    files = {render.DROP_IN: ("644", render.drop_in(settings))}
+    files = render.service(settings)
     for found, _ in looks(settings):
         if found is None or found.lacks:
             yield unread(found)
             return
-        unit, changed = found.units.get("ollama.service", {}), differing(files, found)
-        stale, disabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "disabled"
-        wrong, runs = lacking(render.environment(settings), found), found.environ is not None
+        unit, changed = found.units.get(environment.UNIT, {}), environment.outdated(settings, found)
+        stale, disabled = environment.stale(found), unit.get("UnitFileState") == "disabled"
+        wrong, reasons = environment.lacking(settings, found), environment.refusals(settings, found)
+        runs = found.environ is not None
         as_declared = unit.get("LoadState") == "loaded" and not wrong and found.version is not None
-        if as_declared and not (changed or stale or disabled):
+        if as_declared and not (changed or stale or disabled or reasons):
             nothing(found, "Ollama runs with the environment that the slots need")
             return
     if unit.get("LoadState") != "loaded":
@@ -94,8 +102,13 @@ def service(settings: Settings) -> Commands:
             "install Ollama (or unmask its unit), then deploy again"
         )
         return
-    if changed:
-        yield install(files, changed)
+    if reasons:
+        yield refuse("; ".join(reasons))
+        return
+    if written := [path for path in changed if path in files]:
+        yield install(files, written)
+    if render.OUTDATED in changed:
+        yield StringCommand("rm", "-f", render.OUTDATED)
     if changed or stale:
         yield StringCommand("systemctl", "daemon-reload")
     if disabled:
@@ -104,12 +117,12 @@ def service(settings: Settings) -> Commands:
         yield from _start(settings, runs, wrong)
 
 
-def _start(settings: Settings, runs: bool, wrong: list[str]) -> Commands:
+def _start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
     """Ollama is started, or started anew where its process lacks variables, and has them."""
     if not runs:
         say_once(host.name, "start Ollama: it does not run")
     elif wrong:
-        say_once(host.name, f"restart Ollama: its process lacks {', '.join(wrong)}")
+        say_once(host.name, f"restart Ollama: its process lacks {environment.words(wrong)}")
     verb = "restart" if wrong and runs else "start"
     yield script(
         f"systemctl {verb} ollama.service || exit\n{render.host_script('ask', 'await')}",
@@ -121,8 +134,8 @@ def _start(settings: Settings, runs: bool, wrong: list[str]) -> Commands:
         yield unread(found)
     elif found.environ is None:
         yield refuse(f"Ollama's process has ended, though something answers{found.where}")
-    elif wrong := lacking(render.environment(settings), found):
-        yield refuse(f"Ollama was restarted and still lacks {', '.join(wrong)}: another drop-in sets it otherwise")
+    elif wrong := environment.lacking(settings, found):
+        yield refuse(environment.in_vain(wrong, found))
 
 
 @operation()
@@ -175,7 +188,7 @@ def warm_up(settings: Settings) -> Commands:
             nothing(found, "ollama-warmup is active and every slot is resident")
             return
     if at is None:  # where it listens is not known before it runs
-        yield from _start(settings, runs, [])
+        yield from _start(settings, runs, {})
         found = read(settings)
         if found is None or found.at is None:
             yield unread(found)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from ollama_slots import address, names, needs
-from ollama_slots.found import Details, Found, Listed, Runner, Shown, SlotState
+from ollama_slots.found import Details, Found, Line, Listed, Runner, Shown, SlotState
 from ollama_slots.names import VARIANT
 
+STARTED = "/run/systemd/units/invocation:ollama.service"  # systemd makes it at each start
+NOW = "now"
 PREVIOUS = "/var/lib/ollama-slots/previous/"
 
 
@@ -63,6 +66,8 @@ def parse_probe(output: list[str]) -> Found:
         url=url and (address.numeric(url) or url),
         at=url and address.numeric(url, answered),
         listens=listens and address.numeric(listens),
+        settings=tuple(_lines(parts["settings"])),
+        **_times(parts["changed"]),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed=by_key,
@@ -176,6 +181,19 @@ def _units(lines: list[str]) -> dict[str, dict[str, str]]:
         if key == "Id":
             units[value] = unit
     return units
+
+
+def _lines(lines: list[str]) -> Iterator[Line]:
+    for line in lines:
+        if found := re.fullmatch(r"(/.*?):(\d+):(.*)", line):
+            yield Line(found[1], int(found[2]), found[3])
+
+
+def _times(lines: list[str]) -> dict[str, Any]:
+    """When files were changed, and Ollama's process started; a time that is still to come says nothing."""
+    times = {path: float(seconds) for seconds, _, path in (line.partition(" ") for line in lines)}
+    now, started = times.pop(NOW, 0), times.pop(STARTED, None)
+    return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
 
 
 def _states(lines: list[str]) -> dict[str, SlotState]:

@@ -14,7 +14,10 @@ HOST_SCRIPTS = Path(__file__).parent / "host"
 WARM_UP_SCRIPT = "/usr/local/lib/ollama-slots/ollama-warmup.sh"
 WARM_UP_UNIT = "/etc/systemd/system/ollama-warmup.service"
 RESTARTED = "/run/ollama-warmup.restarted"  # that Ollama was restarted for its GPU
-DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
+# Its name has it read after override.conf, which `systemctl edit` writes.
+DROP_IN = "/etc/systemd/system/ollama.service.d/zz-ollama-slots.conf"
+ENVIRONMENT = "/etc/ollama/ollama-slots.env"
+OUTDATED = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"  # the drop-in of earlier deploys
 
 
 @cache
@@ -42,9 +45,13 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def drop_in(settings: Settings) -> str:
-    """The drop-in of ``ollama.service``."""
-    return template.fill("templates/ollama-slots.conf.j2", environment=environment(settings))
+def service(settings: Settings) -> dict[str, tuple[str, str]]:
+    """The files of ``ollama.service`` that are ours: path to mode and text."""
+    values = {"environment": environment(settings), "path": ENVIRONMENT}
+    return {
+        ENVIRONMENT: ("644", template.fill("templates/ollama-slots.env.j2", **values)),
+        DROP_IN: ("644", template.fill("templates/zz-ollama-slots.conf.j2", **values)),
+    }
 
 
 def warm_up(settings: Settings, needs_gpu: bool, url: str) -> dict[str, tuple[str, str]]:

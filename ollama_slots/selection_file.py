@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from ollama_slots import names
 from ollama_slots.errors import first_error
+from ollama_slots.settings import EMPTY
 
 SLOT_KEYS = {1: "slot1_coding", 2: "slot2_general", 3: "slot3_backup"}
 
@@ -29,8 +30,16 @@ class Metrics(BaseModel):
         return self.tokens_per_sec or self.avg_tok_per_sec or 0.0
 
 
+def _is_none(name: str) -> bool:
+    """Whether a name is the word that empties a slot. A program wrote it; only a person empties one."""
+    return name.lower() == EMPTY
+
+
 class Selection(BaseModel):
-    """A selection file. Keys of no slot are ignored; an unknown slot key is an error (it is a misspelt one)."""
+    """A selection file; "none" in it is no model, and no choice.
+
+    Keys of no slot are ignored; an unknown slot key is an error (it is a misspelt one).
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -45,8 +54,9 @@ class Selection(BaseModel):
     @field_validator("slot1_coding", "slot2_general", "slot3_backup", "slot4_experimental")
     @classmethod
     def _is_model_name(cls, value: str | None) -> str | None:
-        if value is not None:
-            names.parse(value)
+        if value is None or _is_none(value):
+            return None
+        names.parse(value)
         return value
 
     @field_validator("results")
@@ -54,7 +64,7 @@ class Selection(BaseModel):
     def _are_model_names(cls, value: dict[str, Metrics]) -> dict[str, Metrics]:
         for name in value:
             names.parse(name)
-        return value
+        return {name: metrics for name, metrics in value.items() if not _is_none(name)}
 
 
 def parse(text: str) -> Selection:

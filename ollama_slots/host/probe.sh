@@ -1,5 +1,5 @@
 # Prints all that a deploy asks of a host in one go, in sections that probe.py reads. Changes nothing.
-# Follows ask.sh and store.sh.
+# Follows ask.sh, store.sh and settings.sh.
 # Arguments: URL (nothing: where Ollama listens) TOOLS (that the scripts use) FILE...
 url=$1 tools=$2
 shift 2
@@ -28,7 +28,7 @@ if ! flock -s -n 9; then
     exit 0
 fi
 
-units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID \
+units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath \
     ollama.service ollama-warmup.service)
 echo "== units"
 printf '%s\n' "$units"
@@ -39,6 +39,7 @@ echo "== gpu"
 if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo no; fi
 echo "== files"
 sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
+settings ollama.service | tr '\t' ' ' | readable
 {
     echo "== states"
     grep -as '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null

@@ -114,8 +114,8 @@ def playbook(path: Path, names: list[str], job: Job) -> None:
         settings = Settings.of("bench", data)
         files = path / f"files-{int(second)}"
         files.mkdir()
-        (files / "ollama-slots.conf").write_text(render.drop_in(settings))
-        for place, (_, text) in render.warm_up(settings, needs_gpu=True, url="http://127.0.0.1:11434").items():
+        ours = render.service(settings) | render.warm_up(settings, needs_gpu=True, url="http://127.0.0.1:11434")
+        for place, (_, text) in ours.items():
             (files / Path(place).name).write_text(text)
         (files / "create.sh").write_text(engine + (PLAYBOOK / "create.sh").read_text())
         slots = []

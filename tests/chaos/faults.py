@@ -9,7 +9,8 @@ from tests.chaos.world import EVERYTHING, FILES, MEMORY, TRUTH, World
 from tests.lab.fleet import SLOTS, STORE, until
 
 PROCESS = "systemctl show -p MainPID --value ollama"
-DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
+DROP_IN = "/etc/systemd/system/ollama.service.d/zz-ollama-slots.conf"
+ENVIRONMENT = "/etc/ollama/ollama-slots.env"
 
 
 def any_slot(world: World) -> str:
@@ -138,8 +139,8 @@ def state_corrupt(world: World) -> str:
 
 
 @step(3)
-def drop_in_edited(world: World) -> str:
-    world.host.run(f"sed -i 's/KEEP_ALIVE=.*/KEEP_ALIVE=5m\"/' {DROP_IN}; systemctl daemon-reload", check=False)
+def environment_edited(world: World) -> str:
+    world.host.run(f"sed -i 's/KEEP_ALIVE=.*/KEEP_ALIVE=5m/' {ENVIRONMENT}", check=False)
     restarted = world.random.random() < 0.6
     if restarted:
         world.host.run("systemctl restart ollama")
@@ -176,12 +177,13 @@ def name_removed(world: World) -> str:
 
 @step(2)
 def files_removed(world: World) -> str:
-    """Somebody takes the Modelfile, the drop-in or the warm-up away."""
+    """Somebody takes the Modelfile, a file of Ollama's unit or the warm-up away."""
     slot = any_slot(world)
     file = world.random.choice(
         [
             f"/etc/ollama/modelfiles/{slot}.Modelfile",
             DROP_IN,
+            ENVIRONMENT,
             "/etc/systemd/system/ollama-warmup.service",
             "/usr/local/lib/ollama-slots/ollama-warmup.sh",
         ]

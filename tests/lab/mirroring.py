@@ -89,7 +89,7 @@ def _rule(host: Host, words: str) -> list[str]:
 
 def as_new(host: Host) -> None:
     """Takes away all that a deploy has brought, and every model."""
-    units = "/etc/systemd/system/ollama-warmup.service /etc/systemd/system/ollama.service.d/ollama-slots.conf"
+    units = "/etc/systemd/system/ollama-warmup.service /etc/systemd/system/ollama.service.d"
     host.run(
         "systemctl stop ollama-warmup ollama; "
         f"rm -rf /usr/share/ollama/.ollama/models /var/lib/ollama-slots /etc/ollama {units}; "

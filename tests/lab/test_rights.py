@@ -13,7 +13,7 @@ SECRET = (
     "/usr/share/ollama/.ollama/models/.ollama-slots"
 )
 OURS = (
-    "/etc/systemd/system/ollama.service.d/ollama-slots.conf /etc/systemd/system/ollama-warmup.service "
+    "/etc/systemd/system/ollama.service.d /etc/ollama /etc/systemd/system/ollama-warmup.service "
     f"/usr/local/lib/ollama-slots /var/lib/ollama-slots /var/lib/private/ollama-warmup {SECRET}"
 )
 NOBODY = "setpriv --reuid=nobody --regid=nogroup --clear-groups"

@@ -9,7 +9,7 @@ import subprocess
 from lab import registry
 from tests.lab.fleet import SLOTS, Host, Project, Run, model, until
 
-DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
+DROP_IN = "/etc/systemd/system/ollama.service.d/zz-ollama-slots.conf"
 
 
 def status(project: Project, *data: str) -> Run:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.lab.fleet import SLOTS, Host, Project, model
 
-DROP_IN = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
+DROP_IN = "/etc/systemd/system/ollama.service.d/zz-ollama-slots.conf"
+ENVIRONMENT = "/etc/ollama/ollama-slots.env"
 UNIT = "/etc/systemd/system/ollama-warmup.service"
 
 
@@ -48,10 +49,10 @@ def test_service_alone(project: Project, gpu1: Host) -> None:
 
 
 def test_an_interrupted_restart_is_made_good(project: Project, gpu1: Host) -> None:
-    """The drop-in was written, and the run died before the restart: state decides, not what changed."""
-    text = gpu1.out(f"cat {DROP_IN}").replace("=5", "=6")
-    gpu1.run(f"printf '%s\\n' '{text}' >{DROP_IN} && systemctl daemon-reload && systemctl restart ollama")
-    gpu1.run(f"printf '%s\\n' '{text.replace('=6', '=5')}' >{DROP_IN}")
+    """The file was written, and the run died before the restart: state decides, not what changed."""
+    gpu1.run(
+        f"sed -i s/=5/=6/ {ENVIRONMENT} && systemctl restart ollama && sleep 0.1 && sed -i s/=6/=5/ {ENVIRONMENT}"
+    )
     run = project.deploy()
     assert run.code == 0, run.output
     assert run.lines("gpu1", "restart Ollama", "OLLAMA_MAX_LOADED_MODELS=5")

@@ -46,7 +46,23 @@ def test_a_unit_that_is_not_as_it_should_be_is_told_of(ready: World, what: str) 
     assert around(ready.found()) == lines
 
 
-@pytest.mark.parametrize("path", [render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT])
+def test_what_keeps_a_variable_from_being_as_declared_is_told_of(ready: World) -> None:
+    ready.settings = ["/etc/a.conf:1:", "/x/ollama.service.d/zzz.conf:1:[Service]"]
+    ready.settings += [
+        "/x/ollama.service.d/zzz.conf:2:EnvironmentFile=/etc/own",
+        "/etc/own:7:OLLAMA_KEEP_ALIVE=24h",
+    ]
+    assert around(ready.found()) == [
+        "/etc/own:7: wanted OLLAMA_KEEP_ALIVE=-1 to hold, found that it sets OLLAMA_KEEP_ALIVE=24h"
+    ]
+
+
+def test_the_drop_in_of_earlier_deploys_is_told_of(ready: World) -> None:
+    ready.files[render.OUTDATED] = "0" * 64
+    assert around(ready.found()) == [f"{render.OUTDATED}: wanted no such file, found that of an earlier deploy"]
+
+
+@pytest.mark.parametrize("path", [render.ENVIRONMENT, render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT])
 def test_a_file_that_is_not_as_declared_is_told_of(ready: World, path: str) -> None:
     ready.files[path] = "0" * 64
     assert around(ready.found()) == [f"{path}: wanted its content as declared, found another"]

@@ -137,10 +137,10 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
     sha = "[0-9a-f]{64}"
     state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+\nbrought=.*"
     at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
-    files = {render.DROP_IN: ("644", render.drop_in(taken)), **render.warm_up(taken, needs_gpu=False, url=at)}
+    files = render.service(taken) | render.warm_up(taken, needs_gpu=False, url=at)
     installed = [re.escape(it) for path in arguments[::3] for it in (path, *files.get(path, ()))]
     return {
-        render.host_script("ask", "store", "probe"): [given, ".*", *files],
+        render.host_script("ask", "store", "settings", "probe"): [given, ".*", *files, render.OUTDATED],
         render.host_script("ask", "engine", "store", "details"): [
             *(url, ""),
             *[f"{model}|{slot.name}:(latest|current|previous)"] * len(arguments[2:]),

@@ -24,7 +24,12 @@ def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:
 
 def test_the_drop_in_is_read_before_ollama_is_restarted() -> None:
     taken = run(World(most=3), service).commands["gpu"]
-    order = ["== units", f"{render.DROP_IN} 644", "systemctl daemon-reload", "systemctl restart ollama.service"]
+    order = [
+        "== units",
+        f"{render.ENVIRONMENT} 644",
+        "systemctl daemon-reload",
+        "systemctl restart ollama.service",
+    ]
     assert [part in command for part, command in zip(order, taken, strict=False)] == [True] * 4
 
 
@@ -115,7 +120,87 @@ def test_a_process_that_still_lacks_the_environment_is_told_of(
     stubborn = answers(ready, AB) | {"systemctl restart ollama.service": ""}
     done = Run([service], AB, gpu=stubborn)
     assert done.failed == {"gpu"}
-    assert "still lacks OLLAMA_MAX_LOADED_MODELS=9: another drop-in" in caplog.text
+    assert (
+        "expected Ollama's process to have OLLAMA_MAX_LOADED_MODELS=9, found OLLAMA_MAX_LOADED_MODELS=3, and"
+        in (caplog.text)
+    )
+
+
+STARTED, NOW = "/run/systemd/units/invocation:ollama.service", "now"
+
+
+@pytest.mark.parametrize("operation", [preflight, service])
+def test_a_process_that_was_started_in_vain_is_not_started_again(
+    ready: World, operation: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready.most = 3
+    ready.changed = {render.ENVIRONMENT: 100.5, "/of/tomorrow": 300, STARTED: 100.75, NOW: 200}
+    done = run(ready, operation)
+    assert done.failed == {"gpu"}
+    assert len(done.commands["gpu"]) == 1
+    [line] = [it for it in caplog.messages if "another start would not help" in it]
+    assert "run systemctl restart ollama on the host, then deploy again" in line
+
+
+@pytest.mark.parametrize("since", ["a file", "systemd's view", "our file", "an earlier drop-in", "nothing known"])
+def test_what_changed_since_the_start_is_a_reason_for_another(ready: World, since: str) -> None:
+    ready.most = 3
+    ready.changed = {render.ENVIRONMENT: 100.5, STARTED: 100.75, NOW: 200}
+    if since == "a file":
+        ready.changed["/opt/start.sh"] = 100.8
+    elif since == "systemd's view":
+        ready.service["NeedDaemonReload"] = "yes"
+    elif since == "our file":
+        del ready.files[render.ENVIRONMENT]
+    elif since == "an earlier drop-in":
+        ready.files[render.OUTDATED] = "0" * 64
+    else:
+        del ready.changed[STARTED]
+    done = run(ready, service)
+    assert not done.failed
+    assert len([it for it in done.commands["gpu"] if "systemctl restart ollama.service" in it]) == 1
+
+
+@pytest.mark.parametrize("keep_alive", ["-1m", "-24h", "'-1'"])
+def test_another_spelling_is_no_reason_for_a_restart(ready: World, keep_alive: str) -> None:
+    ready.keep_alive = keep_alive
+    done = run(ready, *ALL)
+    assert (done.failed, done.changed) == (set(), {"gpu": False})
+
+
+def test_the_drop_in_of_earlier_deploys_is_taken_away_without_a_restart(ready: World) -> None:
+    ready.files[render.OUTDATED] = "0" * 64
+    assert run(ready, service).commands["gpu"][1:] == [f"rm -f {render.OUTDATED}", "systemctl daemon-reload"]
+
+
+@pytest.mark.parametrize(("at", "refused"), [(100.75, False), (101, True)])
+def test_a_script_that_the_process_was_started_by_is_told_by_the_process(
+    ready: World, at: float, refused: bool
+) -> None:
+    """That it has what is declared counts for more than what can be read in the script, unless that is newer."""
+    ready.settings = [f"{UNSET}:1:[Service]", f"{UNSET}:2:ExecStart=/s", "/s:9:export OLLAMA_KEEP_ALIVE=24h"]
+    ready.changed = {render.ENVIRONMENT: 150, UNSET: 90, "/s": at, STARTED: 100.75, NOW: 200}
+    done = run(ready, service)
+    assert (done.failed, len(done.commands["gpu"])) == ({"gpu"} if refused else set(), 1)
+
+
+UNSET = "/etc/systemd/system/ollama.service.d/own.conf"
+
+
+@pytest.mark.parametrize("operation", [preflight, service])
+@pytest.mark.parametrize("most", [3, 9])
+def test_what_stands_in_the_way_of_a_variable_is_named_before_anything_is_done(
+    ready: World, operation: Any, most: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready.most = most  # whether Ollama's process lacks it already, or will
+    ready.settings = [f"{UNSET}:1:[Service]", f"{UNSET}:2:UnsetEnvironment=OLLAMA_MAX_LOADED_MODELS"]
+    done = run(ready, operation)
+    assert done.failed == {"gpu"}
+    assert len(done.commands["gpu"]) == 1
+    [line] = [it for it in caplog.messages if "expected OLLAMA_MAX_LOADED_MODELS=9 to hold" in it]
+    assert f"{UNSET}:2: expected" in line
+    assert "found that it takes OLLAMA_MAX_LOADED_MODELS away" in line
+    assert "declare max_loaded_models as it is there" in line
 
 
 def stopped(world: World) -> dict[str, Any]:

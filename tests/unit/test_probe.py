@@ -1,5 +1,6 @@
 import pytest
 
+from ollama_slots.found import Line
 from ollama_slots.probe import parse_probe
 from tests.unit.declared import declared
 from tests.unit.world import World, deployed
@@ -16,6 +17,7 @@ ActiveState=active
 UnitFileState=enabled
 NeedDaemonReload=no
 MainPID=312
+FragmentPath=/etc/systemd/system/ollama.service
 
 MainPID=0
 Id=ollama-warmup.service
@@ -29,8 +31,16 @@ OLLAMA_ORIGINS=http://a=b
 == gpu
 yes
 == files
-{A}  /etc/systemd/system/ollama.service.d/ollama-slots.conf
+{A}  /etc/systemd/system/ollama.service.d/zz-ollama-slots.conf
 {B}  /etc/ollama/modelfiles/coding primary.Modelfile
+== settings
+/etc/systemd/system/ollama.service:5:[Service]
+/etc/systemd/system/ollama.service.d/a b.conf:12:Environment="A=b:7:c"
+== changed
+1764099000.1234567890 /etc/systemd/system/ollama.service.d/over ride.conf
+1764099999.0000000000 /opt/of-tomorrow
+1764099001.5000000000 /run/systemd/units/invocation:ollama.service
+1764099002.000000000 now
 == states
 /var/lib/ollama-slots/coding.slot:model=hub:5000/me/x:7b
 /var/lib/ollama-slots/coding.slot:modelfile={A}
@@ -72,6 +82,12 @@ def test_all_of_a_probe() -> None:
     assert found.environ == {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_ORIGINS": "http://a=b"}
     assert found.has_gpu
     assert found.files["/etc/ollama/modelfiles/coding primary.Modelfile"] == B
+    assert found.settings == (
+        Line("/etc/systemd/system/ollama.service", 5, "[Service]"),
+        Line("/etc/systemd/system/ollama.service.d/a b.conf", 12, 'Environment="A=b:7:c"'),
+    )
+    assert found.changed == {"/etc/systemd/system/ollama.service.d/over ride.conf": 1764099000.123456789}
+    assert found.started == 1764099001.5
     assert found.states["coding"].model == "hub:5000/me/x:7b"
     assert found.states["coding"].context == 4096
     assert set(found.bases) == {"hub:5000/me/x:7b"}

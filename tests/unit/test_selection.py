@@ -45,6 +45,16 @@ def test_one_missing_slot_is_computed_and_the_others_stay(missing: dict[str, Non
     assert chosen(slot2_general="b", slot3_backup="c", results=THREE, **missing) == ["coder", "b", "c"]
 
 
+@pytest.mark.parametrize("word", ["none", "None", "NONE"])
+@pytest.mark.parametrize("slot", ["slot1_coding", "slot2_general", "slot3_backup"])
+def test_none_is_no_choice_and_what_is_computed_takes_its_place(slot: str, word: str) -> None:
+    assert chosen(**{slot: word}, results=THREE) == chosen(results=THREE)
+
+
+def test_none_among_the_results_is_no_model() -> None:
+    assert chosen(results=THREE | {"None": measured(1.0, 1.0)}) == ["coder", "talker", "middle"]
+
+
 def test_one_model_may_win_both_columns() -> None:
     results = {"best": measured(0.9, 0.9), "good": measured(0.8, 0.8), "poor": measured(0.1, 0.1)}
     assert chosen(results=results) == ["best", "best", "good"]
@@ -115,6 +125,9 @@ def test_other_keys_are_ignored() -> None:
     [
         ({}, "slot1_coding"),
         ({"results": {}}, "slot1_coding"),
+        ({"slot1_coding": "none", "slot2_general": "b", "slot3_backup": "c"}, "slot1_coding"),
+        ({"slot1_coding": "a", "slot2_general": "b", "slot3_backup": "None"}, "slot3_backup"),
+        ({"results": {"none": measured(0.5, 0.5)}}, "slot1_coding"),
         ({"slot1_coding": "a"}, "slot2_general"),
         ({"slot1_coding": "a", "slot2_general": "b"}, "slot3_backup"),
         ({"results": {"a": measured(0.5, 0.5)}}, "slot3_backup"),

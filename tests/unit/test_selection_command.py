@@ -40,6 +40,16 @@ def test_it_prints_which_model_gets_which_slot_and_why(file: str) -> None:
     ]
 
 
+def test_none_is_shown_as_what_is_computed_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "model_selection.json"
+    path.write_text(json.dumps({"slot2_general": "talker:8b", "slot3_backup": "none", "results": RESULTS}))
+    assert run(str(path)).stdout.splitlines()[2] == "slot 3  m          best mean of the rest 0.500"
+    path.write_text(json.dumps({"slot1_coding": "a", "slot2_general": "b", "slot3_backup": "none"}))
+    done = run(str(path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}: slot3_backup: expected a model name, or results with coding_composite")
+
+
 def test_json_is_for_programs(file: str) -> None:
     done = run("--json", file)
     assert done.returncode == 0

@@ -41,6 +41,13 @@ def test_a_file_gives_host_data_for_slots_1_to_3(file: Path) -> None:
     assert selection.slot_models(file) == {"slot1_model": "a", "slot2_model": "b", "slot3_model": "c"}
 
 
+@pytest.mark.parametrize("key", [*GOOD, "slot4_experimental"])
+def test_none_in_a_file_empties_no_slot(file: Path, key: str) -> None:
+    best = {name: METRICS | {"tokens_per_sec": 1} for name in ("none", "x", "y", "z")}
+    file.write_text(json.dumps(GOOD | {key: "none", "results": best}))
+    assert "none" not in selection.slot_models(file).values()
+
+
 def test_slot_4_is_never_taken_from_the_file_and_one_line_says_so(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -50,8 +57,11 @@ def test_slot_4_is_never_taken_from_the_file_and_one_line_says_so(
     assert "slot4_experimental is ignored" in notice
 
 
-def test_slot_4_of_null_needs_no_notice(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file.write_text(json.dumps(GOOD | {"slot4_experimental": None}))
+@pytest.mark.parametrize("nothing", [None, "none", "None"])
+def test_slot_4_of_null_or_none_needs_no_notice(
+    file: Path, nothing: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_text(json.dumps(GOOD | {"slot4_experimental": nothing}))
     selection.slot_models(file)
     assert not caplog.messages
 

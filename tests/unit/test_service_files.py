@@ -23,11 +23,12 @@ def unit(**data: Any) -> str:
         ({"keep_alive": "24h", "max_loaded_models": 9}, ["OLLAMA_KEEP_ALIVE=24h", "OLLAMA_MAX_LOADED_MODELS=9"]),
     ],
 )
-def test_the_drop_in_is_a_service_section_with_the_environment(data: dict[str, object], lines: list[str]) -> None:
-    text = render.drop_in(declared("a", "b", "c", "d", **data))
-    body = [line for line in text.splitlines() if not line.startswith("#")]
-    assert body == ["[Service]", *(f'Environment="{line}"' for line in lines)]
-    assert text.endswith("\n")
+def test_the_environment_is_a_file_that_the_drop_in_names(data: dict[str, object], lines: list[str]) -> None:
+    files = render.service(declared("a", "b", "c", "d", **data))
+    assert list(files) == ["/etc/ollama/ollama-slots.env", render.DROP_IN]
+    bodies = [[line for line in text.splitlines() if not line.startswith("#")] for _, text in files.values()]
+    assert bodies == [lines, ["[Service]", "EnvironmentFile=-/etc/ollama/ollama-slots.env"]]
+    assert all(mode == "644" and text.endswith("\n") for mode, text in files.values())
 
 
 def test_the_unit_follows_ollama_through_boot_restart_and_crash() -> None:

@@ -13,7 +13,7 @@ from tests.unit.world import URL
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
 SCRIPTS = {
-    "probe": render.host_script("ask", "store", "probe"),
+    "probe": render.host_script("ask", "store", "settings", "probe"),
     "stored": render.host_script("ask", "engine", "store", "unfinished", "stored"),
     "details": render.host_script("ask", "engine", "store", "details"),
     "pull": render.host_script("ask", "engine", "store", "bases", "unfinished", "pulling", "pull"),

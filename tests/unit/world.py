@@ -77,6 +77,8 @@ class World:
     bases: dict[str, str] = field(default_factory=dict)  # pulled by a deploy: when, by name
     unfinished: dict[str, str] = field(default_factory=dict)  # left by pulls: time, bytes and record, by blob
     files: dict[str, str] = field(default_factory=dict)  # path to sha256
+    settings: list[str] = field(default_factory=list)  # lines of the unit's files, as grep -n has them
+    changed: dict[str, float] = field(default_factory=dict)  # when they were, and Ollama was started
     service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
     warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
     lost: set[str] = field(default_factory=set)  # weights whose file is gone
@@ -296,6 +298,10 @@ class World:
             "yes" if self.gpu else "no",
             "== files",
             *(f"{sha}  {path}" for path, sha in self.files.items()),
+            "== settings",
+            *self.settings,
+            "== changed",
+            *(f"{seconds} {path}" for path, seconds in self.changed.items()),
             "== states",
             *(
                 f"/var/lib/ollama-slots/{directory}{name}.slot:{line}"

@@ -12,10 +12,9 @@ def assert_written_as_declared(taken: Settings) -> None:
     for slot in taken.slots:
         written = render.modelfile(Target(slot, "mistral:7b", slot.num_ctx))
         assert read_as_the_engine_does(written) == instructions(slot, "mistral:7b")
-    # Nothing that systemd expands, unquotes, or takes for another line.
-    _, section, *lines = render.drop_in(taken).splitlines()
-    assert section == "[Service]"
-    assert all(re.fullmatch(r'Environment="OLLAMA_[A-Z_]+=-?[0-9a-z]+"', line) for line in lines)
+    # Nothing that systemd unquotes, or takes for another line.
+    _, *lines = render.service(taken)[render.ENVIRONMENT][1].splitlines()
+    assert all(re.fullmatch(r"OLLAMA_[A-Z_]+=-?[0-9a-z]+", line) for line in lines)
     files = render.warm_up(taken, needs_gpu=True, url=URL)
     _, unit = files[render.WARM_UP_UNIT]
     assert len(re.findall(r"^Timeout\w+=[0-9]{1,10}$", unit, re.MULTILINE)) == 2

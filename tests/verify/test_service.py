@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import pytest
 
 from tests.verify.look import Look
@@ -29,10 +32,19 @@ def test_warm_up_unit_is_valid(look: Look) -> None:
     assert not found, f"{look.name}: ollama-warmup.service: wanted no complaint, found {found}"
 
 
+def seconds(value: str) -> float:
+    """A number, or the seconds of a duration; whatever is less than none is for ever."""
+    units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+    parts = re.findall(r"([\d.]+)(ms|[hms])", value)
+    length = sum(float(amount) * units[unit] for amount, unit in parts) if parts else float(value.lstrip("-"))
+    return math.inf if value.startswith("-") and length else length
+
+
 @pytest.mark.parametrize("key", ["OLLAMA_KEEP_ALIVE", "OLLAMA_MAX_LOADED_MODELS"])
 def test_running_ollama_has_the_environment(look: Look, key: str) -> None:
-    # The process counts: a drop-in that came after its start is not in force.
+    # The process counts: a file that came after its start is not in force. And what it means: 24h is 1440m.
     settings = look.settings
     wanted = {"OLLAMA_KEEP_ALIVE": settings.keep_alive, "OLLAMA_MAX_LOADED_MODELS": settings.loaded_models}[key]
-    found = look.environ.get(key)
-    assert found == f"{wanted}", f"{look.name}: Ollama's process: wanted {key}={wanted}, found {found!r}"
+    told = f"{look.name}: Ollama's process: wanted {key}={wanted}, found {look.environ.get(key)!r}"
+    assert key in look.environ, told
+    assert seconds(look.environ[key]) == seconds(str(wanted)), told

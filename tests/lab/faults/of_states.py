@@ -58,11 +58,23 @@ def engine_masked(stage: Stage) -> None:
 
 @fault(0, "restart Ollama: its process lacks OLLAMA_KEEP_ALIVE", loses=True)
 def drop_in(stage: Stage) -> None:
-    """The drop-in is edited by hand, and Ollama restarted with it."""
-    file = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"
-    stage.gpu1.run(f"sed -i 's/KEEP_ALIVE=.*/KEEP_ALIVE=5m\"/' {file}")
-    stage.gpu1.run("systemctl daemon-reload && systemctl restart ollama")
+    """The file of Ollama's environment is edited by hand, and Ollama restarted with it."""
+    file = "/etc/ollama/ollama-slots.env"
+    stage.gpu1.run(f"sed -i 's/KEEP_ALIVE=.*/KEEP_ALIVE=5m/' {file} && systemctl restart ollama")
     stage.deploy()
+
+
+@fault(1, r"start-it:2: expected OLLAMA_KEEP_ALIVE=-1 to hold, found that it sets OLLAMA_KEEP_ALIVE=24h")
+def start_script(stage: Stage) -> None:
+    """Ollama is to be started by a script that sets what is declared otherwise."""
+    script, file = "/usr/local/bin/start-it", "/etc/systemd/system/ollama.service.d/own.conf"
+    text = "#!/bin/sh\\nexport OLLAMA_KEEP_ALIVE=24h\\nexec /usr/local/bin/ollama serve\\n"
+    stage.gpu1.run(f"printf '{text}' >{script} && chmod 755 {script}")
+    stage.gpu1.run(f"printf '[Service]\\nExecStart=\\nExecStart={script}\\n' >{file} && systemctl daemon-reload")
+    try:
+        stage.deploy("max_loaded_models=7")
+    finally:
+        stage.gpu1.run(f"rm {script} {file} && systemctl daemon-reload")
 
 
 @fault(0, "slot backup: .* made again: it was changed by hand")

@@ -6,7 +6,7 @@ from lab import hosts
 from tests.chaos.seen import API, STATES, look
 from tests.chaos.step import step
 from tests.chaos.world import EVERYTHING, FILES, MEMORY, TRUTH, World
-from tests.lab.fleet import SLOTS, STORE, until
+from tests.lab.fleet import BACK_SECONDS, SLOTS, STORE, until
 
 PROCESS = "systemctl show -p MainPID --value ollama"
 DROP_IN = "/etc/systemd/system/ollama.service.d/zz-ollama-slots.conf"
@@ -22,7 +22,7 @@ def kill_ollama(world: World) -> None:
     """Kills the server; systemd starts it again, and with it the warm-up."""
     old = world.host.out(PROCESS)
     world.host.run(f"kill -9 {old}", check=False)
-    until("Ollama is started again", lambda: world.host.out(PROCESS) not in ("0", old), 30)
+    until("Ollama is started again", lambda: world.host.out(PROCESS) not in ("0", old), BACK_SECONDS)
     world.shaken = True
 
 

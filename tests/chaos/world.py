@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.lab.fleet import LOCK, SLOTS, Host, Project, Run, Running, model, until
+from tests.lab.fleet import BACK_SECONDS, LOCK, SLOTS, Host, Project, Run, Running, model, until
 
 DEPLOY, ROLLBACK, PRUNE, STATUS = "deploy.py", "tasks/rollback.py", "tasks/prune.py", "tasks/status.py"
 # What has to hold after a step; what a step breaks by intent is not asked for until a deploy is through.
@@ -101,7 +101,7 @@ class World:
     def settle(self) -> None:
         """Waits, bounded, until Ollama answers and nobody changes the host any more."""
         up = "curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:11434/api/version"
-        until("Ollama answers", lambda: self.host.run(up, check=False).returncode == 0, 90, every=0.2)
+        until("Ollama answers", lambda: self.host.run(up, check=False).returncode == 0, BACK_SECONDS, every=0.2)
         until("the warm-up is over", lambda: self.host.active("ollama-warmup") != "activating", 120, every=0.2)
         self.host.run(f"flock -w 120 {LOCK} true", timeout=150)
 

@@ -21,6 +21,8 @@ SSH_CONFIG = ROOT / ".lab" / "ssh_config"
 REGISTRY = "10.79.0.1:5000/lab"
 LOCK = "/run/ollama-slots.lock"
 STORE = "/usr/share/ollama/.ollama/models"
+# For a killed Ollama to answer again: systemd gives a runner that does not end 90 s (seen).
+BACK_SECONDS = 180
 SLOTS = ("coding-primary", "general-primary", "backup", "experimental")
 
 

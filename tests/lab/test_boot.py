@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lab import hosts as lab_hosts
-from tests.lab.fleet import SLOTS, Host, Project, until
+from tests.lab.fleet import BACK_SECONDS, SLOTS, Host, Project, until
 
 RESTARTS = {
     "reboot": "systemctl reboot",
@@ -39,7 +39,7 @@ def test_all_slots_come_back(project: Project, gpu1: Host, figures: list[str], h
         lab_hosts.reboot("gpu1")
     else:
         gpu1.run(RESTARTS[how])
-    until("Ollama answers, as another process", lambda: answers_anew(gpu1, process))
+    until("Ollama answers, as another process", lambda: answers_anew(gpu1, process), BACK_SECONDS)
     # From here on the host is only watched.
     hot = until("all four slots resident", lambda: gpu1.listed(*SLOTS))
     until("the unit is active", lambda: gpu1.active("ollama-warmup") == "active")

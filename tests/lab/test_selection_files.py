@@ -25,7 +25,7 @@ BROKEN = {
 
 def connections(host: Host) -> int:
     """The connections that a host's sshd has seen; asking is over one that is open already."""
-    return int(host.out("journalctl -u ssh -o cat --no-pager | grep -c 'Connection from'"))
+    return int(host.out("journalctl --sync; journalctl -u ssh -o cat --no-pager | grep -c 'Connection from'"))
 
 
 @pytest.mark.parametrize("kind", [*BROKEN, "unreadable"])

@@ -6,7 +6,7 @@ from subprocess import Popen
 
 from lab import registry
 from tests.lab.faults.fault import Stage, fault
-from tests.lab.fleet import LOCK, REGISTRY, SLOTS, STORE, Host, model, until
+from tests.lab.fleet import BACK_SECONDS, LOCK, REGISTRY, SLOTS, STORE, Host, model, until
 from tests.lab.hold import held, silent, waits
 
 OTHER = model("smollm2-chat:135m")  # which no slot has
@@ -26,7 +26,7 @@ def hot(host: Host) -> None:
         both = host.active("ollama") == host.active("ollama-warmup") == "active"
         return both and int(host.out(f"{since} ollama-warmup")) > int(host.out(f"{since} ollama"))
 
-    until("the warm-up is over", over, 90)
+    until("the warm-up is over", over, BACK_SECONDS)
 
 
 @fault(0, "start Ollama: it does not run", loses=True)

@@ -65,7 +65,7 @@ def status(settings: Settings, found: Found, details: Details | None) -> Status:
     + details: None where ``unsure`` says that they are not needed
     """
     if found.lacks:
-        return Status(found, None, [], [Difference("the host", "what the scripts on it use", found.lacks)])
+        return Status(found, None, [], [Difference("the host", "what is needed there", f"that it {found.lacks}")])
     return Status(
         found,
         details,

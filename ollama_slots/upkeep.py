@@ -32,10 +32,11 @@ def status(settings: Settings) -> Commands:
     seen = fact(SlotStatus, settings=settings)
     if seen is None:
         told, rows = ["it could not be read, so its slots are unknown; see the message above"], [table.UNKNOWN]
+    elif seen.found.lacks:
+        told, rows = [seen.found.lacks], [table.UNKNOWN]
     else:
         differences = [*seen.differences, *drift.moved(settings, seen.found, _answers(settings, seen.found))]
-        told = [str(it) for it in differences]
-        rows = [table.UNKNOWN] if seen.found.lacks else table.rows(settings, seen.found, seen.faults)
+        told, rows = [str(it) for it in differences], table.rows(settings, seen.found, seen.faults)
     if told:
         if not host.state.is_executing:
             for line in told:

@@ -76,11 +76,12 @@ class SlotState(BaseModel):
     context: int  # tokens to expect in /api/ps
     variant: str = ""  # manifest digest of the variant
     loaded: str = ""  # manifest digest by which the runner that serves it was loaded
+    made: int = 0  # when the variant was made, in seconds since 1970 by the host's clock; 0: not known
     brought: str = ""  # when the engine lists the base as pulled, where this tool did: should the record be lost
 
     def lines(self) -> str:
-        """The state file's text, but for the digests that its maker adds: of the variant, and of the runner."""
-        known = self.model_dump(exclude={"variant", "loaded"})
+        """The state file's text, but for what its maker adds: the digests of variant and runner, and when if now."""
+        known = self.model_dump(exclude={"variant", "loaded"} | (set() if self.made else {"made"}))
         return "\n".join(f"{key}={value}" for key, value in known.items())
 
 

@@ -72,9 +72,13 @@ def _prior(slot: Slot, settings: Settings, found: Found, details: Details) -> Sl
 
 def _is_back(slot: Slot, prior: SlotState, found: Found) -> bool:
     """Whether the slot holds the older one of its two, and its state says so: twice back is once back."""
-    serving, standby = found.entry(slot.name), found.entry(_previous(slot))
-    if not serving or not standby or not serving.modified_at or not standby.modified_at:
+    state, serving = found.states.get(slot.name), found.digests(slot.name)
+    if state is None or state.variant not in serving:
         return False
-    state = found.states.get(slot.name)
-    older = prior.variant in found.digests(slot.name) or serving.modified_at <= standby.modified_at
-    return older and state is not None and state.variant in found.digests(slot.name)
+    if prior.variant in serving:
+        return True
+    if state.made and prior.made:
+        return state.made <= prior.made
+    # Of an earlier deploy. Ollama's own times are lost where a store is copied, and where 0.40 writes a name anew.
+    one, other = found.entry(slot.name), found.entry(_previous(slot))
+    return bool(one and other and one.modified_at and other.modified_at and one.modified_at <= other.modified_at)

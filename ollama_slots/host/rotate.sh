@@ -56,6 +56,7 @@ write_states() { # the slot's first: it is what a run goes by that finds these h
         was=$(cat "$state_dir/$name.slot") && cp "$modelfiles/$name.Modelfile" "$candidate.was" || return
     fi
     printf '%s\nvariant=%s\nloaded=%s\n' "$state" "$new" "${loaded:-$new}" >"$candidate.state" &&
+        { [ -z "$modelfile" ] || date '+made=%s' >>"$candidate.state"; } &&
         write "$candidate" "$modelfiles/$name.Modelfile" && write "$candidate.state" "$state_dir/$name.slot" || return
     if [ -n "$was" ]; then # else NAME:previous keeps its own, for a rollback
         printf '%s\n' "$was" >"$candidate.state" &&

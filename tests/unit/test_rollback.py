@@ -1,6 +1,7 @@
 """Slots go back to what they had before."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,16 @@ def test_each_slot_that_has_changed_goes_back(world: World) -> None:
     assert {it.digest for it in world.runners.values()} == {
         world.tags[f"{name}:latest"].digest for name in ("one", "two", "three")
     }
+
+
+@pytest.mark.parametrize("order", [1, 0, -1])
+def test_it_does_not_matter_when_ollama_says_that_its_models_were_made(world: World, order: int) -> None:
+    """A store may have been copied, and 0.40 writes a name anew when it copies it."""
+    for minutes, (name, it) in enumerate(list(world.tags.items())):
+        world.tags[name] = replace(it, made=order * minutes)
+    go_back(world, AFTER)
+    assert world.settled(BEFORE)
+    assert planned(world, AFTER) == []
 
 
 def test_the_slot_that_is_named_goes_back_alone(world: World) -> None:

@@ -231,9 +231,11 @@ class World:
             *(it.digest for it in self.tags.values() if it.weights == made.weights),
         }
         loaded = [it.digest for it in self.runners.values() if it.digest in of_them]
-        digests = {"variant": made.digest, "loaded": loaded[0] if loaded else made.digest}
+        more = {"variant": made.digest, "loaded": loaded[0] if loaded else made.digest}
+        self.clock += 1
         was = self.states.get(name)
-        self.states[name] = step.state.model_copy(update=digests)
+        made_now = {"made": self.clock} if step.modelfile else {}
+        self.states[name] = step.state.model_copy(update=more | made_now)
         if was and previous in self.tags and was.variant == self.tags[previous].digest:
             self._change()
             self.previous[name] = was

@@ -80,7 +80,7 @@ class SlotState(BaseModel):
     brought: str = ""  # when the engine lists the base as pulled, where this tool did: should the record be lost
 
     def lines(self) -> str:
-        """The state file's text, but for what its maker adds: the digests of variant and runner, and when if now."""
+        """The state file's text, but for what its maker adds: the digests of variant and runner, and when."""
         known = self.model_dump(exclude={"variant", "loaded"} | (set() if self.made else {"made"}))
         return "\n".join(f"{key}={value}" for key, value in known.items())
 

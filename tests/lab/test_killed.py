@@ -57,14 +57,14 @@ def assert_as_declared(host: Host, wanted: str) -> None:
 
 
 def test_the_host_loses_its_power_in_a_rotation(project: Project, gpu1: Host) -> None:
-    """With the candidate made in the place of NAME:previous, which is then put back."""
+    """With the candidate made as NAME:current, which then means again what the slot serves."""
     project.select(slot1_coding=model("smollm2-spare:135m"))
     assert project.deploy().code == 0
     before = {name: it["digest"] for name, it in gpu1.tags().items()}
     project.select(slot1_coding=model("smollm2-chat:135m"))
     with held(gpu1):  # so that it is not switched to yet
         run = project.start("--limit", "gpu1")
-        until("the candidate is made", lambda: made_anew(gpu1, before["coding-primary:previous"]))
+        until("the candidate is made", lambda: made_anew(gpu1, before["coding-primary:current"]))
         hosts.stop("gpu1")
         assert run.wait(120) == 1
         hosts.start("gpu1")
@@ -73,7 +73,7 @@ def test_the_host_loses_its_power_in_a_rotation(project: Project, gpu1: Host) ->
     project.select(slot1_coding=model("smollm2-spare:135m"))
     healed = project.deploy()
     assert healed.code == 0, healed.output
-    assert healed.lines("gpu1", "put coding-primary:previous back, its rotation was cut off"), healed.output
+    assert healed.lines("gpu1", "put coding-primary:current back, its rotation was cut off"), healed.output
     assert {name: it["digest"] for name, it in gpu1.tags().items() if name in before} == before
     assert gpu1.answers("coding-primary:previous")
     project.select(slot1_coding=model("smollm2-chat:135m"))
@@ -82,5 +82,5 @@ def test_the_host_loses_its_power_in_a_rotation(project: Project, gpu1: Host) ->
 
 
 def made_anew(host: Host, digest: str) -> bool:
-    """Whether NAME:previous means something else than that."""
-    return bool(host.tags()["coding-primary:previous"]["digest"] != digest)
+    """Whether NAME:current means something else than that."""
+    return bool(host.tags()["coding-primary:current"]["digest"] != digest)

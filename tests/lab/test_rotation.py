@@ -20,7 +20,7 @@ def bare_load(host: Host, name: str) -> float:
 
 
 def names(host: Host) -> dict[str, str]:
-    """What the slot's names mean: NAME:latest and NAME:previous."""
+    """What the slot's names mean: NAME:latest, NAME:current and NAME:previous."""
     return {name: it["digest"] for name, it in host.tags().items() if name.startswith("coding-primary:")}
 
 
@@ -39,6 +39,8 @@ def test_no_request_fails_or_waits(project: Project, gpu1: Host, figures: list[s
     assert old not in loaded
     assert len(gpu1.ps()) == 4, "the old weights are not in memory"
     assert gpu1.resident(*SLOTS)
+    shown = {it["name"] for it in gpu1.ps().values()}
+    assert "coding-primary:current" in shown, "ollama ps shows what serves by a name of it"
     assert gpu1.weights("coding-primary:previous") == old
     assert gpu1.answers("coding-primary:previous")
     assert project.deploy().code == 0

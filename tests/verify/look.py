@@ -154,7 +154,7 @@ class Look:
     def runner(self, slot: Slot) -> Answer | None:
         """The runner that serves a slot: loaded under its name, or under any other with the same weights.
 
-        /api/ps keeps the name and digest by which it was loaded: a rotation's NAME:previous, as a rule. Where that
+        /api/ps keeps the name and digest by which it was loaded: a rotation's NAME:current, as a rule. Where that
         digest has been replaced twice, no model has it any more, and only the process tells the weights.
         """
         processes, variant = self.processes, self.model(slot.tagged)

@@ -55,7 +55,7 @@ def installed(look: Look, slot: Slot) -> models.Modelfile:
 
 def test_slot_is_there_only_if_it_holds_a_model(look: Look, slot: Slot) -> None:
     who, base = f"{look.name}, slot {slot.name}", look.base(slot)
-    found = [tagged for tag in ("latest", "previous") if look.digest(tagged := f"{slot.name}:{tag}")]
+    found = [tagged for tag in ("latest", "current", "previous") if look.digest(tagged := f"{slot.name}:{tag}")]
     if base:
         assert slot.tagged in found, f"{who}: wanted {slot.tagged}, made from {base}, found none"
     else:

@@ -8,7 +8,7 @@ from subprocess import Popen
 
 from tests.lab.faults.fault import Stage, fault
 from tests.lab.faults.of_registries import NEW, pulling
-from tests.lab.fleet import STORE, Host, until
+from tests.lab.fleet import STORE, Host, model, until
 from tests.lab.upstream import TRICKLE, upstream
 
 STATES = "/var/lib/ollama-slots"
@@ -56,7 +56,7 @@ def full_in_a_pull(stage: Stage) -> None:
         stage.deploy(NEW, "disk_headroom_gib=0", during=go)
 
 
-@fault(1, "cannot set coding-primary:previous aside: .*No space left")
+@fault(1, "ollama create failed: .*no space left")
 def full_before_a_rotation(stage: Stage) -> None:
     """The disk is full before a variant is made."""
     with small_disk(stage.gpu1, STORE, 0):
@@ -80,7 +80,7 @@ def full_when_the_state_is_written(stage: Stage) -> None:
         stage.deploy(PROMPT)
 
 
-@fault(1, "cannot set coding-primary:previous aside: .*Read-only")
+@fault(1, "ollama create failed: .*read-only")
 def read_only(stage: Stage) -> None:
     """The directory of the models is read-only."""
     stage.gpu1.run(f"mount --bind {STORE} {STORE} && mount -o remount,bind,ro {STORE}")
@@ -107,6 +107,26 @@ def truncated(stage: Stage) -> None:
     stage.gpu1.run(f"head -c 50M {blob} >{blob}.cut && mv {blob}.cut {blob}")
     stage.gpu1.unload("backup")
     stage.deploy()
+
+
+@fault(0, "pull .*, for slot backup: its weights, .*, are damaged on the disk or gone", loses=True)
+def zeros(stage: Stage) -> None:
+    """A slot's weights have their size and are zeros, as after a power cut; Ollama is started anew."""
+    blob = f"{STORE}/blobs/sha256-{stage.gpu1.weights('backup')}"
+    stage.gpu1.run(f"size=$(stat -c %s {blob}); truncate -s 0 {blob}; truncate -s $size {blob}")
+    stage.gpu1.run("systemctl restart ollama", check=False)
+    until("the warm-up is over", lambda: stage.gpu1.active("ollama-warmup") == "failed", 90)
+    stage.deploy()
+
+
+@fault(0, "pull .*spare.*: its weights, .*, are damaged on the disk or gone", again=False)
+def zeros_of_a_base(stage: Stage) -> None:
+    """The weights of the base that a slot is to get have their size and are zeros."""
+    base = model("smollm2-spare:135m")
+    stage.gpu1.api("/api/pull", {"model": base, "insecure": True, "stream": False})
+    blob = f"{STORE}/blobs/sha256-{stage.gpu1.weights(base)}"
+    stage.gpu1.run(f"size=$(stat -c %s {blob}); truncate -s 0 {blob}; truncate -s $size {blob}")
+    stage.deploy(f"slot1_model={base}")
 
 
 @fault(0, "pull .*, for slot backup", loses=True)

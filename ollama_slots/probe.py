@@ -60,6 +60,7 @@ def parse_probe(output: list[str]) -> Found:
         bases=_bases(parts["bases"]),
         url=url and (address.numeric(url) or url),
         at=url and address.numeric(url, answered),
+        warms=parts["warms"][0] if parts["warms"] else None,
         listens=listens and address.numeric(listens),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,

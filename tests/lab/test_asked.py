@@ -59,15 +59,13 @@ def test_a_proxy_is_for_the_way_out(project: Project, gpu1: Host) -> None:
 
 @contextmanager
 def listening(host: Host, at: str) -> Iterator[None]:
-    """Ollama as its owner has set it to listen. (The warm-up would wait for it where it was, and a deploy for that.)"""
-    host.run("systemctl disable --now ollama-warmup")
+    """Ollama as its owner has set it to listen."""
     host.run(f"printf '[Service]\\nEnvironment=\"OLLAMA_HOST={at}\"\\n' >{DROP_IN}")
     host.run("systemctl daemon-reload; systemctl restart ollama")
     try:
         yield
     finally:
-        move = f"systemctl disable --now ollama-warmup; rm {DROP_IN}; systemctl daemon-reload; systemctl restart ollama"
-        host.run(move, check=False)
+        host.run(f"rm {DROP_IN}; systemctl daemon-reload; systemctl restart ollama", check=False)
 
 
 @pytest.mark.parametrize("at", ["127.0.0.1:8080", "10.79.0.11", "[::]:12434"])

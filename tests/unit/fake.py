@@ -35,6 +35,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
     def install() -> None:
         warm_up = render.warm_up(settings, needs_gpu=False, url=world.found().at or "")
         files = {render.DROP_IN: ("", render.drop_in(settings))} | warm_up
+        world.warms = world.found().at or ""
         world.files |= {path: sha256(text.encode()).hexdigest() for path, (_, text) in files.items()}
 
     def restart() -> None:

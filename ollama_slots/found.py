@@ -105,6 +105,7 @@ class Found(BaseModel):
     url: str | None = None  # at which Ollama is asked: as given, else where its process listens
     at: str | None = None  # the same, with a number for its host
     listens: str | None = None  # where its process takes connections
+    warms: str | None = None  # where the warm-up that is installed asks
     version: str | None = None
     listed: dict[str, Listed] | None = None  # by canonical key
     runners: tuple[Runner, ...] | None = None
@@ -114,10 +115,11 @@ class Found(BaseModel):
     def changing(self) -> str | None:
         """Who changes what this host has in memory: what is planned now would be acted on after its end.
 
-        A warm-up asks for all slots at once: the engine may load what a slot had after a rotation unloaded it.
+        A warm-up asks for all slots at once: the engine may load what a slot had after a rotation unloaded it. One
+        that waits for Ollama where it was before loads nothing.
         """
         warm_up = self.units.get("ollama-warmup.service", {}).get("ActiveState")
-        loads = self.runners is not None and warm_up == "activating"
+        loads = self.runners is not None and warm_up == "activating" and self.warms in {None, self.at}
         return self.busy or ("ollama-warmup, which loads the slots" if loads else None)
 
     @property

@@ -65,6 +65,7 @@ def parse_probe(output: list[str]) -> Found:
         bases=_brought([*states.values(), *previous.values()], by_key or {}) | _bases(parts["bases"]),
         url=url and (address.numeric(url) or url),
         at=url and address.numeric(url, answered),
+        warms=parts["warms"][0] if parts["warms"] else None,
         listens=listens and address.numeric(listens),
         settings=tuple(_lines(parts["settings"])),
         **_times(parts["changed"]),

@@ -49,6 +49,8 @@ settings ollama.service | tr '\t' ' ' | readable
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
 grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null
+echo "== warms" # where the warm-up asks, which may have moved since
+sed -n 's/^url=//p' /usr/local/lib/ollama-slots/ollama-warmup.sh 2>/dev/null
 echo "== asked" # where, where it listens, and the number of a given host that answers
 listens=$(listening "$pid")
 printf '%s\n' "${url:-$listens}" "$listens"

@@ -34,6 +34,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
 
     def install() -> None:
         files = render.service(settings) | render.warm_up(settings, needs_gpu=False, url=world.found().at or "")
+        world.warms = world.found().at or ""
         world.files |= {path: sha256(text.encode()).hexdigest() for path, (_, text) in files.items()}
 
     def restart() -> None:

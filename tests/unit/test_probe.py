@@ -52,6 +52,8 @@ yes
 hub:5000/me/x:7b 2026-01-15T10:30:00.123456789Z
 == live
 sha256-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+== warms
+http://127.0.0.1:11434
 == asked
 http://127.0.0.1:11434
 http://127.0.0.1:11434

@@ -38,6 +38,13 @@ def test_an_ollama_that_moved_has_the_warm_up_follow(ready: World) -> None:
     assert drift.warm_up(AB, ready.found()) == []
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_warm_up_that_waits_for_ollama_where_it_was_is_not_waited_for(ready: World, moved: bool) -> None:
+    ready.warmup["ActiveState"] = "activating"
+    ready.listens = LAN if moved else URL
+    assert (ready.found().changing is None) is moved
+
+
 def silent(world: World) -> list[str]:
     return [*world.probe()[:-4], "", "", "", "== end"]
 

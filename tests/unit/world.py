@@ -89,6 +89,7 @@ class World:
     disk: int | None = None  # bytes free
     listens: str = URL
     given: str = ""  # ollama_url
+    warms: str = ""  # where the warm-up asks
     lacks: list[str] = field(default_factory=list)  # of what the scripts need
     unloaded: list[tuple[str, str]] = field(default_factory=list)  # on whose behalf, which weights
     evicted: list[tuple[str, str]] = field(default_factory=list)
@@ -315,6 +316,8 @@ class World:
             *(f"{name} {when}" for name, when in self.bases.items()),
             "== live",
             *(f"sha256-{weights}" for weights in self.runners),
+            "== warms",
+            *([self.warms] if self.warms else []),
             "== asked",
             self.given or self.listens,
             self.listens,

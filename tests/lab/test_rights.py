@@ -22,6 +22,8 @@ RIGHTS = {
     "curl -q -sS --max-time 2 http://127.0.0.1:11434/api/version": (True, True),
     "curl -q -sS --max-time 2 http://10.79.0.1:5000/": (True, False),
     "nvidia-smi": (True, False),
+    # As what runs with full rights in the unit: it sees the devices, and DevicePolicy= binds it all the same.
+    "--property=PrivateDevices=no nvidia-smi": (True, False),
 }
 
 

@@ -33,8 +33,8 @@ class Stage:
         """Deploys what a phase declares; the seconds that it took. Raises AssertionError if it fails."""
         start = time.monotonic()
         run = self.project.deploy(*phase.data, options=("-y", "--limit", self.host.name))
-        said = run.lines(f"[{self.host.name}]") or [""]
-        assert run.code == 0, f"the deploy ended with {run.code}: {said[-1].strip()}\n{run.output}"
+        said = [it for it in run.output.splitlines() if self.host.name in it and "Error: executed" not in it]
+        assert run.code == 0, f"the deploy ended with {run.code}: {' '.join(said[-1:]).strip()}\n{run.output}"
         return time.monotonic() - start
 
     def keep(self, phase: Phase) -> None:

@@ -74,6 +74,17 @@ def test_a_file_that_is_not_what_ollama_lists_is_not_moved(tmp_path: Path) -> No
         assert names(engine) == {"latest": NEW, "current": NEW}
 
 
+def test_a_host_that_was_upgraded_has_its_names_moved_by_the_new_ollama(tmp_path: Path) -> None:
+    """It reads the files of the old one as well, but what it wrote itself comes first."""
+    with fake_engine(tmp_path / "store", "0.34.4") as before:
+        for tag, manifest in (("latest", OLD), ("current", NEW), ("previous", OLDER)):
+            before.write(f"slot:{tag}", manifest)
+    with fake_engine(tmp_path / "store", "0.40.0") as engine:
+        assert call(engine, "exchange slot") == (0, "")
+        assert engine.asked == ["/api/copy slot:latest slot:previous", "/api/copy slot:current slot:latest"]
+        assert names(engine) == {"latest": NEW, "current": NEW, "previous": OLD}
+
+
 def test_a_slot_that_serves_nothing_yet_has_nothing_before(engine: FakeEngine) -> None:
     for tag in ("latest", "previous"):
         for tree in ("manifests", "manifests-v2"):

@@ -28,15 +28,15 @@ class _Answer(BaseModel):
 class Listed(_Answer):
     """A model that the engine lists in /api/tags; its digest is that of its manifest.
 
-    From 0.40 on a name may be a manifest list, and have a row for each of its manifests: the first is what it was
-    made as, and the engine adds one with the weights as it has converted them (compatmigrate/migrate.go there).
+    From 0.40 on a name may be a manifest list, and have a row for each of its manifests: what it was made as, and
+    what the engine has converted its weights to since (compatmigrate/migrate.go there).
     """
 
     name: str
     digest: str
     size: int
     modified_at: datetime | None = None  # when it was pulled or made: a name that is given to it later keeps that
-    digests: frozenset[str] = frozenset()  # of all its rows
+    digests: frozenset[str] = frozenset()  # of all its rows; ``digest`` is that of one
     parent: str = Field("", validation_alias=AliasPath("details", "parent_model"))  # what a variant was made from
 
 

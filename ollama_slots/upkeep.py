@@ -35,6 +35,8 @@ def status(settings: Settings) -> Commands:
     elif seen.found.lacks:
         told, rows = [seen.found.lacks], [table.UNKNOWN]
     else:
+        if notice := versions.notice(seen.found.version):
+            say_once(host.name, notice)
         differences = [*seen.differences, *drift.moved(settings, seen.found, _answers(settings, seen.found))]
         told, rows = [str(it) for it in differences], table.rows(settings, seen.found, seen.faults)
     if told:

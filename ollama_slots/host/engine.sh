@@ -13,8 +13,8 @@ field() {
     sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"
 }
 
-# digest_of NAME:TAG: the manifest digest of a model that is there, or nothing. Where a name has several (a manifest
-# list, from 0.40 on), the first is what it was made as.
+# digest_of NAME:TAG: the manifest digest of a model that is there, or nothing; one of several, where its name is a
+# manifest list (from 0.40 on).
 digest_of() {
     digests_of "$1" | head -n 1
 }
@@ -22,6 +22,11 @@ digest_of() {
 # digests_of NAME:TAG: all of them, a line each.
 digests_of() {
     api 10 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field digest
+}
+
+# is NAME:TAG DIGEST: whether a model that is there has that manifest.
+is() {
+    digests_of "$1" | grep -qxF -e "${2:-none}"
 }
 
 # weights_of DIGEST: the blob behind a manifest that some name still has, or nothing.

@@ -24,7 +24,7 @@ pass_on() {
 # other name by now.
 restore() {
     use_store || { echo "Ollama does not run" && return 1; }
-    [ "$(value variant "previous/$1" 2>/dev/null)" != "$(digest_of "$1:current")" ] ||
+    ! is "$1:current" "$(value variant "previous/$1" 2>/dev/null)" ||
         mean "$1:previous" "$1:current" || return
     put_back "$1"
 }

@@ -52,7 +52,7 @@ write() { # write FROM TO: whole or not at all
 
 write_states() { # the slot's first: it is what a run goes by that finds these half written
     was=''
-    if [ -e "$state_dir/$name.slot" ] && [ "$(value variant "$name")" = "$(digest_of "$name:previous")" ]; then
+    if [ -e "$state_dir/$name.slot" ] && is "$name:previous" "$(value variant "$name")"; then
         was=$(cat "$state_dir/$name.slot") && cp "$modelfiles/$name.Modelfile" "$candidate.was" || return
     fi
     printf '%s\nvariant=%s\nloaded=%s\n' "$state" "$new" "${loaded:-$new}" >"$candidate.state" &&
@@ -71,7 +71,7 @@ use_store || fail "cannot tell where Ollama keeps its models: it does not run"
 # A system prompt is nobody's to read; a state is read by the warm-up, which is nobody.
 install -d -m 700 "$modelfiles" "$modelfiles/previous" /run/ollama-slots || fail "cannot make its directories"
 install -d -m 755 "$state_dir/previous" || fail "cannot make the directory of its state"
-old=$(digest_of "$name:latest") broken=''
+broken=''
 if [ -n "$modelfile" ]; then
     printf '%s' "$modelfile" >"$candidate" || fail "cannot write $candidate"
     # By the program of the process that runs: sudo's PATH may lack it, and another may be there.
@@ -82,11 +82,11 @@ if [ -n "$modelfile" ]; then
 else
     cp "$modelfiles/previous/$name.Modelfile" "$candidate" || fail "the Modelfile of $name:previous is gone"
     new=$(value variant "previous/$name") # which may be switched to already, by a run that died
-    [ "$new" = "$old" ] || why=$(mean "$name:current" "$name:previous") || fail "its candidate cannot be named: $why"
+    is "$name:latest" "$new" || why=$(mean "$name:current" "$name:previous") || fail "its candidate cannot be named: $why"
 fi
 [ -n "$new" ] || { put_back "$name" >/dev/null; fail "its candidate $name:current is not there"; }
 
-if [ "$new" != "$old" ]; then
+if ! is "$name:latest" "$new"; then
     [ "$make_room" = no ] || unload "$name:latest"
     why=$(answer "$name:current") || unloadable "$why"
     if [ "$alone" = yes ]; then

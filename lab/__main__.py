@@ -70,7 +70,9 @@ def down() -> None:
     with step("clear"):
         registry.stop()
         hosts.clear()
-        shutil.rmtree(RUN, ignore_errors=True)
+        # Emptied, not removed: with the directory would go what a lab apart has mounted there, for itself.
+        for leftover in RUN.glob("*"):
+            leftover.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -193,7 +193,7 @@ def _pull(step: Pull, settings: Settings, url: str) -> StringCommand:
     """By the engine from the model's own registry; from a mirror past it, for it would take that for the name."""
     bounds = (settings.pull_stall_seconds, settings.pull_seconds, settings.lock_seconds)
     rest = (*bounds, "yes" if step.ours else "no", step.damaged or "")
-    shared = ("ask", "engine", "store", "bases", "unfinished", "pulling")
+    shared = ("ask", "engine", "store", "moves", "bases", "unfinished", "pulling")
     if settings.model_registry is None:
         insecure = str(settings.pull_insecure).lower()
         return script(render.host_script(*shared, "pull"), url, step.model, insecure, *rest)

@@ -42,32 +42,51 @@ clock() {
 # them at all addresses is asked on loopback. As the kernel has it, whatever OLLAMA_HOST says and where it was set.
 listening() {
     sockets=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)
-    # The address is in hexadecimal, each four bytes of it in the order of the processor.
-    cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null |
-        awk -v sockets="$sockets" '$4 == "0A" && index(sockets, "socket:[" $10 "]") { print $2; exit }' |
-        sed 's/^0*:/0100007F:/; s/\(..\)\(..\)\(..\)\(..\)/\4\3\2\1/g' | while IFS=: read -r address port; do
-        case $address in
-        ????????) address=$(echo "$address" | sed 's/../ 0x&/g' | {
-            read -r a b c d
-            printf '%d.%d.%d.%d' "$a" "$b" "$c" "$d"
-        }) ;;
-        *) address=$(echo "$address" | sed 's/..../&:/g; s/\(.*\):/[\1]/') ;;
-        esac
-        printf 'http://%s:%d\n' "$address" "0x$port"
-    done
+    set -- "/proc/$1/net/tcp" "/proc/$1/net/tcp6"
+    [ -e "$2" ] || set -- "$1"
+    # The kernel writes an address in hexadecimal, each four bytes of it in the order of the processor.
+    awk -v sockets="$sockets" '
+        function number(hex, sum, digit) {
+            for (digit = 1; digit <= length(hex); digit++)
+                sum = 16 * sum + index("123456789ABCDEF", substr(hex, digit, 1))
+            return sum + 0
+        }
+        function byte(at) { return substr(address, at, 2) }
+        $4 == "0A" && index(sockets, "socket:[" $10 "]") {
+            split($2, local, ":")
+            address = local[1]
+            if (address ~ /^0+$/)
+                host = "127.0.0.1"
+            else if (length(address) == 8)
+                host = number(byte(7)) "." number(byte(5)) "." number(byte(3)) "." number(byte(1))
+            else {
+                for (word = 1; word < 32; word += 8)
+                    host = host ":" byte(word + 6) byte(word + 4) ":" byte(word + 2) byte(word)
+                host = "[" substr(host, 2) "]"
+            }
+            print "http://" host ":" number(local[2])
+            exit
+        }' "$@" 2>/dev/null || : # it ended
 }
 
-# engine_pid: the process of the running Ollama, or 0. Where the unit's own is a script that started it, that is the
-# first below it that takes connections; what Ollama starts itself, its runners, is below that.
-engine_pid() {
-    main=$(systemctl show --property=MainPID --value ollama.service)
-    level=${main:-0}
+# serving MAIN: the process of Ollama and the address at which it listens, by the unit's main process, or 0. Where that
+# is a script that started it, Ollama is the first below it that takes connections; what Ollama starts itself, its
+# runners, is below that.
+serving() {
+    level=${1:-0}
     while [ "$level" ] && [ "$level" != 0 ]; do
         for pid in $level; do
-            [ -z "$(listening "$pid")" ] || { echo "$pid" && return; }
+            at=$(listening "$pid")
+            [ -z "$at" ] || { echo "$pid $at" && return; }
         done
         level=$(grep -s '^PPid:' /proc/[0-9]*/status | tr -s '/:\t' ' ' |
             awk -v parents=" $level " 'index(parents, " " $5 " ") { print $2 }' | tr '\n' ' ')
     done
-    echo "${main:-0}"
+    echo "${1:-0} "
+}
+
+# engine_pid: the process of the running Ollama, or 0.
+engine_pid() {
+    served=$(serving "$(systemctl show --property=MainPID --value ollama.service)")
+    echo "${served%% *}"
 }

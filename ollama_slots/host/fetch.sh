@@ -2,7 +2,7 @@
 # engine would pull it under the mirror's name, and of two names one would have to be deleted: see store.sh.
 # Nothing is a model's before its digest is right, and the manifest comes last. What it brought stays, for the next
 # one to go on from, unless the disk is full.
-# Follows ask.sh, engine.sh, store.sh, bases.sh, unfinished.sh and pulling.sh.
+# Follows ask.sh, engine.sh, store.sh, moves.sh, bases.sh, unfinished.sh and pulling.sh.
 # Arguments: URL MODEL PATH MIRROR REPOSITORY TAG STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
 trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
 url=$1 model=$2
@@ -126,13 +126,15 @@ place() {
         [ ! -e "$file" ] || give "$file" "$blob" || return
         [ "$(size_of "$blob")" = "${it#*:}" ] || { echo "sha256:${it%:*} went meanwhile"; return 1; }
     done
+    digest=$(sha256sum <"$fetched/.manifest")
+    # Where names are not files, one that is there needs none; Ollama reads the file of one that is not.
+    moved_as_files || ! is "$model" "${digest%  -}" || return 0
     directory=$store/manifests rest=$(spelled)
     while :; do
         [ -d "$directory" ] || install -d -m 755 -o "${owner%:*}" -g "${owner#*:}" "$directory" || return
         case $rest in */*) ;; *) break ;; esac
         directory=$directory/${rest%%/*} rest=${rest#*/}
     done
-    digest=$(sha256sum <"$fetched/.manifest")
     give "$fetched/.manifest" "$directory/$rest" || return
     [ "$(digest_of "$model")  -" = "$digest" ] || { echo "it is in place, and Ollama does not list it"; return 1; }
 }

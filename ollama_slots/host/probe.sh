@@ -28,18 +28,23 @@ if ! flock -s -n 9; then
     exit 0
 fi
 
-units=$(systemctl show --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath \
-    ollama.service ollama-warmup.service)
+asked=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath,DropInPaths,EnvironmentFiles,ExecStart
+units=$(systemctl show --property="$asked" ollama.service ollama-warmup.service)
 echo "== units"
 printf '%s\n' "$units"
-pid=$(engine_pid)
+unit=${units%%
+
+*}
+main=${unit#*MainPID=}
+served=$(serving "${main%%[!0-9]*}")
+pid=${served%% *} listens=${served#* }
 echo "== environ"
 tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep '^OLLAMA_'
 echo "== gpu"
 if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo no; fi
 echo "== files"
 sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
-settings ollama.service | tr '\t' ' ' | readable
+settings ollama.service "$unit" | tr '\t' ' ' | readable
 {
     echo "== states"
     grep -as '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null
@@ -52,7 +57,6 @@ grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null
 echo "== warms" # where the warm-up asks, which may have moved since
 sed -n 's/^url=//p' /usr/local/lib/ollama-slots/ollama-warmup.sh 2>/dev/null
 echo "== asked" # where, where it listens, and the number of a given host that answers
-listens=$(listening "$pid")
 printf '%s\n' "${url:-$listens}" "$listens"
 [ -z "$url" ] || ask --max-time 5 -o /dev/null -w '%{remote_ip}\n' "$url/api/version" 2>/dev/null
 url=${url:-$listens}

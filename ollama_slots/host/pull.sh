@@ -1,6 +1,6 @@
 # Pulls one model, with a line of progress every few seconds. Done only if the last word is success.
 # What it brought stays, for the next one to go on from, unless the disk is full.
-# Follows ask.sh, engine.sh, store.sh, bases.sh, unfinished.sh and pulling.sh.
+# Follows ask.sh, engine.sh, store.sh, moves.sh, bases.sh, unfinished.sh and pulling.sh.
 # Arguments: URL MODEL INSECURE(true|false) STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
 trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
 url=$1 model=$2 insecure=$3 stall_seconds=$4 total_seconds=$5 lock_seconds=$6

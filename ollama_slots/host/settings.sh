@@ -1,37 +1,47 @@
 # Where the environment of Ollama is set, for owner.py to say what it comes to.
 
-# mentions FILE...: of small texts the lines that may set a variable of Ollama's, or read in a file that does.
+# mentions FILE...: the lines that may set a variable of Ollama's, or read in a file that does. What has 32 KiB or more,
+# as a log may, is no file that somebody wrote for that; nor is a program.
 mentions() {
-    for file; do
-        [ ! -f "$file" ] || head -c 65536 "$file" |
-            grep -IHn --label="$file" -E 'OLLAMA_|(^|[;&[:blank:]])(\.|source|([^[:blank:]]*/)?env)[[:blank:]]|\\$'
-    done
+    [ $# -eq 0 ] || find "$@" -prune -type f -size -65 -exec grep -IHnsE \
+        'OLLAMA_|(^|[;&[:blank:]])(\.|source|([^[:blank:]]*/)?env)[[:blank:]]|\\$' {} + 2>/dev/null
 }
 
-# settings UNIT: the lines, as grep -n has them, and when their files were changed. Of the unit's files all lines, which
-# anybody on the host may read; of the files that these name, and of what scripts among those read in, no more than matters.
+# settings UNIT SHOWN: the lines, as grep -n has them, and when their files were changed. Of the unit's files all lines,
+# which anybody on the host may read; of the files that these name, and of what scripts among those read in, no more than
+# matters. SHOWN: the unit's FragmentPath, DropInPaths, EnvironmentFiles and ExecStart, as systemctl show has them.
 # shellcheck disable=SC2086 # one path a line, and an EnvironmentFile= may have wildcards
 settings() {
-    named=$(systemctl show --property=FragmentPath,DropInPaths,EnvironmentFiles,ExecStart "$1")
     IFS='
 '
-    unit_files=$({
-        printf '%s\n' "$named" | sed -n 's/^FragmentPath=//p; s/^DropInPaths=//p' | tr ' ' '\n'
-        ls -d "/etc/systemd/system/$1.d"/*.conf "/run/systemd/system/$1.d"/*.conf # systemd may not have read them yet
-    } 2>/dev/null | sort -u)
-    text=$(grep -ahs '' $unit_files /dev/null)
-    others=$({
-        printf '%s\n' "$named" | sed -n 's/^EnvironmentFiles=\(.*\) (ignore_errors=.*/\1/p'
-        printf '%s\n' "$text" | sed -n 's/^[[:blank:]]*EnvironmentFile[[:blank:]]*=[[:blank:]]*-\{0,1\}//p'
-        printf '%s\n' "$named" "$text" | grep '^[[:blank:]]*ExecStart[[:blank:]]*=' |
-            grep -o '/[^[:blank:]:;&|()<>$`{}"'\'']*'
-    } 2>/dev/null | sort -u)
+    # What systemd has not read yet, too.
+    unit_files=$(printf '%s\n' "$2" | awk '
+        sub(/^(FragmentPath|DropInPaths)=/, "") { gsub(" ", "\n"); if ($0 != "") print }')
+    for file in "/etc/systemd/system/$1.d"/*.conf "/run/systemd/system/$1.d"/*.conf; do
+        case "$unit_files$IFS" in *"$file$IFS"*) ;; *) [ ! -e "$file" ] || unit_files="$unit_files$IFS$file" ;; esac
+    done
+    lines=$(grep -asnH '' $unit_files /dev/null)
+    others=$(printf '%s\n' "$2" "$lines" | awk '
+        function name(path) { if (!(path in named)) print path; named[path] = 1 }
+        { sub(/^\/[^:]*:[0-9]+:/, ""); sub(/^[ \t]+/, "") }
+        sub(/^EnvironmentFiles=/, "") { sub(/ \(ignore_errors=.*/, ""); name($0) }
+        sub(/^EnvironmentFile[ \t]*=[ \t]*-?/, "") { name($0) }
+        sub(/^ExecStart[ \t]*=/, "") {
+            while (match($0, /\/[^ \t:;&|()<>$`{}"\047]*/)) {
+                name(substr($0, RSTART, RLENGTH))
+                $0 = substr($0, RSTART + RLENGTH)
+            }
+        }')
     said=$(mentions $others)
-    read_in=$(printf '%s\n' "$said" | grep -oE '[:;&[:blank:]](\.|source)[[:blank:]]+["'\'']?/[^[:blank:];&"'\'']*' |
-        grep -o '/.*')
+    read_in=''
+    case $said in
+    *.[[:blank:]]* | *source*)
+        read_in=$(printf '%s\n' "$said" |
+            grep -oE '[:;&[:blank:]](\.|source)[[:blank:]]+["'\'']?/[^[:blank:];&"'\'']*' | grep -o '/.*')
+        ;;
+    esac
     echo "== settings"
-    grep -asnH '' $unit_files /dev/null
-    printf '%s\n' "$said"
+    printf '%s\n' "$lines" "$said"
     mentions $read_in
     echo "== changed"
     stat -L -c '%.Y %n' $unit_files $others $read_in "/etc/systemd/system/$1.d" 2>/dev/null

@@ -111,7 +111,7 @@ class Host:
             [
                 render.host_script("ask", "engine"),
                 f"state_dir={self.path}/state",
-                render.host_script("store", "bases", "unfinished", "pulling"),
+                render.host_script("store", "moves", "bases", "unfinished", "pulling"),
                 f"model_store() {{ echo {self.path}/store; }}\nengine_pid() {{ echo {self.engine}; }}",
                 "one_at_a_time() { :; }",
             ]

@@ -33,6 +33,7 @@ class Fetching(Host):
             path / "store/.ollama-slots/.fetch",
         )
         mirror.files["/api/tags"] = self.tags
+        mirror.files["/api/version"] = b'{"version":"0.34.4"}'
 
     def tags(self) -> bytes:
         models = [

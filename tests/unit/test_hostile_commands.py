@@ -108,7 +108,7 @@ OURS = {
     for words in deployed(declared("mistral:7b", model_registry=registry))
     if words[0] == "sh"
 }
-PULLING = ("ask", "engine", "store", "bases", "unfinished", "pulling")
+PULLING = ("ask", "engine", "store", "moves", "bases", "unfinished", "pulling")
 
 
 @settings(max_examples=200)

@@ -22,7 +22,8 @@ manifest() {
     printf '%s\n' "${file:-$library/${1%:*}/${1##*:}}"
 }
 
-# mean NAME:TAG OTHER:TAG: the one means what the other does, and Ollama lists it so; or it says why not, and fails.
+# mean NAME:TAG OTHER:TAG: the one means what the other does, and Ollama lists it so; or it says why not, and fails. An
+# Ollama that has ended since lists nothing: what was done counts then.
 mean() {
     meant=$(digest_of "$2")
     [ -n "$meant" ] || { echo "$2 is not there" && return 1; }
@@ -35,7 +36,7 @@ mean() {
     else
         said=$(api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1\"}") || { error_in "$said" && return 1; }
     fi
-    [ "$(digest_of "$1")" = "$meant" ] || { echo "$1 was to mean ${meant}, and Ollama lists it otherwise" && return 1; }
+    [ "$(digest_of "$1")" = "$meant" ] || ! api 10 /api/version >/dev/null || { echo "$1 was to mean ${meant}, and Ollama lists it otherwise" && return 1; }
 }
 
 # put_back NAME: NAME:current means what the slot serves again, and not a candidate; with a slot that serves nothing

@@ -37,12 +37,11 @@ refuse() {
     fail "$@"
 }
 
-unloadable() { # unloadable WHY: weights that are not what they should be go, and the next step pulls them
-    damaged "$weights" || refuse "the candidate does not answer: $1"
+doubt() { # doubt WHY: weights that are not what they should be go, and the next step pulls them; else it refuses
+    damaged "$weights" || refuse "$1"
     take_back
     rm -f "$store/blobs/sha256-$weights" || fail "its weights are damaged, and cannot be removed"
-    echo "slot $name: the candidate does not load, for its weights sha256-$weights are damaged on the disk:" \
-        "they are fetched again"
+    echo "slot $name: $1: its weights, sha256-$weights, are damaged on the disk: they are fetched again"
     exit 0
 }
 
@@ -50,9 +49,13 @@ write() { # write FROM TO: whole or not at all
     install -m 644 "$1" "$2.new" && sync "$2.new" && mv "$2.new" "$2"
 }
 
+serves_as_known() { # whether NAME, or with an argument another tag of it, is what the slot's state says
+    [ -e "$state_dir/$name.slot" ] && is "$name:${1:-latest}" "$(value variant "$name")"
+}
+
 write_states() { # the slot's first: it is what a run goes by that finds these half written
     was=''
-    if [ -e "$state_dir/$name.slot" ] && is "$name:previous" "$(value variant "$name")"; then
+    if [ "$known_before" = yes ]; then
         was=$(cat "$state_dir/$name.slot") && cp "$modelfiles/$name.Modelfile" "$candidate.was" || return
     fi
     printf '%s\nvariant=%s\nloaded=%s\n' "$state" "$new" "${loaded:-$new}" >"$candidate.state" &&
@@ -76,8 +79,10 @@ if [ -n "$modelfile" ]; then
     printf '%s' "$modelfile" >"$candidate" || fail "cannot write $candidate"
     # By the program of the process that runs: sudo's PATH may lack it, and another may be there.
     set -- "/proc/$(engine_pid)/exe" create "$name:current" -f "$candidate"
-    made=$(OLLAMA_HOST=$url NO_PROXY='*' timeout "$load_seconds" "$@" 2>&1) ||
-        { put_back "$name" >/dev/null; fail "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"; }
+    if ! made=$(OLLAMA_HOST=$url NO_PROXY='*' timeout "$load_seconds" "$@" 2>&1); then
+        alone=no make_room=no # NAME:current may still be what serves, and nothing was unloaded
+        doubt "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"
+    fi
     new=$(digest_of "$name:current")
 else
     cp "$modelfiles/previous/$name.Modelfile" "$candidate" || fail "the Modelfile of $name:previous is gone"
@@ -86,9 +91,13 @@ else
 fi
 [ -n "$new" ] || { put_back "$name" >/dev/null; fail "its candidate $name:current is not there"; }
 
-if ! is "$name:latest" "$new"; then
+known_before=no # yes: the state of what is NAME:previous then is the slot's own until now
+if is "$name:latest" "$new"; then
+    ! serves_as_known previous || known_before=yes # a run died after its switch
+else
+    ! serves_as_known || known_before=yes
     [ "$make_room" = no ] || unload "$name:latest"
-    why=$(answer "$name:current") || unloadable "$why"
+    why=$(answer "$name:current") || doubt "the candidate does not answer: $why"
     if [ "$alone" = yes ]; then
         # Else a request to the slot that shares the runner may just have loaded it with its own window again.
         why=$(kept "$name:current" prove "$weights" "$new" "$context" "$gpu") ||

@@ -40,7 +40,7 @@ def stopped(stage: Stage) -> None:
 def killed_in_the_making(stage: Stage) -> None:
     """Ollama is killed in a rotation, its candidate not made yet."""
     stage.gpu1.api("/api/pull", {"model": OTHER, "insecure": True, "stream": False})  # or its record waits first
-    asked = "ss -tnpH state established dport = :11434 | grep -qE '\"(curl|ollama)\"'"
+    asked = "ss -tnpH state established dport = :11434 | grep -qE '\"(curl|exe)\"'"
 
     with held(stage.gpu1, LOCK, shared=True) as let_go:
 

@@ -28,6 +28,7 @@ __all__ = [
 VERSION = "curl -fsS --max-time 2 http://127.0.0.1:11434/api/version"
 BOOTED_AT = "systemctl show --property UserspaceTimestampMonotonic"
 BOOT_SECONDS = 60
+STOP_SECONDS = 100  # what ignores its SIGTERM, as a runner may that is being loaded, systemd kills after 90 s
 # Mounted as in host-boot.sh, for this machine may have them elsewhere; on a tmpfs, for where they are mounted
 # already the kernel takes no other view of them, as a lab apart has one. They are busy until the dead are buried.
 REMOVE_CGROUPS = """
@@ -102,7 +103,7 @@ def reboot(name: str) -> None:
     """Reboots a host from within and waits until it is healthy again. Raises LabError if it fails to."""
     before = _answer(name, BOOTED_AT)
     ssh(name, "systemctl reboot")
-    deadline = time.monotonic() + BOOT_SECONDS
+    deadline = time.monotonic() + STOP_SECONDS + BOOT_SECONDS
     while _answer(name, BOOTED_AT) in ("", before):
         if time.monotonic() > deadline:
             raise LabError(f"{name} does not reboot: see {disk.path(name) / 'console.log'}")

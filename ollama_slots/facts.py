@@ -113,4 +113,5 @@ class SlotStatus(FactBase[drift.Status | None]):
             details = host.get_fact(ModelDetails, url=seen.url, models=models)
             if details is None:
                 raise FactProcessError("Ollama did not say what its models are made of")
+            details = details.as_of(seen)
         return drift.status(self.settings, seen, details)

@@ -207,6 +207,11 @@ class Details(BaseModel):
     disk_free: int | None = None  # where the models lie
     blobs: dict[str, int] | None = None  # bytes on the disk of each layer, by sha256; of a pull cut off, too
 
+    def as_of(self, found: Found) -> Details:
+        """These, but for models that were not there yet when the host was found as it was: they came meanwhile."""
+        known = {key: it for key, it in self.shown.items() if key in (found.listed or {})}
+        return self.model_copy(update={"shown": known})
+
     def weights(self, model: str) -> str | None:
         """The blob that a model runs on."""
         shown = self.shown.get(names.parse(model).key)

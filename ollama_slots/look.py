@@ -45,6 +45,7 @@ def look(settings: Settings, found: Found) -> Sight:
         details = fact(ModelDetails, url=found.url, models=models, doubted=plan.doubted(found))
         if details is None:
             raise ValueError(UNREADABLE)
+        details = details.as_of(found)
         answers = ask(settings, preflight.to_pull(wanted, details))
     wanted, notices = aligned(settings, declared, known_weights(declared, found, details))
     for notice in notices + capped(wanted, found, details):

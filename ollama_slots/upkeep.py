@@ -95,7 +95,7 @@ def _to_what_was(settings: Settings, found: Found, first: bool) -> list[Step]:  
     details = fact(ModelDetails, url=found.url, models=plan.questions(settings, found))
     if details is None:
         raise ValueError(UNREADABLE)
-    return back.steps(settings, found, details)
+    return back.steps(settings, found, details.as_of(found))
 
 
 @operation()

@@ -5,6 +5,7 @@ import pytest
 
 from ollama_slots import commands, render
 from ollama_slots.operations import models, preflight, service
+from ollama_slots.plan import questions
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
@@ -322,3 +323,20 @@ def test_no_shell_sees_a_value_unquoted() -> None:
     assert words[:2] == ["sh", "-c"]
     [text] = [word for word in words if word.startswith("# The variant")]
     assert 'it\'s $(reboot); `reboot`\n| "x" > y' in text
+
+
+def test_a_model_that_somebody_brings_between_two_looks_at_a_host_is_pulled_and_no_surprise() -> None:
+    """Two deploys at once: the other one's pull takes no lock, and ended right then."""
+    world = World()
+    asked = answers(world, AB)
+
+    def later() -> list[str]:
+        models = questions(AB, world.found())
+        if "b:1b" not in world.tags:
+            world.pull("b:1b")
+        return world.show(models)
+
+    asked["== show"] = Asked(later)
+    done = Run([models], AB, gpu=asked)
+    assert done.failed == set()
+    assert world.faults(AB) == {}

@@ -21,6 +21,7 @@ progress() {
 # begin DAMAGED: what earlier ones left is looked over, and weights that are not whole go.
 begin() {
     use_blobs || fail "failed: cannot tell where Ollama keeps its models: it does not run" || return
+    sweep
     for blob in $(recorded); do
         if [ -z "$(left "$blob")" ]; then
             discard "$blob" # the engine has: no more than parts of it are there

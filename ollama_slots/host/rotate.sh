@@ -71,6 +71,7 @@ write_states() { # the slot's first: it is what a run goes by that finds these h
 
 one_at_a_time "$lock_seconds" "the rotation of slot $name"
 use_store || fail "cannot tell where Ollama keeps its models: it does not run"
+sweep
 # A system prompt is nobody's to read; a state is read by the warm-up, which is nobody.
 install -d -m 700 "$modelfiles" "$modelfiles/previous" /run/ollama-slots || fail "cannot make its directories"
 install -d -m 755 "$state_dir/previous" || fail "cannot make the directory of its state"

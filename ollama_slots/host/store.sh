@@ -52,3 +52,14 @@ on_disk() {
 damaged() {
     [ -e "$store/blobs/sha256-$1" ] && [ "$(sha256sum 2>/dev/null <"$store/blobs/sha256-$1")" != "$1  -" ]
 }
+
+# sweep: small blobs that are not what their names say go, for whoever needs them to write them anew. A power cut may
+# leave them empty, and the engine takes a blob that is there for whole.
+sweep() {
+    find "$store/blobs/" -maxdepth 1 -type f -size -200k -name 'sha256-*' -exec sha256sum {} + 2>/dev/null |
+        while read -r digest blob; do
+            name=${blob##*/sha256-}
+            case $name in *[!0-9a-f]*) continue ;; esac
+            [ "${#name}" -ne 64 ] || [ "$name" = "$digest" ] || rm -f "$blob"
+        done
+}

@@ -39,14 +39,10 @@ def lacking(settings: Settings, found: Found) -> dict[str, str]:
 
 def conflicts(settings: Settings, found: Found) -> list[owner.Conflict]:
     """What is written on the host that keeps variables from being as declared, however often Ollama is started."""
-    environment, lacks, ours = render.environment(settings), lacking(settings, found), render.service(settings)
+    environment, ours = render.environment(settings), render.service(settings)
     theirs = {it.path for it in found.settings} - set(ours)
-    shown = (
-        {}
-        if _changed_since(found, theirs)
-        else {name: it for name, it in environment.items() if name not in lacks}
-    )
-    return owner.conflicts(environment, shown.keys(), found, render.DROP_IN, render.ENVIRONMENT)
+    shown = set() if _changed_since(found, theirs) else environment.keys() - lacking(settings, found).keys()
+    return owner.conflicts(environment, shown, found, render.DROP_IN, render.ENVIRONMENT)
 
 
 def refusals(settings: Settings, found: Found) -> list[str]:

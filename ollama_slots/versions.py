@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 OLDEST = (0, 10)  # before it, /api/ps does not show a model's window, and nothing can be proven
-TRIED = ((0, 10), (0, 34))  # the first and the last of those whose names are files as moves.sh knows them
+FILES = (0, 34)  # the last of those whose names are files as moves.sh knows them
 COPIES = (0, 40)  # the first whose own copy replaces a name in one step
 RANGE = "0.10 to 0.34, and 0.40"
 
@@ -31,7 +31,7 @@ def refusal(version: str | None) -> str | None:
 def notice(version: str | None) -> str | None:
     """What is to be known of an Ollama that may do, but was never tried, in words, or None."""
     number = _number(version or "")
-    if version is None or (number and (TRIED[0] <= number <= TRIED[1] or number == COPIES or refusal(version))):
+    if version is None or (number and (number <= FILES or number == COPIES)):
         return None
     return (
         f"Ollama's version is {version}, and this was tried with {RANGE}: "

@@ -7,7 +7,7 @@ note() {
     : >>"$bases" || return
     others=$(grep -ivx "$(printf '%s' "$1" | sed 's/\./\\./g') .*" "$bases") || [ $? -eq 1 ] || return
     printf '%s\n' ${others:+"$others"} ${2:+"$1 $2"} >"$bases.new" &&
-        sync "$bases.new" && mv "$bases.new" "$bases" && sync "$state_dir"
+        replace "$bases.new" "$bases"
 }
 
 # note_pulled NAME:TAG: it was pulled just now.

@@ -15,10 +15,11 @@ echo "== show"
 printf '%s\n' "${answers-}"
 # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
 store=$(model_store)
+sizes=$(in_manifests -hoE '"sha256:[0-9a-f]{64}", *"size": *[0-9]+')
 echo "== missing"
 printf '%s\n' "${answers-}" | grep -o 'FROM /[^\\]*/sha256-[0-9a-f]*' | sort -u | while read -r _ blob; do
     digest=${blob##*sha256-}
-    bytes=$(in_manifests -hoE "\"sha256:$digest\", *\"size\": *[0-9]+" | head -n 1 | grep -o '[0-9]*$')
+    bytes=$(printf '%s\n' "$sizes" | grep -F "$digest" | head -n 1 | grep -o '[0-9]*$')
     [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || { echo "$digest" && continue; }
     case " $doubted " in *" $digest "*) ! damaged "$digest" || echo "$digest" ;; esac
 done

@@ -157,6 +157,12 @@ delete() {
     }
 }
 
+# replace NEW FILE: the one takes the other's place by a rename, on the disk before it and after it: a power cut leaves
+# the old one or the new one, and neither empty.
+replace() {
+    sync "$1" && mv "$1" "$2" && sync "${2%/*}"
+}
+
 # one_at_a_time SECONDS WHAT: waits, bounded, for whoever changes this host's slots; a dead one's lock is gone.
 one_at_a_time() {
     (umask 077 && : >>/run/ollama-slots.lock) && exec 9>>/run/ollama-slots.lock # who can read it can hold it

@@ -46,7 +46,7 @@ doubt() { # doubt WHY: weights that are not what they should be go, and the next
 }
 
 write() { # write FROM TO: whole or not at all
-    install -m 644 "$1" "$2.new" && sync "$2.new" && mv "$2.new" "$2"
+    install -m 644 "$1" "$2.new" && replace "$2.new" "$2"
 }
 
 serves_as_known() { # whether NAME, or with an argument another tag of it, is what the slot's state says
@@ -64,9 +64,8 @@ write_states() { # the slot's first: it is what a run goes by that finds these h
     if [ -n "$was" ]; then # else NAME:previous keeps its own, for a rollback
         printf '%s\n' "$was" >"$candidate.state" &&
             write "$candidate.was" "$modelfiles/previous/$name.Modelfile" &&
-            write "$candidate.state" "$state_dir/previous/$name.slot" || return
+            write "$candidate.state" "$state_dir/previous/$name.slot"
     fi
-    sync "$modelfiles" "$modelfiles/previous" "$state_dir" "$state_dir/previous"
 }
 
 one_at_a_time "$lock_seconds" "the rotation of slot $name"

@@ -49,7 +49,7 @@ ours() {
 # record DIGEST MODEL [TIME]: whole or not at all.
 record() {
     install -d -m 755 "$unfinished" && echo "$2 ${3-}" >"$unfinished/.$1" &&
-        sync "$unfinished/.$1" && mv "$unfinished/.$1" "$unfinished/$1" && sync "$unfinished"
+        replace "$unfinished/.$1" "$unfinished/$1"
 }
 
 # let_go DIGEST: waits, bounded, until the engine has ended its pull of it; fails if somebody else's goes on.

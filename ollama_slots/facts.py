@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
-from ollama_slots import drift, found, plan, probe, render, stored
-from ollama_slots.needs import TOOLS
-from ollama_slots.settings import Settings
+from ollama_slots.core import plan, status
+from ollama_slots.core.needs import TOOLS
+from ollama_slots.core.observed import Details, Observed
+from ollama_slots.core.settings import DEFAULTS, Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.stored import Stored
+from ollama_slots.host import parse, render
+from ollama_slots.host.desired import settings_of
 
 
 def script(text: str, *arguments: str | int) -> StringCommand:
@@ -18,7 +25,7 @@ def script(text: str, *arguments: str | int) -> StringCommand:
     )
 
 
-class HostFound(FactBase[found.Found | None]):
+class HostObserved(FactBase[Observed | None]):
     """All that a deploy asks of a host, in one command: units, environment, files, states, models, runners."""
 
     def command(self, settings: Settings) -> StringCommand:
@@ -27,30 +34,30 @@ class HostFound(FactBase[found.Found | None]):
         text = render.host_script("ask", "store", "settings", "probe")
         return script(text, settings.ollama_url or "", " ".join(TOOLS), *files)
 
-    def process(self, output: list[str]) -> found.Found:
+    def process(self, output: list[str]) -> Observed:
         """The probe's output, read."""
         try:
-            return probe.parse_probe(output)
+            return parse.parse_probe(output)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error
 
 
-class HostStored(FactBase[stored.Stored | None]):
+class HostStored(FactBase[Stored | None]):
     """What every model of a host is made of, and what unfinished pulls left. Asked only when something may go."""
 
     def command(self) -> StringCommand:
         """All manifests, and the records of unfinished pulls."""
         return script(render.host_script("ask", "engine", "store", "unfinished", "stored"))
 
-    def process(self, output: list[str]) -> stored.Stored:
+    def process(self, output: list[str]) -> Stored:
         """The output, read."""
         try:
-            return stored.parse_stored(output)
+            return parse.parse_stored(output)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error
 
 
-class ModelDetails(FactBase[found.Details | None]):
+class ModelDetails(FactBase[Details | None]):
     """What /api/show says of some models, and the GPU memory free. Asked only when something is to be done."""
 
     models: list[str]
@@ -63,10 +70,10 @@ class ModelDetails(FactBase[found.Details | None]):
         self.models = models
         return script(render.host_script("ask", "engine", "store", "details"), url, " ".join(doubted), *models)
 
-    def process(self, output: list[str]) -> found.Details:
+    def process(self, output: list[str]) -> Details:
         """The answers, read."""
         try:
-            return probe.parse_details(self.models, output)
+            return parse.parse_details(self.models, output)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error
 
@@ -80,10 +87,10 @@ class SlotSpeeds(FactBase[dict[str, float | str] | None]):
 
     def process(self, output: list[str]) -> dict[str, float | str]:
         """The answers, read."""
-        return probe.parse_speeds(output)
+        return parse.parse_speeds(output)
 
 
-class SlotStatus(FactBase[drift.Status | None]):
+class SlotStatus(FactBase[status.Status | None]):
     """How a host's slots are, and all that is not as declared. Also by hand: ``pyinfra --json ... fact``.
 
     One command, and ModelDetails only where something may differ.
@@ -98,20 +105,21 @@ class SlotStatus(FactBase[drift.Status | None]):
         """
         try:
             data = host.data.dict()  # type: ignore[no-untyped-call]
-            self.settings = settings or Settings.of(host.name, data)
+            self.settings = settings or settings_of(host.name, {**DEFAULTS, **data})
         except PyinfraError as error:
             raise SystemExit(f"{error}") from None
-        return HostFound().command(self.settings)
+        return HostObserved().command(self.settings)
 
-    def process(self, output: list[str]) -> drift.Status:
+    def process(self, output: list[str]) -> status.Status:
         """The probe's output against what is declared."""
-        seen, details = HostFound().process(output), None
-        if seen.busy:
-            raise FactProcessError(f"{seen.busy} is changing this host")
-        if drift.unsure(self.settings, seen):
-            models = plan.questions(self.settings, seen)
-            details = host.get_fact(ModelDetails, url=seen.url, models=models)
+        observed = HostObserved().process(output)
+        if observed.busy:
+            raise FactProcessError(f"{observed.busy} is changing this host")
+        snapshot, rendered = Snapshot(self.settings, observed), render.rendered(self.settings, observed)
+        if status.unsure(snapshot, rendered.modelfile):
+            models = plan.questions(self.settings, observed)
+            details = host.get_fact(ModelDetails, url=observed.url, models=models)
             if details is None:
                 raise FactProcessError("Ollama did not say what its models are made of")
-            details = details.as_of(seen)
-        return drift.status(self.settings, seen, details)
+            snapshot = replace(snapshot, details=details.as_of(observed))
+        return status.status(snapshot, rendered)

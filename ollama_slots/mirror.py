@@ -1,6 +1,6 @@
 """Fills a mirror, from which hosts get their models: each blob once from its registry, whatever the fleet's size.
 
-``python -m ollama_slots.mirror DIR`` fills DIR with all models that the inventory's hosts declare, or with those
+``ollama-slots-mirror DIR`` fills DIR with all models that the inventory's hosts declare, or with those
 that are named. DIR is what mirror/nginx.conf serves (``model_registry``), and what is carried by disk into a
 network that has no way out; ``--check`` verifies it there.
 """
@@ -15,18 +15,19 @@ from pathlib import Path
 import requests
 from pydantic import ValidationError
 
-from ollama_slots import names, registry
-from ollama_slots.download import MB, download
-from ollama_slots.inventory import declared
-from ollama_slots.settings import EMPTY
-from ollama_slots.tree import Tree
+from ollama_slots.core import names
+from ollama_slots.core.settings import EMPTY
+from ollama_slots.registry import client
+from ollama_slots.registry.download import MB, download
+from ollama_slots.registry.tree import Tree
+from ollama_slots.run.inventory import declared
 
 Models = dict[str, tuple[names.Name, bool]]  # by canonical key, and whether its registry speaks plain HTTP
 
 
 def main() -> int:
     """Fills a mirror's directory, or verifies it; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m ollama_slots.mirror", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="ollama-slots-mirror", description=main.__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR", help="the mirror's, made where it is not there")
     parser.add_argument(
         "models", nargs="*", metavar="MODEL", help="default: all that the inventory's hosts declare"
@@ -85,7 +86,7 @@ def fill(tree: Tree, wanted: Models) -> int:
             print(f"{name.short}: {_fill(tree, name, insecure)}", flush=True)
             continue
         except requests.RequestException as error:  # which is an OSError as well
-            why = f"{name.host}: {registry.reason(error)}"
+            why = f"{name.host}: {client.reason(error)}"
         except (ValueError, OSError) as error:
             why = f"{error}"
         print(f"{name.short}: failed: {why}", file=sys.stderr, flush=True)
@@ -94,12 +95,12 @@ def fill(tree: Tree, wanted: Models) -> int:
 
 
 def _fill(tree: Tree, name: names.Name, insecure: bool) -> str:
-    repository = registry.upstream(name, insecure)
-    text = registry.manifest_text(repository, name.tag)
+    repository = client.upstream(name, insecure)
+    text = client.manifest_text(repository, name.tag)
     if text is None:
         raise ValueError(f"{name.host} has no such model: correct its name")
     try:
-        blobs = registry.Manifest.model_validate_json(text).blobs
+        blobs = client.Manifest.model_validate_json(text).blobs
     except ValidationError:
         raise ValueError(f"{name.host} answered what is no manifest") from None
     came = 0

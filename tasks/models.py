@@ -1,11 +1,5 @@
-"""The models: bases pulled, variants made, slots rotated."""
+"""Pulls bases, makes variants, rotates slots."""
 
-from pyinfra import host
+from ollama_slots.deploys import models
 
-from ollama_slots import operations
-from ollama_slots.settings import Settings
-
-operations.models(
-    name="Every slot holds the model that is declared",
-    settings=Settings.of(host.name, host.data.dict()),
-)
+models()

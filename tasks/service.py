@@ -1,11 +1,5 @@
-"""Ollama's own service: the drop-in with the environment that the slots need."""
+"""Has Ollama run with the environment that the slots need."""
 
-from pyinfra import host
+from ollama_slots.deploys import service
 
-from ollama_slots import operations
-from ollama_slots.settings import Settings
-
-operations.service(
-    name="Ollama runs with the environment that the slots need",
-    settings=Settings.of(host.name, host.data.dict()),
-)
+service()

@@ -1,4 +1,4 @@
-# Prints all that a deploy asks of a host in one go, in sections that probe.py reads. Changes nothing.
+# Prints all that a deploy asks of a host in one go, in sections that parse.py reads. Changes nothing.
 # Follows ask.sh, store.sh and settings.sh.
 # Arguments: URL (nothing: where Ollama listens) TOOLS (that the scripts use) FILE...
 url=$1 tools=$2

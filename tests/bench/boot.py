@@ -7,7 +7,7 @@ from shlex import quote
 from typing import Any
 
 from lab import hosts as lab_hosts
-from ollama_slots import render
+from ollama_slots.host import render
 from tests.bench import hosts, kept
 from tests.bench.declared import LARGE
 from tests.bench.tools import OURS, changes, tools

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lab import access, network
-from ollama_slots import render
-from ollama_slots.settings import Settings
-from ollama_slots.targets import Target
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.targets import Target
+from ollama_slots.host import render
 from tests.lab.fleet import ROOT, Project, model
 
 PLAYBOOK = ROOT / "tests" / "bench" / "playbook"
@@ -111,10 +112,11 @@ def playbook(path: Path, names: list[str], job: Job) -> None:
     engine = render.host_script("ask", "engine")
     for second in (False, True):
         data = {**defaults(), **job.data(second)}
-        settings = Settings.of("bench", data)
+        settings = Settings.of(data)
         files = path / f"files-{int(second)}"
         files.mkdir()
-        ours = render.service(settings) | render.warm_up(settings, needs_gpu=True, url="http://127.0.0.1:11434")
+        observed = Observed(at="http://127.0.0.1:11434", has_gpu=True)
+        ours = render.service(settings).files | render.warm_up(settings, observed)
         for place, (_, text) in ours.items():
             (files / Path(place).name).write_text(text)
         (files / "create.sh").write_text(engine + (PLAYBOOK / "create.sh").read_text())

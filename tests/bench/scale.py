@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ollama_slots.facts import HostFound
-from ollama_slots.settings import Settings
+from ollama_slots.core.settings import Settings
+from ollama_slots.facts import HostObserved
 from tests.bench import kept, tables
 from tests.bench.declared import defaults
 from tests.bench.measured import Measured, measured
@@ -70,7 +70,7 @@ def declared() -> dict[str, Any]:
 
 def settled() -> list[str]:
     """What a host says that is as the defaults declare."""
-    settings = Settings.of("fake", declared())
+    settings = Settings.of(declared())
     world = deployed(settings)
     world.most = settings.loaded_models
     world.service["UnitFileState"] = "enabled"
@@ -84,7 +84,7 @@ def lay_out(path: Path, hosts: int, floor: bool) -> None:
     (path / "inventory.py").write_text(INVENTORY.format(hosts=hosts))
     if floor:
         (path / "tasks").mkdir()
-        (path / "command.sh").write_text(str(HostFound().command(Settings.of("fake", declared()))))
+        (path / "command.sh").write_text(str(HostObserved().command(Settings.of(declared()))))
         for name, text in FLOOR.items():
             (path / name).write_text(text)
         return

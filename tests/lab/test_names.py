@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from ollama_slots import names
+from ollama_slots.core import names
 from tests.lab.client import tunnel
 from tests.lab.fleet import SLOTS, Host
 

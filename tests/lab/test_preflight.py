@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab import registry
-from ollama_slots.memory import held, predicted
+from ollama_slots.core.gpu_memory import held, predicted
 from tests.lab.client import asking, assert_none_failed
 from tests.lab.fleet import SLOTS, Host, Project, model, until
 

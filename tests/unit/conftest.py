@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ollama_slots import commands, registry
-from ollama_slots.published import Unknown
+from ollama_slots.core.published import Unknown
+from ollama_slots.registry.client import Client
 from tests.unit.world import World
 
 # Templates are found from the project's root, as pyinfra runs there.
@@ -19,13 +19,7 @@ settings.load_profile("unit")
 @pytest.fixture(autouse=True)
 def no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A unit test asks nobody outside this machine; what a registry says is up to the test."""
-    monkeypatch.setattr(registry, "ask", lambda *_, **__: Unknown("a unit test asks nobody"))
-
-
-@pytest.fixture(autouse=True)
-def told_anew() -> None:
-    """What one test was told once, the next is told again."""
-    commands.say_once.cache_clear()
+    monkeypatch.setattr(Client, "ask", lambda *_, **__: Unknown("a unit test asks nobody"))
 
 
 @pytest.fixture

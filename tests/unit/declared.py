@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ollama_slots.settings import Settings
+from ollama_slots.core.settings import Settings
+from ollama_slots.host.desired import settings_of
 
 NAMES = ("one", "two", "three", "four")
 
@@ -16,4 +17,4 @@ def declared(*models: str | None, **data: Any) -> Settings:
     slots: dict[str, Any] = {}
     for number, (name, model) in enumerate(zip(NAMES, models, strict=False), 1):
         slots |= {f"slot{number}_name": name, f"slot{number}_num_ctx": 4096, f"slot{number}_model": model}
-    return Settings.of("gpu-a", slots | data)
+    return settings_of("gpu-a", slots | data)

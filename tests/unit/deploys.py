@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from ollama_slots.operations import models, preflight, proof, service, warm_up
+from ollama_slots.operations.models import models
+from ollama_slots.operations.preflight import preflight
+from ollama_slots.operations.service import service
+from ollama_slots.operations.warm_up import proof, warm_up
 from tests.unit.declared import declared
 from tests.unit.fake import Run, answers
 from tests.unit.world import World

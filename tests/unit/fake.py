@@ -9,9 +9,9 @@ from pyinfra.api.connect import connect_all
 from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
 
-from ollama_slots import render
-from ollama_slots.plan import questions
-from ollama_slots.settings import Settings
+from ollama_slots.core.plan import questions
+from ollama_slots.core.settings import Settings
+from ollama_slots.host import render
 from tests.unit.complaint import complaint
 from tests.unit.world import World
 
@@ -33,7 +33,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
     world.given = settings.ollama_url or ""
 
     def install() -> None:
-        files = render.service(settings) | render.warm_up(settings, needs_gpu=False, url=world.found().at or "")
+        files = render.service(settings).files | render.warm_up(settings, world.found())
         world.warms = world.found().at or ""
         world.files |= {path: sha256(text.encode()).hexdigest() for path, (_, text) in files.items()}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ollama_slots.settings import Settings
+from ollama_slots.core.settings import Settings
 
 PIECES = [
     *("$(touch X)", "`touch X`", "; touch X #", "&& touch X", "| touch X", "\ntouch X\n", "> X", "< /dev/null"),

@@ -5,8 +5,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from ollama_slots import render
-from ollama_slots.stored import Stored, parse_stored
+from ollama_slots.core.stored import Stored
+from ollama_slots.host import render
+from ollama_slots.host.parse import parse_stored
 
 MODEL = "hub:5000/me/x.y:7b"
 A, B = "a" * 64, "b" * 64

@@ -2,11 +2,12 @@
 
 import json
 
-from ollama_slots import names
-from ollama_slots.prune import Row, listing
-from ollama_slots.settings import Settings
-from ollama_slots.step import Remove
-from ollama_slots.stored import WEIGHTS, Stored, parse_stored
+from ollama_slots.core import names
+from ollama_slots.core.prune import Row, listing
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.steps import Remove
+from ollama_slots.core.stored import WEIGHTS, Stored
+from ollama_slots.host.parse import parse_stored
 from tests.unit.world import World, digest
 
 SMALL = 500  # bytes of what a model has beside its weights
@@ -47,7 +48,7 @@ def stays(world: World, settings: Settings) -> dict[str, str]:
 
 
 def prune(world: World, settings: Settings) -> list[Remove]:
-    """As upkeep.prune does it: the steps that were taken."""
+    """As operations/prune.py does it: the steps that were taken."""
     taken = []
     while planned := steps(world, settings):
         assert planned[0] not in taken, f"{planned[0]}: was done, and is still to do"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import render
-from ollama_slots.address import beyond_loopback, numeric
+from ollama_slots.core.address import beyond_loopback, numeric
+from ollama_slots.host import render
 
 NO_ONE = "http://127.0.0.1:1"  # a port at which nobody listens
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import render
+from ollama_slots.host import render
 
 TAGS = (
     '{"models":[{"name":"hub:5000/me/X.Y:7b","modified_at":"2026-01-15T10:30:00.1Z","size":98,"digest":"aaa",'

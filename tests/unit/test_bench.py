@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import render
+from ollama_slots.host import render
 from tests.bench import boot, fleet, hosts, page, profile, tables
 from tests.bench.declared import LARGE, PLAYBOOK, SMALL
 from tests.bench.measured import Measured
@@ -185,7 +185,7 @@ def test_whose_code_a_module_is() -> None:
     assert profile.module("~", "<built-in method select.epoll>") == "built in"
     assert profile.module("<frozen posixpath>", "join") == "posixpath"
     assert profile.whose(profile.module("<frozen importlib._bootstrap>", "f")) == "the import of modules"
-    names = ("ollama_slots.plan", "pyinfra.api.facts", "paramiko.transport", "json.decoder")
+    names = ("ollama_slots.core.plan", "pyinfra.api.facts", "paramiko.transport", "json.decoder")
     assert [profile.whose(it) for it in names] == ["ours", "pyinfra", "SSH", profile.REST]
 
 

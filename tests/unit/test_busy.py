@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import commands
-from ollama_slots.settings import Settings
+from ollama_slots.core.settings import Settings
+from ollama_slots.run import session as commands
 from tests.unit.deploys import AB, ALL
 from tests.unit.fake import Asked, Run, answers
 from tests.unit.world import World
@@ -18,7 +18,6 @@ BUSY = ["== lacks", "== busy", "the rotation of slot one, begun at 10:30:00 as p
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "LOOK_AGAIN_SECONDS", 0)
-    commands.say_once.cache_clear()
 
 
 def host(ready: World, times: int) -> dict[str, Any]:

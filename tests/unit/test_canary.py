@@ -8,8 +8,8 @@ from pyinfra.api.connect import connect_all
 from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
 
-from ollama_slots import canary
-from ollama_slots.probe import parse_speeds
+from ollama_slots.host.parse import parse_speeds
+from ollama_slots.operations import canary
 from tests.unit.complaint import complaint
 from tests.unit.declared import declared
 from tests.unit.fake import Run
@@ -33,7 +33,7 @@ def test_speeds_are_tokens_by_seconds_and_no_token_is_no_speed() -> None:
 
 def run(said: list[str], **data: float) -> Run:
     speeds = {"Count from 1 to 100": {"stdout": said}, "== units": {"stdout": World().probe()}}
-    return Run([canary.proof], declared("a:1b", "b:1b", **data), gpu=speeds)
+    return Run([canary.speed], declared("a:1b", "b:1b", **data), gpu=speeds)
 
 
 def test_a_canary_that_answers_is_well_and_nothing_has_changed(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from ollama_slots import drift, names
-from ollama_slots.difference import MODELFILES
-from ollama_slots.found import Shown
-from ollama_slots.plan import questions
-from ollama_slots.published import Missing, Published, Unknown
-from ollama_slots.residency import doubtful, faults
-from ollama_slots.settings import Settings
+from ollama_slots.core import names
+from ollama_slots.core import status as drift
+from ollama_slots.core.observed import Shown
+from ollama_slots.core.plan import questions
+from ollama_slots.core.published import Missing, Published, Unknown
+from ollama_slots.core.residency import doubtful, faults
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.host import render
 from tests.unit.declared import declared
 from tests.unit.test_plan_converges import HISTORY, History, host, live
-from tests.unit.world import World, deployed
+from tests.unit.world import MODELFILES, World, deployed
 
 AB = declared("a:1b", "b:1b", max_loaded_models=9)
 
@@ -24,8 +26,9 @@ AB = declared("a:1b", "b:1b", max_loaded_models=9)
 def said(world: World, settings: Settings = AB, **found: Any) -> list[str]:
     """What there is to tell of the slots; ``found`` in place of what the world shows."""
     seen = world.found().model_copy(update=found)
-    details = world.details(questions(settings, seen)) if drift.unsure(settings, seen) else None
-    return [str(it) for it in drift.slots(settings, seen, details)]
+    unsure = drift.unsure(Snapshot(settings, seen), render.modelfile)
+    details = world.details(questions(settings, seen)) if unsure else None
+    return [str(it) for it in drift.slots(Snapshot(settings, seen, details), render.modelfile)]
 
 
 def change_by_hand(world: World) -> None:
@@ -100,10 +103,10 @@ DAMAGE: dict[str, tuple[Callable[[World], Any], list[str]]] = {
         another_window,
         ["it resident as declared, found that its context is 512 tokens, not 4096"],
     ),
-    "Modelfile edited": (edit_modelfile, [f"{MODELFILES}/one.Modelfile as it was made, found another"]),
+    "Modelfile edited": (edit_modelfile, ["one.Modelfile as it was made, found another"]),
     "Modelfile gone": (
         lambda it: it.files.pop(f"{MODELFILES}/one.Modelfile"),
-        [f"{MODELFILES}/one.Modelfile as it was made, found none"],
+        ["one.Modelfile as it was made, found none"],
     ),
     "state wrong": (
         wrong_state,
@@ -113,7 +116,7 @@ DAMAGE: dict[str, tuple[Callable[[World], Any], list[str]]] = {
     "two things": (
         evict_and_edit,
         [
-            f"{MODELFILES}/one.Modelfile as it was made, found another",
+            "one.Modelfile as it was made, found another",
             "it resident as declared, found that it is not in memory",
         ],
     ),
@@ -196,9 +199,9 @@ def test_what_a_rotation_that_died_left_in_memory_is_told_of() -> None:
 @pytest.mark.parametrize("silent", ["version", "listed", "runners"])
 def test_an_ollama_that_does_not_answer_is_no_pass(silent: str) -> None:
     found = deployed(AB).found().model_copy(update={silent: None})
-    assert not drift.unsure(AB, found)
-    assert drift.slots(AB, found, None) == []
-    assert [str(it) for it in drift.service(AB, found)][-1] == (
+    assert not drift.unsure(Snapshot(AB, found), render.modelfile)
+    assert drift.slots(Snapshot(AB, found), render.modelfile) == []
+    assert [str(it) for it in drift.service(AB, found, render.service(AB))][-1] == (
         "Ollama: wanted an answer at http://127.0.0.1:11434, found none: its slots are unknown"
     )
 
@@ -236,7 +239,7 @@ def test_nothing_is_told_where_and_only_where_a_deploy_has_nothing_to_do(history
 def test_details_are_asked_only_where_something_may_differ(what: str, asked: bool) -> None:
     world = deployed(AB)
     DAMAGE[what][0](world)
-    assert drift.unsure(AB, world.found()) is asked
+    assert drift.unsure(Snapshot(AB, world.found()), render.modelfile) is asked
 
 
 def test_a_base_that_moved_in_its_registry_is_a_difference() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ollama_slots import drift, render
-from ollama_slots.found import Found
+from ollama_slots.core import status as drift
+from ollama_slots.core.observed import Observed
+from ollama_slots.host import render
 from tests.unit.deploys import AB
 from tests.unit.world import World
 
@@ -33,9 +34,12 @@ UNITS: dict[str, tuple[dict[str, str], dict[str, str], list[str]]] = {
 }
 
 
-def around(found: Found) -> list[str]:
+def around(found: Observed) -> list[str]:
     """What there is to tell beside the slots."""
-    return [str(it) for it in [*drift.service(AB, found), *drift.warm_up(AB, found)]]
+    return [
+        str(it)
+        for it in [*drift.service(AB, found, render.service(AB)), *drift.warm_up(found, render.warm_up(AB, found))]
+    ]
 
 
 @pytest.mark.parametrize("what", UNITS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import names
+from ollama_slots.core import names
 from tests.unit.pulling import GO_ON, Host
 from tests.unit.served import CONFIG, WEIGHTS, Registry, served, sha256
 

@@ -13,15 +13,20 @@ from hypothesis import strategies as st
 from pyinfra.api import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
-from ollama_slots import address, facts, names, render
-from ollama_slots.operations import models, preflight, proof, service, warm_up
-from ollama_slots.settings import Settings
-from ollama_slots.targets import Target
+from ollama_slots import facts
+from ollama_slots.core import address, names
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.targets import Target
+from ollama_slots.host import render
+from ollama_slots.operations.models import models
+from ollama_slots.operations.preflight import preflight
+from ollama_slots.operations.service import service
+from ollama_slots.operations.warm_up import proof, warm_up
 from tests.unit.declared import declared
 from tests.unit.fake import Run, answers
 from tests.unit.hostile import TEXT
 from tests.unit.world import URL, World
-from tests.unit.written import assert_written_as_declared
+from tests.unit.written import assert_written_as_declared, warm_up_files
 
 # What sh would start is printed instead; but the shell in which pyinfra wraps a command is started, as it were.
 PRINT = r"""
@@ -75,7 +80,7 @@ TAKEN = st.fixed_dictionaries(
         "max_loaded_models": st.integers(1, 1000),
         "load_seconds": st.integers(1, 7 * 24 * 3600),
     },
-).map(lambda data: Settings.of("gpu", data))
+).map(Settings.of)
 
 
 @settings(max_examples=1000)
@@ -89,7 +94,7 @@ def test_an_argument_arrives_as_it_is_whatever_it_is(arguments: list[list[str]],
 @given(TAKEN, st.booleans())
 def test_what_is_written_says_what_was_declared_and_nothing_else(taken: Settings, needs_gpu: bool) -> None:
     assert_written_as_declared(taken)
-    head = render.warm_up(taken, needs_gpu, URL)[render.WARM_UP_SCRIPT][1].partition("\n\n")[0]
+    head = warm_up_files(taken, needs_gpu)[render.WARM_UP_SCRIPT][1].partition("\n\n")[0]
     asked = StringCommand(head + '\nprint "$url" "$keep_alive" "$load_seconds" "$gpu"')
     keep_alive, gpu = json.dumps(taken.keep_alive), "yes" if needs_gpu else "no"
     assert through_sh([asked]) == [[URL, keep_alive, str(taken.load_seconds), gpu]]
@@ -137,7 +142,7 @@ def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
     sha = "[0-9a-f]{64}"
     state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+\nbrought=.*"
     at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
-    files = render.service(taken) | render.warm_up(taken, needs_gpu=False, url=at)
+    files = render.service(taken).files | warm_up_files(taken, needs_gpu=False, url=at)
     installed = [re.escape(it) for path in arguments[::3] for it in (path, *files.get(path, ()))]
     return {
         render.host_script("ask", "store", "settings", "probe"): [given, ".*", *files, render.OUTDATED],

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots import names, selection
-from ollama_slots.settings import Settings
+from ollama_slots import selection
+from ollama_slots.core import names
+from ollama_slots.host.desired import settings_of
 from tests.unit.hostile import DATA, FILES, PIECES, TEXT, said
 from tests.unit.written import assert_written_as_declared
 
@@ -51,7 +52,7 @@ def test_any_selection_file_gives_three_models_or_one_line(file: Path, content: 
 def test_any_data_give_settings_or_one_line(data: dict[str, Any], whole: int) -> None:
     data = {key: said(value) for key, value in data.items()}
     try:
-        taken = Settings.of("gpu-a", SLOTS | data if whole else data)
+        taken = settings_of("gpu-a", SLOTS | data if whole else data)
     except PyinfraError as error:
         assert_one_line(error, "gpu-a: ")
         return

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_slots.meaning import same
+from ollama_slots.core.meaning import same
 
 KEEP, MOST = "OLLAMA_KEEP_ALIVE", "OLLAMA_MAX_LOADED_MODELS"
 

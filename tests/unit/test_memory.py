@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.memory import fits, held, predicted
+from ollama_slots.core.gpu_memory import fits, held, predicted
+from ollama_slots.core.snapshot import Snapshot
 from tests.unit.declared import declared
 from tests.unit.world import GB, World, deployed
 
@@ -44,7 +45,7 @@ def test_nothing_known_of_a_model_is_its_size() -> None:
 def asked(world: World, tokens: int = 4096, **data: Any) -> bool:
     """Whether b:1b, of 1 GB, would be loaded beside what is there."""
     world.pull("b:1b")
-    return fits(declared("a:1b", **data), "b:1b", tokens, world.found(), world.details(["b:1b"]))
+    return fits(Snapshot(declared("a:1b", **data), world.found(), world.details(["b:1b"])), "b:1b", tokens)
 
 
 def hot(**more: Any) -> World:
@@ -95,7 +96,7 @@ def test_the_window_counts_once_for_each_parallel_request(parallel: Any, room: b
     details = world.details(["b:1b"])
     shown = {key: it.model_copy(update={"model_info": LLAMA}) for key, it in details.shown.items()}
     details = details.model_copy(update={"shown": shown})  # 4096 tokens are 0.54 GB
-    assert fits(declared("a:1b"), "b:1b", 4096, world.found(), details) is room
+    assert fits(Snapshot(declared("a:1b"), world.found(), details), "b:1b", 4096) is room
 
 
 SMOLLM2 = {

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ollama_slots import render
+from ollama_slots.host import render
 from tests.unit.declared import declared
-from tests.unit.world import URL
+from tests.unit.written import warm_up_files
 
 CURL = """#!/bin/sh
 for url; do :; done
@@ -81,7 +81,7 @@ class Host:
             (path / "engine" / endpoint).write_text(text)
 
     def warm_up(self, *arguments: str, said: str = "", fails: bool = False) -> None:
-        script = render.warm_up(declared("a:1b", api_seconds=1), needs_gpu=True, url=URL)[render.WARM_UP_SCRIPT][1]
+        script = warm_up_files(declared("a:1b", api_seconds=1), needs_gpu=True)[render.WARM_UP_SCRIPT][1]
         text = script.replace("state_dir=/var/lib/ollama-slots\n", f"state_dir={self.path}/slots\n")
         assert text != script
         environ = {

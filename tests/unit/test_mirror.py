@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from ollama_slots import download, mirror
+from ollama_slots import mirror
+from ollama_slots.registry import download
 from tests.unit.served import CONFIG, WEIGHTS, Registry, served, sha256
 
 W, C = f"sha256:{sha256(WEIGHTS)}", f"sha256:{sha256(CONFIG)}"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots import render
-from ollama_slots.targets import Target
+from ollama_slots.core.targets import Target
+from ollama_slots.host import render
 from tests.unit.declared import declared
 
 

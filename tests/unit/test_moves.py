@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import render
-from ollama_slots.stored import parse_stored
+from ollama_slots.host import render
+from ollama_slots.host.parse import parse_stored
 from tests.unit.fake_engine import LIST, FakeEngine, fake_engine, sha256
 
 OLD, NEW, OLDER = '{"layers":["old"]}', '{"layers":["new"]}', '{"layers":["older"]}'

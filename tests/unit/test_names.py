@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_slots.names import GRAMMAR, Name, parse, same
+from ollama_slots.core.names import GRAMMAR, Name, parse, same
 
 LONGEST_HOST, LONGEST_PART = "h" * 350, "p" * 80
 

@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import canary, needs, render
-from ollama_slots.operations import models, preflight, proof, service, warm_up
-from ollama_slots.probe import parse_probe
-from ollama_slots.upkeep import prune, rollback, status
+from ollama_slots.core import needs
+from ollama_slots.host import render
+from ollama_slots.host.parse import parse_probe
+from ollama_slots.operations import canary
+from ollama_slots.operations.models import models
+from ollama_slots.operations.preflight import preflight
+from ollama_slots.operations.prune import prune
+from ollama_slots.operations.rollback import rollback
+from ollama_slots.operations.service import service
+from ollama_slots.operations.status import status
+from ollama_slots.operations.warm_up import proof, warm_up
 from tests.unit.deploys import AB
 from tests.unit.fake import Run, answers
 from tests.unit.world import World
@@ -41,7 +48,7 @@ def test_all_of_it_is_one_line() -> None:
     assert len(said) < 600
 
 
-OPERATIONS = [preflight, service, models, warm_up, proof, status, prune, rollback, canary.proof]
+OPERATIONS = [preflight, service, models, warm_up, proof, status, prune, rollback, canary.speed]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -3,9 +3,12 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import commands, render
-from ollama_slots.operations import models, preflight, service
-from ollama_slots.plan import questions
+from ollama_slots.core.plan import questions
+from ollama_slots.host import render
+from ollama_slots.operations.models import models
+from ollama_slots.operations.preflight import preflight
+from ollama_slots.operations.service import service
+from ollama_slots.run import session as commands
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.settings import Settings
-from ollama_slots.upkeep import prune
+from ollama_slots.core.settings import Settings
+from ollama_slots.operations.prune import prune
 from tests.unit import store
 from tests.unit.declared import declared
 from tests.unit.fake import Asked, Run, answers

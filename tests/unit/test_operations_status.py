@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 from pyinfra.context import ctx_host
 
-from ollama_slots import drift
+from ollama_slots.core import status as drift
+from ollama_slots.core.plan import questions
+from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.facts import SlotStatus
-from ollama_slots.operations import models, proof, service, warm_up
-from ollama_slots.plan import questions
-from ollama_slots.upkeep import status
+from ollama_slots.host import render
+from ollama_slots.operations.models import models
+from ollama_slots.operations.service import service
+from ollama_slots.operations.status import status
+from ollama_slots.operations.warm_up import proof, warm_up
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Run, answers
@@ -101,7 +105,9 @@ def test_programs_get_it_as_json(ready: World) -> None:
     settings = declared("a:1b", "b:1b", "none", max_loaded_models=9)
     del ready.runners[ready.tags["b:1b"].weights]
     found = ready.found()
-    seen = drift.status(settings, found, ready.details(questions(settings, found)))
+    seen = drift.status(
+        Snapshot(settings, found, ready.details(questions(settings, found))), render.rendered(settings, found)
+    )
     told = json.loads(json.dumps(seen.to_json()))
     assert told["slots"] == [
         {"slot": 1, "name": "one", "model": "a:1b", "context": 4096, "gpu_bytes": 10**9, "resident": True},
@@ -117,7 +123,8 @@ def test_programs_get_it_as_json(ready: World) -> None:
 def test_wrong_data_end_the_command_for_programs_with_one_line(ready: World) -> None:
     done = run(ready, status)
     [host] = done.state.inventory
-    with ctx_host.use(host), pytest.raises(SystemExit, match=r"^@fake/gpu: "):
+    host.data.load_seconds = 0
+    with ctx_host.use(host), pytest.raises(SystemExit, match=r"^@fake/gpu: load_seconds: "):
         SlotStatus().command()
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import commands, operations
-from ollama_slots.operations import proof, warm_up
+from ollama_slots.operations import warm_up as warm_ups
+from ollama_slots.operations.warm_up import proof, warm_up
+from ollama_slots.run import session
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, run
 from tests.unit.fake import Asked, Run, answers
@@ -50,7 +51,6 @@ def test_why_an_active_warm_up_runs_again_is_told(
     ready: World, caplog: pytest.LogCaptureFixture, active: str, told: bool
 ) -> None:
     caplog.set_level("INFO")
-    commands.say_once.cache_clear()
     del ready.runners[ready.tags["b:1b"].weights]
     ready.warmup["ActiveState"] = active
     run(ready, warm_up)
@@ -68,8 +68,8 @@ def test_a_host_that_was_changed_is_read_again_for_the_proof(ready: World) -> No
 def test_a_slot_is_waited_for_bounded_to_be_shown_as_kept_for_ever(
     ready: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, looks: int, fails: bool
 ) -> None:
-    monkeypatch.setattr(commands, "LOOK_AGAIN_SECONDS", 0)
-    monkeypatch.setattr(operations, "SHOWN_SECONDS", 0.5)
+    monkeypatch.setattr(session, "LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(warm_ups, "SHOWN_SECONDS", 0.5)
     weights, left = ready.tags["b:1b"].weights, repeat("2026-01-15T10:35:00Z", looks)
     hot = ready.runners[weights]
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_slots import meaning
-from ollama_slots.found import Found, Line
-from ollama_slots.owner import conflicts
+from ollama_slots.core import meaning
+from ollama_slots.core.observed import Line, Observed
+from ollama_slots.core.owner import conflicts
 
 UNIT = "/etc/systemd/system/ollama.service"
 OVERRIDE, LATER = f"{UNIT}.d/override.conf", f"{UNIT}.d/zzz.conf"
@@ -27,7 +27,7 @@ def judged(
         for path, whole in files.items()
         for number, text in enumerate(whole.split("\n"), 1)
     )
-    found = Found(settings=lines, units={"ollama.service": {"FragmentPath": UNIT}})
+    found = Observed(settings=lines, units={"ollama.service": {"FragmentPath": UNIT}})
     told = conflicts(DECLARED, shown, found, OURS, FILE)
     return [f"{it.where} {it.name}={it.value}" for it in told]
 
@@ -199,7 +199,7 @@ def test_a_line_that_was_not_read_ends_what_goes_on_in_it() -> None:
         (UNIT, 1, "[Service]"),
         (UNIT, 2, f"ExecStart={START}"),
     ]
-    found = Found(settings=tuple(Line(*it) for it in lines), units={"ollama.service": {"FragmentPath": UNIT}})
+    found = Observed(settings=tuple(Line(*it) for it in lines), units={"ollama.service": {"FragmentPath": UNIT}})
     assert [it.where for it in conflicts(DECLARED, (), found, OURS, FILE)] == [f"{START}:5"]
 
 

@@ -3,11 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from ollama_slots.difference import MODELFILES
-from ollama_slots.settings import Settings
-from ollama_slots.step import Pull, Rotate
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.steps import Pull, Rotate
 from tests.unit.declared import declared
-from tests.unit.world import World, deployed
+from tests.unit.world import MODELFILES, World, deployed
 
 ABC = declared("a:1b", "b:1b", "c:1b")
 

@@ -7,10 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_slots.difference import MODELFILES
-from ollama_slots.settings import Settings
+from ollama_slots.core.settings import Settings
 from tests.unit.declared import NAMES, declared
-from tests.unit.world import Killed, World
+from tests.unit.world import MODELFILES, Killed, World
 
 BASES = ["a:1b", "b:1b", "c:1b", "twin:1b", "small:1b", "eyes:1b"]
 SLOTS = NAMES[:3]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ollama_slots.step import Remove
+from ollama_slots.core.steps import Remove
 from tests.unit.declared import declared
 from tests.unit.world import Loaded, World, deployed
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ollama_slots.settings import Settings
-from ollama_slots.step import Rotate
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.steps import Rotate
 from tests.unit.declared import declared
 from tests.unit.world import GB, Loaded, World, deployed
 

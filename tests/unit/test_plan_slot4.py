@@ -2,7 +2,7 @@
 
 import pytest
 
-from ollama_slots.step import Remove, Rotate
+from ollama_slots.core.steps import Remove, Rotate
 from tests.unit.declared import declared
 from tests.unit.world import deployed
 

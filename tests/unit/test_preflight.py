@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import registry
-from ollama_slots.found import Shown
-from ollama_slots.operations import models, preflight, service
-from ollama_slots.preflight import bytes_to_pull, foreseen, notices, refusals, to_pull
-from ollama_slots.published import Answer, Answers, Missing, Published, Unknown
-from ollama_slots.settings import Settings
-from ollama_slots.targets import targets
+from ollama_slots.core.observed import Shown
+from ollama_slots.core.preflight import notices, refusals
+from ollama_slots.core.published import Answer, Answers, Missing, Published, Unknown
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.operations.models import models
+from ollama_slots.operations.preflight import preflight
+from ollama_slots.operations.service import service
+from ollama_slots.registry.client import Client
 from tests.unit.declared import declared
 from tests.unit.deploys import ALL
 from tests.unit.fake import Run, answers
@@ -28,9 +30,12 @@ def published(name: str, gigabytes: float = 1, info: dict[str, Any] | None = Non
     return Published(digest("manifest", name, weights, {}), {weights: int(gigabytes * GB), "t" * 64: 1000}, shown)
 
 
+def seen(world: World, settings: Settings, said: Answers) -> Snapshot:
+    return Snapshot(settings, world.found(), world.details(["a:1b", "b:1b"]), said)
+
+
 def refused(world: World, settings: Settings, said: Answers) -> list[str]:
-    found = world.found()
-    return refusals(settings, targets(settings, found), found, world.details(["a:1b", "b:1b"]), said)
+    return refusals(seen(world, settings, said))
 
 
 def test_a_host_that_has_room_is_not_refused() -> None:
@@ -48,7 +53,7 @@ def test_a_model_that_the_mirror_does_not_have_can_be_filled_in() -> None:
     [line] = refused(World(), settings, {A: published("a:1b"), B: Missing()})
     assert line == (
         "slot two: wanted b:1b, the mirror http://mirror:5080 has no such model: "
-        "fill it with python -m ollama_slots.mirror, or correct slot2_model"
+        "fill it with ollama-slots-mirror, or correct slot2_model"
     )
 
 
@@ -76,7 +81,8 @@ def test_layers_that_are_there_are_not_pulled_and_parts_only_in_part() -> None:
     details = World().details([])
 
     def left(**blobs: int) -> int:
-        return bytes_to_pull(["a:1b"], details.model_copy(update={"blobs": blobs or None}), said)
+        known = details.model_copy(update={"blobs": blobs or None})
+        return Snapshot(AB, World().found(), known, said).bytes_to_pull(["a:1b"])
 
     assert left() == 4 * GB + 1000
     assert left(**{weights: 4 * GB}) == 1000
@@ -88,7 +94,7 @@ def test_layers_that_are_there_are_not_pulled_and_parts_only_in_part() -> None:
 def test_weights_that_two_models_share_are_pulled_once() -> None:
     twin = Published(digest("twin"), published("a:1b", 4).layers | {"p" * 64: 5}, Shown(weights="x"))
     said: Answers = {A: published("a:1b", 4), B: twin}
-    assert bytes_to_pull(["a:1b", "b:1b"], World().details([]), said) == 4 * GB + 1005
+    assert seen(World(), AB, said).bytes_to_pull(["a:1b", "b:1b"]) == 4 * GB + 1005
 
 
 def test_slots_that_do_not_fit_are_named_with_the_windows_that_would() -> None:
@@ -111,8 +117,7 @@ def test_slots_that_need_no_gpu_are_not_measured_against_it() -> None:
 
 
 def told(world: World, settings: Settings, said: Answers) -> list[str]:
-    found = world.found()
-    return notices(settings, targets(settings, found), found, world.details(["a:1b", "b:1b"]), said)
+    return notices(seen(world, settings, said))
 
 
 def test_what_cannot_be_checked_is_said() -> None:
@@ -131,20 +136,19 @@ def test_a_host_without_a_gpu_has_nothing_to_be_told() -> None:
 
 def test_what_is_foreseen_is_what_is_there_after_the_pulls() -> None:
     world = World()
-    found, details = world.found(), world.details(["a:1b", "b:1b"])
-    wanted = targets(AB, found)
-    assert to_pull(wanted, details) == ["a:1b", "b:1b"]
-    ahead, then = foreseen(found, details, {A: published("a:1b"), B: published("b:1b")})
+    now = seen(world, AB, {A: published("a:1b"), B: published("b:1b")})
+    assert now.to_pull == ["a:1b", "b:1b"]
+    then = now.foreseen
     world.pull("a:1b")
     world.pull("b:1b")
     for name in ("a:1b", "b:1b"):
-        assert ahead.digest(name) == world.found().digest(name)
-        assert then.weights(name) == world.details([name]).weights(name)
-    assert to_pull(wanted, then) == []
+        assert then.observed.digest(name) == world.found().digest(name)
+        assert then.detailed.weights(name) == world.details([name]).weights(name)
+    assert then.to_pull == []
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, **said: Answer) -> None:
-    monkeypatch.setattr(registry, "ask", lambda model, *_, **__: said[model.partition(":")[0]])
+    monkeypatch.setattr(Client, "ask", lambda _, model, *__, **___: said[model.partition(":")[0]])
 
 
 def test_the_mirror_is_asked_where_there_is_one_and_the_host_told_to_fetch_from_it(
@@ -152,11 +156,11 @@ def test_the_mirror_is_asked_where_there_is_one_and_the_host_told_to_fetch_from_
 ) -> None:
     mirrors: list[str | None] = []
 
-    def ask(model: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:  # noqa: ARG001 (look.ask's)
+    def ask(client: Client, model: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:  # noqa: ARG001 (gather.ask's)
         mirrors.append(mirror)
         return Unknown("it is away") if model == "a:1b" else published("b:1b")
 
-    monkeypatch.setattr(registry, "ask", ask)
+    monkeypatch.setattr(Client, "ask", ask)
     settings, world = declared("a:1b", "b:1b", max_loaded_models=9, model_registry="http://mirror:5080"), World()
     done = Run(ALL, settings, gpu=answers(world, settings))
     assert not done.failed

@@ -1,7 +1,7 @@
 import pytest
 
-from ollama_slots.found import Line
-from ollama_slots.probe import parse_probe
+from ollama_slots.core.observed import Line
+from ollama_slots.host.parse import parse_probe
 from tests.unit.declared import declared
 from tests.unit.world import World, deployed
 
@@ -83,7 +83,7 @@ def test_all_of_a_probe() -> None:
     assert found.units["ollama-warmup.service"]["MainPID"] == "0"  # whichever comes first of a unit's lines
     assert found.environ == {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_ORIGINS": "http://a=b"}
     assert found.has_gpu
-    assert found.files["/etc/ollama/modelfiles/coding primary.Modelfile"] == B
+    assert found.modelfiles["coding primary"] == B
     assert found.settings == (
         Line("/etc/systemd/system/ollama.service", 5, "[Service]"),
         Line("/etc/systemd/system/ollama.service.d/a b.conf", 12, 'Environment="A=b:7:c"'),

@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_slots.prune import lines
-from ollama_slots.settings import Settings
-from ollama_slots.step import Remove
+from ollama_slots.core.prune import lines
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.steps import Remove
 from tests.unit.complaint import complaint
 from tests.unit.declared import declared
 from tests.unit.store import SMALL, can_go, prune, rows, stays, steps

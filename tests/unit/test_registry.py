@@ -11,10 +11,13 @@ import gguf
 import numpy
 import pytest
 
-from ollama_slots import names, registry
-from ollama_slots.published import Answer, Missing, Published, Unknown
+from ollama_slots.core import names
+from ollama_slots.core.published import Answer, Missing, Published, Unknown
+from ollama_slots.registry import client
+from ollama_slots.registry.client import Client
+from ollama_slots.registry.gguf import read_head
 
-ask = registry.ask  # what conftest.py puts in its place is not what is tested here
+ask = Client.ask  # what conftest.py puts in its place is not what is tested here
 
 C, T = "c" * 64, "d" * 64
 
@@ -65,7 +68,6 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    registry._ask.cache_clear()
     with Server() as it:
         threading.Thread(target=it.serve_forever, daemon=True).start()
         yield it
@@ -96,7 +98,8 @@ SHAPE = {
 
 
 def asked(server: Server, tag: str = "1b") -> Answer:
-    return ask(server.name(tag), insecure=True)
+    """What a run of its own is answered."""
+    return ask(Client(), server.name(tag), insecure=True)
 
 
 def test_a_model_is_known_by_its_digest_its_layers_and_its_shape(server: Server, tmp_path: Path) -> None:
@@ -123,9 +126,10 @@ def test_a_model_with_a_projector_sees(server: Server, tmp_path: Path) -> None:
 
 def test_it_is_asked_once_whatever_the_spelling_and_its_shape_once_for_all(server: Server, tmp_path: Path) -> None:
     server.publish(weights(tmp_path))
-    assert asked(server) == asked(server) == ask(server.name().replace("/me/", "/ME/"), insecure=True)
+    run, name = Client(), server.name()
+    first, again, shouted = (ask(run, it, insecure=True) for it in (name, name, name.replace("/me/", "/ME/")))
+    assert first == again == shouted
     assert len(server.asked) == 2
-    registry._ask.cache_clear()
     asked(server)
     assert [path.split("/")[-2] for path in server.asked] == ["manifests", "blobs", "manifests"]
 
@@ -137,7 +141,7 @@ def test_of_the_weights_no_more_is_read_than_their_head(
     blob = weights(tmp_path, tokens=3000)
     server.publish(blob)
     server.knows_ranges = knows_ranges
-    monkeypatch.setattr(registry, "HEADS", (1000, len(blob) - 64 * 64 * 4))  # the first is cut off
+    monkeypatch.setattr(client, "HEADS", (1000, len(blob) - 64 * 64 * 4))  # the first is cut off
     it = asked(server)
     assert isinstance(it, Published)
     assert it.shown.model_info == SHAPE
@@ -147,7 +151,7 @@ def test_of_the_weights_no_more_is_read_than_their_head(
 @pytest.mark.parametrize("length", [0, 3, 24, 100, 500, 1500])
 def test_a_head_that_is_cut_off_is_no_shape(tmp_path: Path, length: int) -> None:
     blob = weights(tmp_path)
-    assert registry.read_head(blob[:length], len(blob)) == {}
+    assert read_head(blob[:length], len(blob)) == {}
 
 
 def test_weights_that_are_no_gguf_have_no_shape(server: Server) -> None:
@@ -160,7 +164,7 @@ def test_weights_that_are_no_gguf_have_no_shape(server: Server) -> None:
 
 def test_without_its_shape_a_model_costs_one_request(server: Server, tmp_path: Path) -> None:
     manifest = server.publish(weights(tmp_path))
-    it = ask(server.name(), insecure=True, shape=False)
+    it = ask(Client(), server.name(), insecure=True, shape=False)
     assert isinstance(it, Published)
     assert it.digest == hashlib.sha256(manifest).hexdigest()
     assert len(server.asked) == 1
@@ -199,19 +203,19 @@ def test_a_registry_that_is_away_cannot_tell(server: Server) -> None:
     name = server.name()
     server.shutdown()
     server.server_close()
-    assert ask(name, insecure=True) == Unknown("ConnectionError")
+    assert ask(Client(), name, insecure=True) == Unknown("ConnectionError")
 
 
 def test_a_mirror_is_asked_by_its_own_name_for_the_model(server: Server, tmp_path: Path) -> None:
     server.publish(weights(tmp_path))
     server.files = {path.replace("/me/", "/hub:5000/me/"): it for path, it in server.files.items()}
     mirror = f"http://127.0.0.1:{server.server_port}"
-    it = ask("Hub:5000/Me/X:1B", insecure=False, mirror=mirror)
+    it = ask(Client(), "Hub:5000/Me/X:1B", insecure=False, mirror=mirror)
     assert isinstance(it, Published)
     assert it.shown.model_info == SHAPE
-    assert ask("Hub:5000/Me/X:7B", insecure=False, mirror=mirror) == Missing()
+    assert ask(Client(), "Hub:5000/Me/X:7B", insecure=False, mirror=mirror) == Missing()
     server.files["/v2/library/x/manifests/latest"] = (200, b"<html>")
-    assert ask("x", insecure=False, mirror=mirror) == Unknown(f"{mirror} answered what is no manifest")
+    assert ask(Client(), "x", insecure=False, mirror=mirror) == Unknown(f"{mirror} answered what is no manifest")
 
 
 def test_a_name_becomes_its_full_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,11 +223,11 @@ def test_a_name_becomes_its_full_address(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def get(url: str, **_: object) -> None:
         urls.append(url)
-        raise registry.requests.ConnectionError
+        raise client.requests.ConnectionError
 
-    monkeypatch.setattr(registry.requests, "get", get)
-    ask("qwen2.5-coder:14b", insecure=False)
-    ask("me/x", insecure=False)
+    monkeypatch.setattr(client.requests, "get", get)
+    ask(Client(), "qwen2.5-coder:14b", insecure=False)
+    ask(Client(), "me/x", insecure=False)
     host = names.DEFAULT_HOST
     assert urls == [
         f"https://{host}/v2/library/qwen2.5-coder/manifests/14b",

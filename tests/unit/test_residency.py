@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.residency import fault, residency
-from ollama_slots.targets import targets
+from ollama_slots.core.residency import fault, residency
+from ollama_slots.core.targets import targets
 from tests.unit.declared import declared
 from tests.unit.world import GB, Loaded, World, deployed
 

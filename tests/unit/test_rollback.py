@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots.rollback import steps
-from ollama_slots.settings import Settings
-from ollama_slots.step import Rotate, Step
-from ollama_slots.upkeep import rollback
+from ollama_slots.core.rollback import steps
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.steps import Rotate, Step
+from ollama_slots.operations.rollback import rollback
 from tests.unit.declared import declared
 from tests.unit.fake import Asked, Run, answers
 from tests.unit.world import Killed, World, deployed
@@ -29,8 +30,7 @@ def world() -> World:
 
 
 def planned(world: World, settings: Settings) -> list[Step]:
-    found = world.found()
-    return steps(settings, found, world.details(list(world.tags)))
+    return steps(Snapshot(settings, world.found(), world.details(list(world.tags))))
 
 
 def go_back(world: World, settings: Settings) -> None:

@@ -3,17 +3,18 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import render
+from ollama_slots.host import render
 from tests.unit.declared import declared
 from tests.unit.world import URL
+from tests.unit.written import warm_up_files
 
 
 def script(needs_gpu: bool = False, **data: Any) -> str:
-    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu, URL)[render.WARM_UP_SCRIPT][1]
+    return warm_up_files(declared("a", "b", "c", "d", **data), needs_gpu)[render.WARM_UP_SCRIPT][1]
 
 
 def unit(**data: Any) -> str:
-    return render.warm_up(declared("a", "b", "c", "d", **data), needs_gpu=False, url=URL)[render.WARM_UP_UNIT][1]
+    return warm_up_files(declared("a", "b", "c", "d", **data))[render.WARM_UP_UNIT][1]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def unit(**data: Any) -> str:
     ],
 )
 def test_the_environment_is_a_file_that_the_drop_in_names(data: dict[str, object], lines: list[str]) -> None:
-    files = render.service(declared("a", "b", "c", "d", **data))
+    files = render.service(declared("a", "b", "c", "d", **data)).files
     assert list(files) == ["/etc/ollama/ollama-slots.env", render.DROP_IN]
     bodies = [[line for line in text.splitlines() if not line.startswith("#")] for _, text in files.values()]
     assert bodies == [lines, ["[Service]", "EnvironmentFile=-/etc/ollama/ollama-slots.env"]]
@@ -51,13 +52,13 @@ def test_the_unit_follows_ollama_through_boot_restart_and_crash() -> None:
     ],
 )
 def test_the_unit_may_reach_ollama_where_it_is_asked_and_nothing_else(url: str, allowed: str) -> None:
-    files = render.warm_up(declared("a"), needs_gpu=False, url=url)
+    files = warm_up_files(declared("a"), url=url)
     assert f"\nIPAddressDeny=any\nIPAddressAllow={allowed}\n" in files[render.WARM_UP_UNIT][1]
     assert f"\nurl={url}\n" in files[render.WARM_UP_SCRIPT][1]
 
 
 def test_the_script_may_be_run_and_the_unit_may_not() -> None:
-    files = render.warm_up(declared("a"), needs_gpu=False, url=URL)
+    files = warm_up_files(declared("a"))
     assert {path: mode for path, (mode, _) in files.items()} == {
         "/usr/local/lib/ollama-slots/ollama-warmup.sh": "755",
         "/etc/systemd/system/ollama-warmup.service": "644",

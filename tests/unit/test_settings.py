@@ -4,14 +4,15 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots.settings import Settings
+from ollama_slots.core.settings import Settings
+from ollama_slots.host.desired import settings_of
 
 MINIMAL = {"slot1_name": "coding", "slot1_num_ctx": 4096}
 
 
 def of(**data: Any) -> Settings:
     """Settings of one host with one slot, and these keys besides."""
-    return Settings.of("gpu-a", MINIMAL | data)
+    return settings_of("gpu-a", MINIMAL | data)
 
 
 def refused(**data: Any) -> str:
@@ -42,7 +43,7 @@ def test_the_defaults() -> None:
 
 def test_the_project_s_own_data_are_four_slots() -> None:
     values = runpy.run_path("group_data/all.py")
-    settings = Settings.of("gpu-a", {key: it for key, it in values.items() if not callable(it)})  # no imports
+    settings = settings_of("gpu-a", {key: it for key, it in values.items() if not callable(it)})  # no imports
     assert [(slot.name, slot.num_ctx) for slot in settings.slots] == [
         ("coding-primary", 32768),
         ("general-primary", 16384),
@@ -256,7 +257,7 @@ def test_half_a_slot_names_the_missing_key(data: dict[str, Any], key: str) -> No
 
 def test_no_slot_at_all_is_refused() -> None:
     with pytest.raises(PyinfraError, match=r"^gpu-a: slots: "):
-        Settings.of("gpu-a", {"ollama_url": "http://127.0.0.1:11434"})
+        settings_of("gpu-a", {"ollama_url": "http://127.0.0.1:11434"})
 
 
 @pytest.mark.parametrize("name", ["coding", "Coding"])

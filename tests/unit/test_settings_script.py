@@ -4,9 +4,9 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from ollama_slots import render
-from ollama_slots.owner import conflicts
-from ollama_slots.probe import parse_probe
+from ollama_slots.core.owner import conflicts
+from ollama_slots.host import render
+from ollama_slots.host.parse import parse_probe
 from tests.unit.world import World
 
 

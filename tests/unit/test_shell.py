@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import render
+from ollama_slots.host import render
 from tests.unit.declared import declared
-from tests.unit.world import URL
+from tests.unit.written import warm_up_files
 
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
@@ -25,7 +25,7 @@ SCRIPTS = {
     "warm": render.host_script("ask", "engine", "store", "moves", "warm"),
     "remove": render.host_script("ask", "engine", "store", "moves", "bases", "unfinished", "remove"),
     "apart": Path("tests/lab/apart").read_text(),
-    "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True, url=URL)[render.WARM_UP_SCRIPT][1],
+    "warm-up": warm_up_files(declared("a", "b"), needs_gpu=True)[render.WARM_UP_SCRIPT][1],
 }
 
 

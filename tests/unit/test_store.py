@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from ollama_slots import render
+from ollama_slots.host import render
 
 
 def test_small_blobs_that_are_not_what_their_names_say_go_and_nothing_else(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from ollama_slots.operations import proof
-from ollama_slots.residency import fault
-from ollama_slots.table import Row, rows
-from ollama_slots.targets import targets
+from ollama_slots.core.residency import fault
+from ollama_slots.core.targets import targets
+from ollama_slots.operations.warm_up import proof
+from ollama_slots.run.table import Row, rows
 from tests.unit.declared import declared
 from tests.unit.fake import Run, answers
 from tests.unit.world import World, deployed

@@ -1,7 +1,7 @@
 import pytest
 
-from ollama_slots.settings import Settings
-from ollama_slots.targets import Target, aligned, capped, context, known_weights, targets
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.targets import Target, aligned, capped, context, known_weights, targets
 from tests.unit.declared import declared
 from tests.unit.world import World, deployed
 

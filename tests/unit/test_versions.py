@@ -1,6 +1,6 @@
 import pytest
 
-from ollama_slots import versions
+from ollama_slots.core import versions
 
 
 @pytest.mark.parametrize("version", ["0.10.0", "0.16.2", "0.32.15", "0.34.4", "0.34.9-rc1", "0.40.0", "v0.40.3"])

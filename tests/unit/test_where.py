@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ollama_slots import drift, render
-from ollama_slots.operations import models, service, warm_up
-from ollama_slots.upkeep import status
+from ollama_slots.core import status as drift
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.host import render
+from ollama_slots.operations.models import models
+from ollama_slots.operations.service import service
+from ollama_slots.operations.status import status
+from ollama_slots.operations.warm_up import warm_up
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
@@ -32,10 +36,10 @@ def test_all_that_is_asked_after_the_probe_is_asked_where_it_listens() -> None:
 
 def test_an_ollama_that_moved_has_the_warm_up_follow(ready: World) -> None:
     ready.listens = LAN
-    told = {it.what for it in drift.warm_up(AB, ready.found())}
+    told = {it.what for it in drift.warm_up(ready.found(), render.warm_up(AB, ready.found()))}
     assert told == {render.WARM_UP_UNIT, render.WARM_UP_SCRIPT}
     run(ready, warm_up)
-    assert drift.warm_up(AB, ready.found()) == []
+    assert drift.warm_up(ready.found(), render.warm_up(AB, ready.found())) == []
 
 
 @pytest.mark.parametrize("moved", [True, False])
@@ -61,7 +65,7 @@ def test_where_it_does_not_run_its_address_is_unknown_and_its_files_are_not_told
     ready.listens, ready.service["MainPID"] = "", "0"
     found = ready.found()
     assert (found.url, found.at, found.where) == (None, None, "")
-    differences = [it.what for it in drift.status(AB, found, None).differences]
+    differences = [it.what for it in drift.status(Snapshot(AB, found), render.rendered(AB, found)).differences]
     assert render.WARM_UP_UNIT not in differences
     assert render.WARM_UP_SCRIPT not in differences
 
@@ -81,7 +85,7 @@ def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(
     assert done.failed == set()
     assert "start Ollama: it does not run" in caplog.text
     assert ready.faults(AB) == {}
-    assert drift.warm_up(AB, ready.found()) == []
+    assert drift.warm_up(ready.found(), render.warm_up(AB, ready.found())) == []
 
 
 def test_an_ollama_that_runs_and_listens_nowhere_is_waited_for(ready: World) -> None:

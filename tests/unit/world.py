@@ -1,6 +1,6 @@
 """A host of plain values that behaves as Ollama and the scripts of host/ do, as far as a plan looks at them.
 
-What it shows goes through the texts that a host prints, so that found.py reads here what it reads there.
+What it shows goes through the texts that a host prints, so that host/parse.py reads here what it reads there.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import json
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from ollama_slots import names, render
-from ollama_slots.difference import MODELFILES
-from ollama_slots.found import Details, Found, SlotState
-from ollama_slots.plan import TAGS, questions, settled, steps
-from ollama_slots.probe import parse_details, parse_probe
-from ollama_slots.residency import fault, residency
-from ollama_slots.settings import Settings
-from ollama_slots.step import Pull, Remove, Rotate, Step
-from ollama_slots.targets import Target, aligned, known_weights, targets
+from ollama_slots.core import names
+from ollama_slots.core.observed import Details, Observed, SlotState
+from ollama_slots.core.plan import TAGS, questions, settled, steps
+from ollama_slots.core.residency import fault, residency
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.steps import Pull, Remove, Rotate, Step
+from ollama_slots.host import render
+from ollama_slots.host.parse import parse_details, parse_probe
 
 GB = 10**9
+MODELFILES = "/etc/ollama/modelfiles"
 URL = "http://127.0.0.1:11434"
 
 
@@ -359,7 +360,7 @@ class World:
             "== blobs",
         ]
 
-    def found(self) -> Found:
+    def found(self) -> Observed:
         return parse_probe(self.probe())
 
     def details(self, models: list[str]) -> Details:
@@ -367,28 +368,20 @@ class World:
 
     # What a deploy does with it.
 
-    def look(self, settings: Settings) -> tuple[list[Target], Found, Details]:
+    def look(self, settings: Settings) -> Snapshot:
         """All that the steps are planned from."""
-        found = self.found()
-        declared = targets(settings, found)
-        details = self.details(questions(settings, found))
-        return aligned(settings, declared, known_weights(declared, found, details))[0], found, details
+        observed = self.found()
+        return Snapshot(settings, observed, self.details(questions(settings, observed)))
 
     def settled(self, settings: Settings) -> bool:
-        found = self.found()
-        declared = targets(settings, found)
-        wanted, _ = aligned(settings, declared, known_weights(declared, found, None))
-        return settled(settings, wanted, found, render.modelfile)
+        return settled(Snapshot(settings, self.found()), render.modelfile)
 
     def plan(self, settings: Settings) -> list[Step]:
         """The steps from what is there to what is declared."""
-        if self.settled(settings):
-            return []
-        wanted, found, details = self.look(settings)
-        return steps(settings, wanted, found, details, render.modelfile)
+        return [] if self.settled(settings) else steps(self.look(settings), render.modelfile)
 
     def deploy(self, settings: Settings) -> list[Step]:
-        """Plans, takes the first step, and again; the steps that were taken. As operations.models does."""
+        """Plans, takes the first step, and again; the steps that were taken. As operations/models.py does."""
         taken: list[Step] = []
         while planned := self.plan(settings):
             assert str(planned[0]) not in map(str, taken), f"{planned[0]}: was done, and is still to do"
@@ -408,8 +401,8 @@ class World:
 
     def faults(self, settings: Settings, needs_gpu: bool = False) -> dict[str, str]:
         """What is wrong with each slot, by name; nothing where all is well."""
-        wanted, found, details = self.look(settings)
-        faults = {it.slot.name: fault(it, found, needs_gpu, details=details) for it in wanted}
+        seen = self.look(settings)
+        faults = {it.slot.name: fault(it, seen.observed, needs_gpu, details=seen.details) for it in seen.wanted}
         return {name: why for name, why in faults.items() if why}
 
 

@@ -2,10 +2,18 @@
 
 import re
 
-from ollama_slots import render
-from ollama_slots.settings import Settings, Slot
-from ollama_slots.targets import Target
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.rendered import Files
+from ollama_slots.core.settings import Settings, Slot
+from ollama_slots.core.targets import Target
+from ollama_slots.host import render
 from tests.unit.world import URL
+
+
+def warm_up_files(settings: Settings, needs_gpu: bool = False, url: str = URL) -> Files:
+    """The warm-up's files, of a host whose slots must be in GPU memory or need not."""
+    given = settings.model_copy(update={"require_gpu": needs_gpu})
+    return render.warm_up(given, Observed(at=url))
 
 
 def assert_written_as_declared(taken: Settings) -> None:
@@ -13,9 +21,9 @@ def assert_written_as_declared(taken: Settings) -> None:
         written = render.modelfile(Target(slot, "mistral:7b", slot.num_ctx))
         assert read_as_the_engine_does(written) == instructions(slot, "mistral:7b")
     # Nothing that systemd unquotes, or takes for another line.
-    _, *lines = render.service(taken)[render.ENVIRONMENT][1].splitlines()
+    _, *lines = render.service(taken).files[render.ENVIRONMENT][1].splitlines()
     assert all(re.fullmatch(r"OLLAMA_[A-Z_]+=-?[0-9a-z]+", line) for line in lines)
-    files = render.warm_up(taken, needs_gpu=True, url=URL)
+    files = warm_up_files(taken, needs_gpu=True)
     _, unit = files[render.WARM_UP_UNIT]
     assert len(re.findall(r"^Timeout\w+=[0-9]{1,10}$", unit, re.MULTILINE)) == 2
     # Nothing that sh does.

@@ -121,7 +121,7 @@ def port_taken(stage: Stage) -> None:
     """Another program has Ollama's port."""
     stage.gpu1.run(
         "systemctl stop ollama && systemd-run --quiet --unit=taker systemd-socket-activate -a --inetd "
-        "-l 127.0.0.1:11434 printf 'HTTP/1.0 404 Not Found\\r\\n\\r\\n'"
+        "-l 127.0.0.1:11434 printf 'HTTP/1.0 404 Not Observed\\r\\n\\r\\n'"
     )
     try:
         stage.deploy("api_seconds=3")

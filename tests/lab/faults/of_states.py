@@ -37,7 +37,7 @@ def newer(stage: Stage) -> None:
     stage.deploy()
 
 
-@fault(0, "ollama-warmup.service has every slot resident")
+@fault(0, "Install and run ollama-warmup.service")
 def masked(stage: Stage) -> None:
     """The warm-up unit is masked."""
     unit = "/etc/systemd/system/ollama-warmup.service"

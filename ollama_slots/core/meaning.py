@@ -1,0 +1,44 @@
+"""What a variable means to Ollama: another spelling of the same is no difference."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+MICRO = Fraction(1, 10**6)
+UNITS = {
+    "ns": MICRO / 1000,
+    "us": MICRO,
+    "µs": MICRO,
+    "μs": MICRO,
+    "ms": MICRO * 1000,
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+}
+PART = rf"(\d+\.?\d*|\.\d+)({'|'.join(UNITS)})"
+DEFAULT_SECONDS = 300  # where the engine can make nothing of a keep-alive
+
+
+def same(name: str, value: str, other: str) -> bool:
+    """Whether two values of an environment variable are one to Ollama."""
+    return _meaning(name, value) == _meaning(name, other)
+
+
+def _meaning(name: str, value: str) -> object:
+    text = value.strip().strip("\"'")  # as the engine does
+    if name == "OLLAMA_KEEP_ALIVE":
+        return _seconds(text)
+    if name == "OLLAMA_MAX_LOADED_MODELS":
+        return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else 0
+    return value
+
+
+def _seconds(text: str) -> Fraction | str:
+    """How long a model is kept: a duration of Go's, or whole seconds (envconfig/config.go, v0.32.15)."""
+    number = re.fullmatch(rf"([-+]?)(\d{{1,18}}|({PART})+)", text, re.ASCII)
+    if number is None:
+        return Fraction(DEFAULT_SECONDS)
+    parts: list[tuple[str, ...]] = re.findall(PART, number[2]) or [(number[2], "s")]
+    seconds = sum((Fraction(amount) * UNITS[unit] for amount, *_, unit in parts), Fraction())
+    return "for ever" if number[1] == "-" and seconds else seconds

@@ -1,0 +1,218 @@
+"""What a host was found to have."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field
+
+from ollama_slots.core import names
+
+
+class Line(NamedTuple):
+    """A line of a file on the host."""
+
+    path: str
+    number: int
+    text: str
+
+
+class _Answer(BaseModel):
+    """Part of an API answer; what the engine adds in other versions is left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Listed(_Answer):
+    """A model that the engine lists in /api/tags; its digest is that of its manifest.
+
+    From 0.40 on a name may be a manifest list, and have a row for each of its manifests: what it was made as, and
+    what the engine has converted its weights to since (compatmigrate/migrate.go there).
+    """
+
+    name: str
+    digest: str
+    size: int
+    modified_at: datetime | None = None  # when it was pulled or made: a name that is given to it later keeps that
+    digests: frozenset[str] = frozenset()  # of all its rows; ``digest`` is that of one
+    parent: str = Field("", validation_alias=AliasPath("details", "parent_model"))  # what a variant was made from
+
+
+class Runner(_Answer):
+    """An entry of /api/ps: weights in memory, under the name and digest by which they were loaded.
+
+    ``size`` and ``size_vram`` in bytes, ``context_length`` in tokens.
+    """
+
+    name: str
+    digest: str
+    size: int
+    size_vram: int = 0
+    context_length: int = 0
+    expires_at: str = ""
+
+    @property
+    def for_ever(self) -> bool:
+        """Whether it stays until it is unloaded: the engine then shows a day some 292 years ahead."""
+        return self.expires_at[:4] > "2200"
+
+    @property
+    def gigabytes_in_gpu(self) -> float:
+        """GPU memory held, in GB (10^9 bytes)."""
+        return self.size_vram / 1e9
+
+
+class SlotState(BaseModel):
+    """What the last rotation of a slot wrote down: what its variant was made of, and the result."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    model: Annotated[str, AfterValidator(lambda text: names.parse(text).short)]  # the base, canonical
+    modelfile: str  # sha256 of the Modelfile's text
+    base: str  # manifest digest of the base
+    weights: str  # sha256 of the blob that both run on
+    context: int  # tokens to expect in /api/ps
+    variant: str = ""  # manifest digest of the variant
+    loaded: str = ""  # manifest digest by which the runner that serves it was loaded
+    made: int = 0  # when the variant was made, in seconds since 1970 by the host's clock; 0: not known
+    brought: str = ""  # when the engine lists the base as pulled, where this tool did: should the record be lost
+
+    def lines(self) -> str:
+        """The state file's text, but for what its maker adds: the digests of variant and runner, and when."""
+        known = self.model_dump(exclude={"variant", "loaded"} | (set() if self.made else {"made"}))
+        return "\n".join(f"{key}={value}" for key, value in known.items())
+
+
+class Observed(BaseModel):
+    """A host as one probe saw it. None is unknown: the API did not answer, the process does not run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lacks: str | None = None  # what is needed of this host and not there, in words; nothing else is known then
+    busy: str | None = None  # who is changing this host; nothing else is known then
+    units: dict[str, dict[str, str]] = Field(default_factory=dict)
+    environ: dict[str, str] | None = None
+    has_gpu: bool = False
+    files: dict[str, str] = Field(default_factory=dict)  # path to sha256
+    modelfiles: dict[str, str] = Field(default_factory=dict)  # the copies of slots' Modelfiles: name to sha256
+    settings: tuple[Line, ...] = ()  # of what sets Ollama's environment: see host/settings.sh
+    changed: dict[str, float] = Field(default_factory=dict)  # path of what does to when, in seconds since 1970
+    started: float | None = None  # when Ollama's process was, likewise
+    states: dict[str, SlotState] = Field(default_factory=dict)  # by variant name
+    previous: dict[str, SlotState] = Field(default_factory=dict)  # of NAME:previous, by variant name
+    bases: dict[str, datetime] = Field(default_factory=dict)  # that this tool pulled: when, by canonical key
+    url: str | None = None  # at which Ollama is asked: as given, else where its process listens
+    at: str | None = None  # the same, with a number for its host
+    listens: str | None = None  # where its process takes connections
+    warms: str | None = None  # where the warm-up that is installed asks
+    version: str | None = None
+    listed: dict[str, Listed] | None = None  # by canonical key
+    runners: tuple[Runner, ...] | None = None
+    live: frozenset[str] = frozenset()  # weights that a running process has on its command line
+
+    @property
+    def changing(self) -> str | None:
+        """Who changes what this host has in memory: what is planned now would be acted on after its end.
+
+        A warm-up asks for all slots at once: the engine may load what a slot had after a rotation unloaded it. One
+        that waits for Ollama where it was before loads nothing.
+        """
+        warm_up = self.units.get("ollama-warmup.service", {}).get("ActiveState")
+        loads = self.runners is not None and warm_up == "activating" and self.warms in {None, self.at}
+        return self.busy or ("ollama-warmup, which loads the slots" if loads else None)
+
+    @property
+    def where(self) -> str:
+        """Where Ollama was asked, as the end of a message; nothing, where its process listens nowhere."""
+        if self.url is None or self.listens in {None, self.url, self.at}:
+            return f" at {self.url}" if self.url else ""
+        return f" at {self.url}, where ollama_url has it: its process listens at {self.listens}"
+
+    def entry(self, model: str) -> Listed | None:
+        """A model that is there, whatever the spelling of its name."""
+        return (self.listed or {}).get(names.parse(model).key)
+
+    def digest(self, model: str) -> str | None:
+        """The manifest digest of a model that is there."""
+        listed = self.entry(model)
+        return listed.digest if listed else None
+
+    def digests(self, model: str) -> frozenset[str]:
+        """All the manifest digests of a model that is there: one, but for a manifest list."""
+        listed = self.entry(model)
+        return listed.digests | {listed.digest} if listed else frozenset()
+
+    def remembered(self, name: str) -> str | None:
+        """The base of a slot whose state is lost: as the engine has it of its variant, if that is one of ours."""
+        listed = self.entry(name)
+        return listed.parent or None if listed and name in self.modelfiles else None
+
+    def cut_off(self, name: str) -> bool:
+        """Whether a slot's rotation died: NAME:current is neither what NAME is, nor what was made for it last.
+
+        What was made last is not known where the state is lost, and the slot is made again then anyway.
+        """
+        state, serving = self.states.get(name), self.digests(name)
+        candidate = self.digests(f"{name}:current")
+        if state is None:
+            return bool(candidate) and not serving
+        return bool(candidate) and not candidate & {*serving, state.variant}
+
+    def brought(self, model: str) -> bool:
+        """Whether a model is there as this tool pulled it; whoever pulls it again makes it theirs."""
+        key, listed = names.parse(model).key, self.entry(model)
+        return listed is not None and key in self.bases and listed.modified_at == self.bases[key]
+
+    def spelling(self, model: str) -> str:
+        """A model's name as the host has it: to the engine's create, unlike to its API, case counts."""
+        listed = self.entry(model)
+        return listed.name if listed else model
+
+
+class Shown(_Answer):
+    """What /api/show says of a model whose weights are there, and its size on disk in bytes."""
+
+    weights: str
+    trained_context: int | None = None
+    sees: bool = False  # a vision model
+    model_info: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> Shown | None:
+        """Reads an answer; None where the engine has no such model, or no weights for it."""
+        blob = re.search(r"^FROM .*sha256-([0-9a-f]{64})$", answer.get("modelfile") or "", re.MULTILINE)
+        if blob is None:
+            return None
+        info = answer.get("model_info") or {}
+        return cls(
+            weights=blob[1],
+            trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
+            sees="vision" in (answer.get("capabilities") or []),
+            model_info=info,
+        )
+
+
+class Details(BaseModel):
+    """What is asked only when something is to be done: models in detail, and what room there is (bytes)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
+    damaged: dict[str, str] = Field(default_factory=dict)  # weights that are gone or cut, by canonical key
+    gpu_total: int | None = None
+    gpu_free: int | None = None
+    flash: bool = False  # every GPU can do flash attention, as far as is known
+    disk_free: int | None = None  # where the models lie
+    blobs: dict[str, int] | None = None  # bytes on the disk of each layer, by sha256; of a pull cut off, too
+
+    def as_of(self, observed: Observed) -> Details:
+        """These, but for models that were not there yet when the host was found as it was: they came meanwhile."""
+        known = {key: it for key, it in self.shown.items() if key in (observed.listed or {})}
+        return self.model_copy(update={"shown": known})
+
+    def weights(self, model: str) -> str | None:
+        """The blob that a model runs on."""
+        shown = self.shown.get(names.parse(model).key)
+        return shown.weights if shown else None

@@ -1,0 +1,234 @@
+"""From what is declared and what a host has to the ordered steps between the two. The thinking is here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ollama_slots.core import names
+from ollama_slots.core.differences import of_variant
+from ollama_slots.core.gpu_memory import fits
+from ollama_slots.core.observed import Observed, SlotState
+from ollama_slots.core.rendered import Modelfile
+from ollama_slots.core.residency import fault, weights_by_digest
+from ollama_slots.core.settings import EMPTY, Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.steps import Pull, Remove, Rotate, Step
+from ollama_slots.core.targets import Target, context, targets
+
+# A slot's names: what serves, what was made for it last, and what served before.
+TAGS = ("latest", "current", "previous")
+
+
+def questions(settings: Settings, observed: Observed) -> list[str]:
+    """The models whose details the steps depend on: the bases, all that is ours, and all that is loaded."""
+    loaded = {runner.digest for runner in observed.runners or ()}
+    variants = {f"{name}:{tag}" for name in ours(settings, observed) for tag in TAGS}
+    asked = [target.model for target in targets(settings, observed)]
+    asked += sorted(name for name in variants if observed.digest(name))
+    asked += sorted(it.model for it in _changed(observed).values() if observed.digest(it.model))
+    asked += sorted(it.name for it in (observed.listed or {}).values() if it.digest in loaded)
+    return list({names.parse(name).key: name for name in asked}.values())
+
+
+def doubted(observed: Observed) -> tuple[str, ...]:
+    """The weights of slots that the warm-up could not load, if that is so: the disk may have lost them."""
+    failed = observed.units.get("ollama-warmup.service", {}).get("ActiveState") == "failed"
+    return tuple(sorted({it.weights for it in observed.states.values()} - observed.live)) if failed else ()
+
+
+def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
+    """Whether the host is as declared, as far as that can be told without asking for details.
+
+    A slot that is about to be unloaded is not: its weights may be gone from the disk, which only the details tell.
+    """
+    settings, observed = snapshot.settings, snapshot.observed
+    known, serving = weights_by_digest(observed), {it.weights for it in observed.states.values()}
+    mine = ours(settings, observed)
+    previous = {digest for name in mine for digest in observed.digests(f"{name}:previous")}
+    return (
+        not any(observed.cut_off(name) for name in mine)
+        and not _emptied(settings, observed)
+        and not any(it.digest in previous and known.get(it.digest) not in serving for it in observed.runners or ())
+        and all(
+            fault(target, observed, needs_gpu=False, for_ever=settings.for_ever) is None
+            and not of_variant(target, observed, modelfile(target), None)
+            for target in snapshot.wanted
+        )
+    )
+
+
+def steps(snapshot: Snapshot, modelfile: Modelfile) -> list[Step]:
+    """The steps from what the host has to what is declared, in order; none where it is so.
+
+    Only the first is sure to be right when it is taken: a step changes what the later ones depend on.
+    """
+    observed, details, wanted = snapshot.observed, snapshot.detailed, snapshot.wanted
+    missing: dict[str, list[Target]] = defaultdict(list)
+    for target in wanted:
+        if details.weights(target.model) is None:
+            missing[names.parse(target.model).key].append(target)
+    if missing:
+        return [
+            Pull(
+                model=them[0].model,
+                slots=tuple(it.slot.name for it in them),
+                ours=observed.digest(them[0].model) is None or observed.brought(them[0].model),
+                damaged=details.damaged.get(model),
+            )
+            for model, them in missing.items()
+        ]
+
+    held = holdings(snapshot, {details.weights(it.model) for it in wanted})
+    rotations = [_to_target(snapshot, target, modelfile(target), held) for target in wanted]
+    # Emptying comes last: it takes the digest with it by which a runner may be known that other slots share.
+    return [
+        *leftovers(snapshot, held),
+        *(it for it in rotations if it),
+        *_empties(snapshot, held),
+    ]
+
+
+def removals(snapshot: Snapshot, wanted: list[Target]) -> list[Remove]:
+    """All of ours that is to go, whatever else is to be done.
+
+    + wanted: what the slots are to hold
+    """
+    held = holdings(snapshot, {snapshot.detailed.weights(it.model) for it in wanted})
+    return [*leftovers(snapshot, held), *_empties(snapshot, held)]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Weights by what they are for."""
+
+    serving: dict[str, str]  # what each slot's name answers with now, by slot
+    needed: set[str | None]  # what the slots are to have
+    loaded: set[str | None]  # what is in memory
+
+    def idle(self, weights: str | None) -> bool:
+        """Whether no slot answers with them, nor is to."""
+        return weights not in self.needed and weights not in self.serving.values()
+
+    def by_others(self, name: str) -> set[str]:
+        """What all slots but one answer with now."""
+        return {weights for other, weights in self.serving.items() if other != name}
+
+
+def holdings(snapshot: Snapshot, needed: set[str | None]) -> Held:
+    """What a host's weights are for.
+
+    + needed: those that the slots at hand are to have
+    """
+    observed, details = snapshot.observed, snapshot.detailed
+    known = weights_by_digest(observed, details)
+    return Held(
+        serving={name: it for name in ours(snapshot.settings, observed) if (it := details.weights(name))},
+        needed=needed,
+        loaded={known.get(runner.digest) for runner in observed.runners or ()},
+    )
+
+
+def ours(settings: Settings, observed: Observed) -> list[str]:
+    """The names of the slots, of those that are declared and of those that a host has."""
+    return list(dict.fromkeys([*(slot.name for slot in settings.slots), *observed.states]))
+
+
+def _changed(observed: Observed) -> dict[str, SlotState]:
+    """What is known of the slots whose name somebody else gave to another model, or took away."""
+    return {name: state for name, state in observed.states.items() if state.variant not in observed.digests(name)}
+
+
+def _emptied(settings: Settings, observed: Observed) -> list[str]:
+    return [
+        slot.name
+        for slot in settings.slots
+        if slot.model == EMPTY and (slot.name in observed.states or observed.digest(slot.name))
+    ]
+
+
+def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
+    """What is to be cleared away of rotations that died, and of slots that were changed by hand."""
+    observed, details = snapshot.observed, snapshot.detailed
+    removals: list[Remove] = []
+    for name in ours(snapshot.settings, observed):
+        idle = {
+            it: weights
+            for tag in TAGS[1:]
+            if (weights := details.weights(it := f"{name}:{tag}")) and held.idle(weights)
+        }
+        if observed.cut_off(name):
+            candidate = f"{name}:current"
+            why = f"put {candidate} back, its rotation was cut off"
+            removals.append(Remove(why, unload=candidate if candidate in idle else None, put_back=name))
+        elif unload := next((it for it, weights in idle.items() if weights in held.loaded), None):
+            # What a rotation that died after its switch left in memory.
+            removals.append(Remove(f"unload {unload}, no slot uses it", unload=unload))
+    for name, state in _changed(observed).items():
+        left = held.idle(state.weights) and state.weights in held.loaded
+        # Where NAME:previous has them, the loop above has seen to it.
+        if left and details.weights(state.model) == state.weights != details.weights(f"{name}:previous"):
+            why = f"unload {state.model}, no slot uses it: {name} was changed by hand"
+            removals.append(Remove(why, unload=state.model))
+    return removals
+
+
+def _empties(snapshot: Snapshot, held: Held) -> list[Remove]:
+    observed = snapshot.observed
+    removals: list[Remove] = []
+    for name in _emptied(snapshot.settings, observed):
+        still = {*held.needed, *held.by_others(name), None}
+        removals.append(
+            Remove(
+                f"slot {name}: empty it",
+                unload=f"{name}:latest" if held.serving.get(name) not in still else None,
+                delete=tuple(it for tag in TAGS if observed.digest(it := f"{name}:{tag}")),
+                forget=name,
+            )
+        )
+    return removals
+
+
+def _to_target(snapshot: Snapshot, target: Target, modelfile: str, held: Held) -> Rotate | None:
+    observed, details = snapshot.observed, snapshot.detailed
+    differences = of_variant(target, observed, modelfile, details)
+    if not differences:
+        return None
+    base, weights = observed.digest(target.model), details.weights(target.model)
+    assert base is not None
+    assert weights is not None
+    key = names.parse(target.model).key
+    state = SlotState(
+        model=target.model,
+        modelfile=sha256(modelfile.encode()).hexdigest(),
+        base=base,
+        weights=weights,
+        context=context(target, details),
+        brought=observed.bases[key].isoformat() if observed.brought(target.model) else "",
+    )
+    room = fits(snapshot, target.model, state.context)
+    return rotation(snapshot, target, modelfile, state, held, room, differences[0][0])
+
+
+def rotation(
+    snapshot: Snapshot, target: Target, modelfile: str, state: SlotState, held: Held, room: bool, why: str
+) -> Rotate:
+    """The step that has a slot's candidate take its name.
+
+    + modelfile, state, why: of the step
+    + held: what the host's weights are for
+    + room: there is memory for the new weights beside all that is loaded
+    """
+    new, old, others = state.weights, held.serving.get(target.slot.name), held.by_others(target.slot.name)
+    known = weights_by_digest(snapshot.observed, snapshot.detailed)
+    return Rotate(
+        target=target,
+        modelfile=modelfile,
+        state=state,
+        known=tuple(it for it, weights in known.items() if it and weights == new),
+        make_room=(not room and old in held.loaded and old not in {*others, new, None} and new not in held.loaded),
+        unload_old=old is not None and old not in {*held.needed, *others, new},
+        alone=new not in {*others, old},
+        why=why,
+    )

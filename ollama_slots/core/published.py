@@ -1,0 +1,38 @@
+"""What is known of a model before any host has it: what its registry said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ollama_slots.core.observed import Shown
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model as its registry has it."""
+
+    digest: str  # of the manifest, as /api/tags shows it after a pull
+    layers: dict[str, int]  # bytes by sha256; a host that has a layer does not pull it
+    shown: Shown  # as /api/show will show it, as far as the head of its weights tells; model_info may be empty
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(self.layers.values())
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The registry answered: it has no such model."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The registry cannot be asked from here, or says what no registry says; ``why`` in words."""
+
+    why: str
+
+
+Answer = Published | Missing | Unknown
+Answers = Mapping[str, Answer]  # by a model's canonical key

@@ -1,0 +1,34 @@
+"""The files that a host is to have, filled in from the templates by host/render.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ollama_slots.core.targets import Target
+
+Files = dict[str, tuple[str, str]]  # path to mode and text
+Modelfile = Callable[[Target], str]  # a slot's target to its Modelfile's text
+
+
+@dataclass(frozen=True)
+class ServiceFiles:
+    """The files of ``ollama.service`` that are ours.
+
+    + drop_in, environment: the paths of both
+    + outdated: the path of the drop-in that earlier versions wrote
+    """
+
+    files: Files
+    drop_in: str
+    environment: str
+    outdated: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """All files of one host."""
+
+    modelfile: Modelfile
+    service: ServiceFiles
+    warm_up: Files  # none where it is not known at which address Ollama is asked

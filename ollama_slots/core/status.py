@@ -1,0 +1,187 @@
+"""All that differs between what is declared and what a host was observed to have: drift.
+
+It judges by what a deploy goes by, so that a status with nothing to report and a deploy with nothing to do are the
+same thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ollama_slots.core import environment, names, plan, versions
+from ollama_slots.core.differences import Difference, differing, of_variant, short
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.published import Answers, Published
+from ollama_slots.core.rendered import Files, Modelfile, Rendered, ServiceFiles
+from ollama_slots.core.residency import doubtful, faults, misheld, residency
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.steps import Remove
+from ollama_slots.core.targets import Target, targets
+
+WARM_UP = "ollama-warmup.service"
+
+
+@dataclass(frozen=True)
+class Status:
+    """A host's slots, and all that is not as declared; ``faults`` are what keeps a slot from being resident."""
+
+    snapshot: Snapshot
+    faults: list[tuple[Target, str | None]]
+    differences: list[Difference]
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``pyinfra --json`` prints it: windows in tokens, memory in bytes, null where there is no runner."""
+        observed, slots = self.snapshot.observed, []
+        for target, fault in self.faults:
+            name, state = target.slot.name, observed.states.get(target.slot.name)
+            runner = residency(name, observed, self.snapshot.details)
+            slots.append(
+                {
+                    "slot": target.slot.number,
+                    "name": name,
+                    "model": state.model if state else None,
+                    "context": runner.context_length if runner else None,
+                    "gpu_bytes": runner.size_vram if runner else None,
+                    "resident": fault is None,
+                }
+            )
+        return {"slots": slots, "differences": [it._asdict() for it in self.differences]}
+
+
+def unsure(snapshot: Snapshot, modelfile: Modelfile) -> bool:
+    """Whether details are to be asked (``plan.questions``) before anything is said of the slots."""
+    if _silent(snapshot.observed):
+        return False
+    if _refused(snapshot):
+        return True
+    return not plan.settled(snapshot, modelfile) or doubtful(snapshot.settings, snapshot.observed)
+
+
+def status(snapshot: Snapshot, rendered: Rendered) -> Status:
+    """How a host is.
+
+    + snapshot: without details where ``unsure`` says that they are not needed
+    """
+    observed = snapshot.observed
+    if observed.lacks:
+        needed = Difference("the host", "what is needed there", f"that it {observed.lacks}")
+        return Status(snapshot, [], [needed])
+    return Status(
+        snapshot,
+        _faults(snapshot),
+        [
+            *service(snapshot.settings, observed, rendered.service),
+            *slots(snapshot, rendered.modelfile),
+            *warm_up(observed, rendered.warm_up),
+        ],
+    )
+
+
+def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[Difference]:
+    """What the service operation would make good, or refuse."""
+    name, unit = environment.UNIT, observed.units.get(environment.UNIT, {})
+    differences = []
+    if unit.get("LoadState") != "loaded":
+        differences.append(Difference(name, "loaded", unit.get("LoadState", "unknown")))
+    if unit.get("UnitFileState") == "disabled":
+        differences.append(Difference(name, "enabled", "disabled"))
+    differences += _files(name, ours.files, observed)
+    if ours.outdated in observed.files:
+        differences.append(Difference(ours.outdated, "no such file", "that of an earlier deploy"))
+    for it in environment.conflicts(settings, observed, ours):
+        differences.append(Difference(it.where, f"{it.name}={it.wanted} to hold", it.found))
+    for variable in environment.lacking(settings, observed).items():
+        lacks = dict([variable])
+        has = environment.words(environment.has(observed, lacks)) or "none"
+        has = "no process" if observed.environ is None else has
+        differences.append(Difference("Ollama's process", environment.words(lacks), has))
+    if versions.refusal(observed.version):
+        differences.append(Difference("Ollama", f"version {versions.RANGE}", f"{observed.version}: update it"))
+    if _silent(observed):
+        differences.append(Difference("Ollama", f"an answer{observed.where}", "none: its slots are unknown"))
+    return differences
+
+
+def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:
+    """What the models operation would make good, or refuse, and what the warm-up would load."""
+    observed, details = snapshot.observed, snapshot.details
+    if _silent(observed):
+        return []  # reported already
+    differences = _refused(snapshot)
+    wanted = snapshot.declared if differences else snapshot.wanted
+    fault = {target.slot.name: why for target, why in _faults(snapshot)}
+    for target in wanted:
+        name, text = target.slot.name, modelfile(target)
+        # A base that is not there is pulled before anything else is looked at.
+        missing = details is not None and details.weights(target.model) is None
+        differs = [it for _, it in of_variant(target, observed, text, None if missing else details)]
+        if missing and observed.digest(target.model):
+            differs.append(Difference(f"slot {name}", f"the weights of {target.model} on the disk", "none"))
+        if fault[name] and not misheld(target, observed):
+            differs.append(Difference(f"slot {name}", "it resident as declared", f"that {fault[name]}"))
+        differences += differs
+    removals = plan.removals(snapshot, wanted) if details else []
+    return differences + [_leftover(it, observed) for it in removals]
+
+
+def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Difference]:
+    """The bases that their registries have otherwise by now. A deploy keeps to what a host has."""
+    differences = []
+    for target in targets(settings, observed):
+        answer, has = answers.get(names.parse(target.model).key), observed.digest(target.model)
+        if isinstance(answer, Published) and has and has != answer.digest:
+            wanted = f"{target.model} as {settings.registry} has it now, {short(answer.digest)}"
+            # The engine cannot pull it from a mirror, under its own name.
+            do = "remove" if settings.model_registry else "pull"
+            other = f"{short(has)}: {do} it on the host, and the next deploy takes it"
+            differences.append(Difference(f"slot {target.slot.name}", wanted, other))
+    return differences
+
+
+def warm_up(observed: Observed, files: Files) -> list[Difference]:
+    """What the warm-up operation would make good of its unit."""
+    unit, differences = observed.units.get(WARM_UP, {}), []
+    for key, state in (("UnitFileState", "enabled"), ("ActiveState", "active")):
+        if unit.get(key) != state:
+            differences.append(Difference(WARM_UP, state, unit.get(key) or "nothing"))
+    return differences + _files(WARM_UP, files, observed)
+
+
+def _files(unit: str, files: Files, observed: Observed) -> list[Difference]:
+    differences = [
+        Difference(path, "its content as declared", "another" if path in observed.files else "no such file")
+        for path in differing(files, observed)
+    ]
+    if observed.units.get(unit, {}).get("NeedDaemonReload") == "yes":
+        differences.append(Difference(unit, "its files as systemd has read them", "them changed since"))
+    return differences
+
+
+def _faults(snapshot: Snapshot) -> list[tuple[Target, str | None]]:
+    settings, observed = snapshot.settings, snapshot.observed
+    return faults(settings, observed, snapshot.details if doubtful(settings, observed) else None)
+
+
+def _silent(observed: Observed) -> bool:
+    return observed.version is None or observed.listed is None or observed.runners is None
+
+
+def _refused(snapshot: Snapshot) -> list[Difference]:
+    try:
+        snapshot.wanted  # noqa: B018 (it raises)
+    except ValueError as error:
+        return [Difference("shared_base", "no two slots with the same weights", f"that {error}")]
+    return []
+
+
+def _leftover(it: Remove, observed: Observed) -> Difference:
+    if it.put_back:
+        return Difference(f"slot {it.put_back}", "no rotation under way", "one that was cut off")
+    if it.forget:
+        state = observed.states.get(it.forget)
+        return Difference(
+            f"slot {it.forget}", "it empty", state.model if state else f"a model of the name {it.forget}"
+        )
+    return Difference(f"{it.unload}", "it out of memory, for no slot uses it", "it in memory")

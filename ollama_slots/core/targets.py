@@ -1,0 +1,105 @@
+"""What each slot of a host is to hold: its base, and its window where weights are shared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+from ollama_slots.core import names
+from ollama_slots.core.observed import Details, Observed
+from ollama_slots.core.settings import EMPTY, Settings, Slot
+
+
+@dataclass(frozen=True)
+class Target:
+    """A slot that is to hold a model: the declared one, or where none is declared the one it has."""
+
+    slot: Slot
+    model: str  # the base, canonical
+    num_ctx: int  # tokens; the slot's own, or the largest of those who share its weights
+
+
+def targets(settings: Settings, observed: Observed) -> list[Target]:
+    """The slots that are to hold a model on this host, in order of number."""
+    wanted = []
+    for slot in settings.slots:
+        state = observed.states.get(slot.name)
+        model = slot.model or (state.model if state else observed.remembered(slot.name))
+        if model and model != EMPTY:
+            wanted.append(Target(slot, observed.spelling(model), slot.num_ctx))
+    return wanted
+
+
+def known_weights(wanted: list[Target], observed: Observed, details: Details | None) -> dict[str, str]:
+    """The weights of each target's base, by slot name, as far as they are known.
+
+    From the details where there are any, else from the slot's state as long as the base is the same manifest.
+    """
+    weights = {}
+    for target in wanted:
+        state = observed.states.get(target.slot.name)
+        if details:
+            known = details.weights(target.model)
+        elif state and names.same(state.model, target.model) and state.base == observed.digest(target.model):
+            known = state.weights
+        else:
+            known = None
+        if known:
+            weights[target.slot.name] = known
+    return weights
+
+
+def aligned(settings: Settings, wanted: list[Target], weights: dict[str, str]) -> tuple[list[Target], list[str]]:
+    """The targets with their windows settled, and a notice for each set of weights that several slots share.
+
+    The engine keeps one runner for one set of weights, so different windows on it evict each other.
+    Raises ValueError where ``shared_base`` forbids it.
+    """
+    sharing: dict[str, list[Target]] = defaultdict(list)
+    for target in wanted:
+        # Where the weights are not known yet, at least the same name is the same weights.
+        sharing[weights.get(target.slot.name) or names.parse(target.model).key].append(target)
+    result, notices = list(wanted), []
+    for group in sharing.values():
+        windows = {target.num_ctx for target in group}
+        if len(group) == 1:
+            continue
+        who = " and ".join(target.slot.name for target in group)
+        what = f"{who} share the weights of {group[0].model}"
+        if settings.shared_base == "error":
+            raise ValueError(
+                f"{what}, and shared_base is error: give them different bases, or set shared_base to align"
+            )
+        if len(windows) > 1 and settings.shared_base == "align":
+            largest = max(windows)
+            result = [replace(target, num_ctx=largest) if target in group else target for target in result]
+            notices.append(f"{what}: one runner, so all get the largest window, {largest} tokens")
+        elif len(windows) > 1:
+            notices.append(f"{what} with different windows: each request to the other one reloads them")
+    return result, notices
+
+
+def context(target: Target, details: Details) -> int:
+    """The window that the engine will show: capped at what the model was trained for, 2048 at least for vision."""
+    shown = details.shown[names.parse(target.model).key]
+    window = max(target.num_ctx, 2048) if shown.sees else target.num_ctx
+    return min(window, shown.trained_context or window)
+
+
+def capped(wanted: list[Target], observed: Observed, details: Details | None) -> list[str]:
+    """A notice for each slot whose window is more than its model was trained for: the engine caps it."""
+    notices = []
+    for target in wanted:
+        state = observed.states.get(target.slot.name)
+        if details and names.parse(target.model).key in details.shown:
+            window = context(target, details)
+        elif state and names.same(state.model, target.model) and not details:
+            window = state.context
+        else:
+            continue  # nothing is known of it yet
+        if window < target.num_ctx:
+            notices.append(
+                f"slot {target.slot.name}: {target.model} was trained for {window} tokens, so its window is "
+                f"{window}, not {target.num_ctx}"
+            )
+    return notices

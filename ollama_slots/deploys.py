@@ -1,0 +1,113 @@
+"""What a pyinfra project deploys: ``from ollama_slots.deploys import slots``, and ``slots()`` in its deploy.py.
+
+Each takes what it needs from the data of the host at hand (``group_data/all.py`` of the checkout is the manual),
+and what they do not say from the defaults. Wrong data end the run with one line before any host is changed.
+"""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api.deploy import deploy
+
+from ollama_slots import operations
+from ollama_slots.core.settings import DEFAULTS, Settings
+from ollama_slots.host.desired import settings_of
+
+NAME = "Ollama slots"
+DATA = dict(DEFAULTS)
+
+
+def _settings() -> Settings:
+    return settings_of(host.name, {**DEFAULTS, **host.data.dict()})  # type: ignore[no-untyped-call]
+
+
+@deploy(NAME, data_defaults=DATA)
+def slots() -> None:
+    """Has every slot hold its model, hot in GPU memory: on canaries first, elsewhere only if no canary failed."""
+    settings = _settings()
+    _preflight(settings)
+    # Two calls, for pyinfra orders what it does on different hosts by the lines that it comes from.
+    if operations.canary.GROUP in host.groups:
+        _slots(settings)
+    _canary(settings)
+    if operations.canary.GROUP not in host.groups:
+        _slots(settings)
+
+
+@deploy(NAME, data_defaults=DATA)
+def preflight() -> None:
+    """Checks, before anything is changed, that a deploy will end well."""
+    _preflight(_settings())
+
+
+@deploy(NAME, data_defaults=DATA)
+def service() -> None:
+    """Has Ollama run with the environment that the slots need."""
+    _service(_settings())
+
+
+@deploy(NAME, data_defaults=DATA)
+def models() -> None:
+    """Pulls bases, makes variants, and rotates slots."""
+    _models(_settings())
+
+
+@deploy(NAME, data_defaults=DATA)
+def warm_up() -> None:
+    """Installs and runs the warm-up unit, and proves every slot resident."""
+    _warm_up(_settings())
+
+
+@deploy(NAME, data_defaults=DATA)
+def canary() -> None:
+    """Proves the canaries, and stops every other host where one has failed."""
+    _canary(_settings())
+
+
+@deploy(NAME, data_defaults=DATA)
+def status() -> None:
+    """Reports the slots and all drift; a host that differs fails. Changes nothing."""
+    operations.status.status(name="Report drift", settings=_settings())
+
+
+@deploy(NAME, data_defaults=DATA)
+def rollback() -> None:
+    """Takes every slot, or the one that ``rollback`` names, back to the variant that it had before."""
+    operations.rollback.rollback(name="Roll back slots", settings=_settings())
+
+
+@deploy(NAME, data_defaults=DATA)
+def prune() -> None:
+    """Lists what this tool brought and nothing declares any more; with ``prune`` removes it."""
+    operations.prune.prune(name="Prune undeclared models", settings=_settings())
+
+
+def _preflight(settings: Settings) -> None:
+    operations.preflight.preflight(name="Preflight checks", settings=settings)
+
+
+def _slots(settings: Settings) -> None:
+    _service(settings)
+    _models(settings)
+    _warm_up(settings)
+
+
+def _service(settings: Settings) -> None:
+    operations.service.service(name="Configure Ollama's environment", settings=settings)
+
+
+def _models(settings: Settings) -> None:
+    operations.models.models(name="Pull models and rotate slots", settings=settings)
+
+
+def _warm_up(settings: Settings) -> None:
+    operations.warm_up.warm_up(name="Install and run ollama-warmup.service", settings=settings)
+    operations.warm_up.proof(name="Prove every slot resident", settings=settings)
+
+
+def _canary(settings: Settings) -> None:
+    canaries = operations.canary.canaries(host)
+    if host in canaries:
+        operations.canary.speed(name="Prove the canary: every slot answers, fast enough", settings=settings)
+    if canaries:
+        operations.canary.gate(name="Wait for the canaries")

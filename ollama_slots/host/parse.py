@@ -1,0 +1,267 @@
+"""Reads what the scripts of this room print."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from ollama_slots.core import address, names, needs
+from ollama_slots.core.names import VARIANT
+from ollama_slots.core.observed import Details, Line, Listed, Observed, Runner, Shown, SlotState
+from ollama_slots.core.stored import Manifest, Stored, Unfinished
+
+STARTED = "/run/systemd/units/invocation:ollama.service"  # systemd makes it at each start
+NOW = "now"
+MODELFILE = ".Modelfile"
+PREVIOUS = "/var/lib/ollama-slots/previous/"
+
+
+def sections(output: list[str]) -> dict[str, list[str]]:
+    """Lines after a ``== NAME`` line, by NAME."""
+    parts: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in output:
+        if line.startswith("== "):
+            lines = parts.setdefault(line.removeprefix("== "), [])
+        else:
+            lines.append(line)
+    return parts
+
+
+def parse_probe(output: list[str]) -> Observed:
+    """The output of host/probe.sh as a Observed.
+
+    Raises ValueError where it is not the output of a whole probe; pydantic's ValidationError is one.
+    """
+    parts = sections(output)
+    if "end" not in parts:
+        raise ValueError("the probe did not run to its end")
+    if lacks := needs.lacking(parts["lacks"]):
+        return Observed(lacks=lacks)
+    if parts["lacks"]:
+        raise ValueError("the probe's output has something else in it")
+    if "busy" in parts:
+        return Observed(busy=" ".join(parts["busy"]) or "another run")
+    answers: dict[str, Any] = {}
+    for endpoint, line in zip(("version", "tags", "ps"), parts["api"], strict=False):
+        answers[endpoint] = json.loads(line) if line.startswith("{") else None
+    listed = [Listed(**model) for model in answers["tags"]["models"] or []] if answers.get("tags") else None
+    running = [Runner(**model) for model in answers["ps"]["models"] or []] if answers.get("ps") else None
+    url, listens, answered = (*(it or None for it in parts["asked"]), None)[:3]
+    environ = dict(line.split("=", 1) for line in parts["environ"])
+    units = _units(parts["units"])
+    files = {path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])}
+    by_key = _listed(listed) if listed is not None else None
+    states = _states([it for it in parts["states"] if not it.startswith(PREVIOUS)])
+    previous = _states([it for it in parts["states"] if it.startswith(PREVIOUS)])
+    return Observed(
+        units=units,
+        environ=environ if units.get("ollama.service", {}).get("MainPID", "0") != "0" else None,
+        has_gpu=parts["gpu"] == ["yes"],
+        files={path: digest for path, digest in files.items() if not path.endswith(MODELFILE)},
+        modelfiles={
+            path.rpartition("/")[2].removesuffix(MODELFILE): digest
+            for path, digest in files.items()
+            if path.endswith(MODELFILE)
+        },
+        states=states,
+        previous=previous,
+        bases=_brought([*states.values(), *previous.values()], by_key or {}) | _bases(parts["bases"]),
+        url=url and (address.numeric(url) or url),
+        at=url and address.numeric(url, answered),
+        warms=parts["warms"][0] if parts["warms"] else None,
+        listens=listens and address.numeric(listens),
+        settings=tuple(_lines(parts["settings"])),
+        **_times(parts["changed"]),
+        live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
+        version=answers["version"]["version"] if answers.get("version") else None,
+        listed=by_key,
+        runners=tuple(running) if running is not None else None,
+    )
+
+
+def parse_details(models: list[str], output: list[str]) -> Details:
+    """The output of host/details.sh, asked about these models, as Details.
+
+    Raises ValueError where an answer is missing.
+    """
+    parts = sections(output)
+    lines, unreadable = parts["show"], [it.split() for it in parts["unreadable"]]
+    if len(lines) < 2 * len(models):
+        raise ValueError("an answer of /api/show is missing")
+    shown: dict[str, Shown] = {}
+    damaged = {names.parse(model).key: weights for model, weights in unreadable}
+    for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
+        if status == "000":
+            raise ValueError("Ollama stopped answering")
+        answer = Shown.of(json.loads(body)) if status == "200" else None
+        if answer and answer.weights in parts["missing"]:
+            damaged[names.parse(model).key] = answer.weights
+        elif answer:
+            shown[names.parse(model).key] = answer
+    memory = [
+        [int(figure) for figure in line.split(",")] for line in parts["gpu"] if re.fullmatch(r"[\d, ]+", line)
+    ]
+    return Details(
+        shown=shown,
+        damaged=damaged,
+        gpu_total=sum(total for total, _ in memory) << 20 if memory else None,
+        gpu_free=sum(free for _, free in memory) << 20 if memory else None,
+        flash=bool(parts["compute"]) and all(_does_flash_attention(it) for it in parts["compute"]),
+        disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
+        blobs=_blobs(parts["blobs"], [*parts["missing"], *damaged.values()]) if parts["blobs"] else None,
+    )
+
+
+def parse_stored(output: list[str]) -> Stored:
+    """The output of host/stored.sh as a Stored.
+
+    Raises ValueError where it is not the whole of it.
+    """
+    parts = sections(output)
+    if "end" not in parts:
+        raise ValueError("the models in Ollama's store could not be read to their end")
+    of_lists = dict(line.split(" ", 1) for line in parts["parts"] if " " in line)
+    models: dict[str, Manifest] = {}
+    for line in parts["manifests"]:
+        path, _, text = line.partition(" ")
+        with suppress(ValueError, TypeError, KeyError, IndexError):  # a damaged one: the engine passes it over too
+            name = _named(path)
+            models.setdefault(name.key, Manifest.model_validate({**_whole(text, of_lists), "name": name.short}))
+    unfinished = []
+    for line in parts["unfinished"]:
+        with suppress(ValueError):  # a damaged record is none
+            blob, left, size, model, *recorded = line.split()
+            name = names.parse(model)
+            unfinished.append(Unfinished(name.short, f"sha256:{blob}", int(size), ours=recorded == [left]))
+    return Stored(models, tuple(unfinished))
+
+
+def parse_speeds(output: list[str]) -> dict[str, float | str]:
+    """The output of host/speed.sh: tokens per second by slot, or why it did not answer."""
+    speeds: dict[str, float | str] = {}
+    for name, _, said in (line.partition(" ") for line in output):
+        figures = re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", said)
+        none = "it made no token" if re.fullmatch(r"\d+ \d*", said) else said
+        speeds[name] = int(figures[1]) * 10**9 / int(figures[2]) if figures else none
+    return speeds
+
+
+def _does_flash_attention(compute_capability: str) -> bool:
+    """As the engine has it (ml/device.go, v0.32.15)."""
+    return bool(re.fullmatch(r"\d+\.\d", compute_capability)) and 6 <= float(compute_capability) != 7.2
+
+
+def _blobs(lines: list[str], missing: list[str]) -> dict[str, int]:
+    blobs: dict[str, int] = {}
+    for name, blocks in (line.rsplit(" ", 1) for line in lines):
+        layer = re.fullmatch(r"sha256-([0-9a-f]{64})(-partial)?", name)
+        if layer and (layer[2] or layer[1] not in missing):
+            blobs[layer[1]] = int(blocks) * 512
+    return blobs
+
+
+def _listed(rows: list[Listed]) -> dict[str, Listed]:
+    by_key: dict[str, Listed] = {}
+    for row in rows:
+        if _ours(row.name):
+            first = by_key.setdefault(names.parse(row.name).key, row)
+            by_key[names.parse(row.name).key] = first.model_copy(update={"digests": first.digests | {row.digest}})
+    return by_key
+
+
+def _ours(name: str) -> bool:
+    try:
+        names.parse(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _bases(lines: list[str]) -> dict[str, datetime]:
+    bases: dict[str, datetime] = {}
+    for line in lines:
+        model, _, listed = line.partition(" ")
+        with suppress(ValueError):  # a damaged line is no record: what nobody knows to be ours is not
+            bases[names.parse(model).key] = datetime.fromisoformat(listed)
+    return bases
+
+
+def _brought(states: list[SlotState], listed: dict[str, Listed]) -> dict[str, datetime]:
+    """The bases of slots that the slots' own states say this tool pulled, and that nobody pulled since."""
+    bases: dict[str, datetime] = {}
+    for state in states:
+        key = names.parse(state.model).key
+        with suppress(ValueError):  # it did not
+            when = datetime.fromisoformat(state.brought)
+            if key in listed and listed[key].modified_at == when:
+                bases[key] = when
+    return bases
+
+
+def _units(lines: list[str]) -> dict[str, dict[str, str]]:
+    units: dict[str, dict[str, str]] = {}
+    unit: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition("=")
+        if not key:
+            unit = {}
+        unit[key] = value
+        if key == "Id":
+            units[value] = unit
+    return units
+
+
+def _lines(lines: list[str]) -> Iterator[Line]:
+    for line in lines:
+        if match := re.fullmatch(r"(/.*?):(\d+):(.*)", line):
+            yield Line(match[1], int(match[2]), match[3])
+
+
+def _times(lines: list[str]) -> dict[str, Any]:
+    """When files were changed, and Ollama's process started; a time that is still to come says nothing."""
+    times = {path: float(seconds) for seconds, _, path in (line.partition(" ") for line in lines)}
+    now, started = times.pop(NOW, 0), times.pop(STARTED, None)
+    return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
+
+
+def _states(lines: list[str]) -> dict[str, SlotState]:
+    values: dict[str, dict[str, str]] = {}
+    for line in lines:
+        path, _, entry = line.partition(":")
+        key, _, value = entry.partition("=")
+        values.setdefault(path.rpartition("/")[2].removesuffix(".slot"), {})[key] = value
+    states = {}
+    for name, fields in values.items():
+        try:
+            state = SlotState.model_validate(fields)
+        except ValueError:
+            continue  # a damaged state is no state: the next rotation writes it anew
+        if re.fullmatch(VARIANT, name) and state.variant:
+            states[name] = state
+    return states
+
+
+def _named(path: str) -> names.Name:
+    """The name that a path below manifests or manifests-v2 stands for: there, some parts are written otherwise."""
+    host, *rest = path.split("/")
+    host = names.DEFAULT_HOST if host == "ollama.com" else host.replace("%3A", ":")
+    return names.Name(host, *rest)
+
+
+def _whole(text: str, of_lists: dict[str, str]) -> dict[str, Any]:
+    """A manifest; a manifest list as one that has the layers of all that it is of."""
+    content: dict[str, Any] = json.loads(text)
+    if "manifests" not in content:
+        return content
+    named = [it for it in content["manifests"] if it.get("digest", "") in of_lists]
+    parts = [json.loads(of_lists[it["digest"]]) for it in named] or content["manifests"]
+    layers = [layer for it in parts for layer in (*it["layers"], it["config"])]
+    return {
+        "config": parts[0]["config"],
+        "layers": [*layers, *({"digest": it["digest"], "size": 0} for it in named)],
+    }

@@ -1,0 +1,77 @@
+"""Fills in templates: the package's own, and a user's Modelfile. Reads them, and nothing else."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from jinja2 import BaseLoader, Environment, FileSystemLoader, StrictUndefined
+
+PACKAGE = Path(__file__).resolve().parent.parent
+# In a checkout they are beside the package, in an installed one within it. Nowhere else: what is filled in from
+# them runs as root on the hosts, and a project may have a templates/ of its own.
+TEMPLATES = PACKAGE / "templates" if (PACKAGE / "templates").is_dir() else PACKAGE.parent / "templates"
+MODELFILE = "Modelfile.j2"
+LONGEST = 100_000  # bytes of a Modelfile in a command; with its script, Linux takes 131,071 (MAX_ARG_STRLEN)
+
+
+def _modelfile_value(value: bool | int | float | str) -> str:
+    """A value as a Modelfile spells it; text goes between triple quotes, which know no escape."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"""{value}"""' if isinstance(value, str) else str(value)
+
+
+def _each(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _environment(loader: BaseLoader) -> Environment:
+    environment = Environment(
+        loader=loader,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # no HTML here
+    )
+    environment.filters.update(modelfile=_modelfile_value, each=_each)
+    return environment
+
+
+@cache
+def _own() -> Environment:
+    return _environment(FileSystemLoader(TEMPLATES))
+
+
+@cache
+def _users() -> Environment:
+    return _environment(FileSystemLoader([".", "/"]))
+
+
+def fill(template: str, **values: object) -> str:
+    """Fills in one of the package's templates, by its file's name."""
+    return _own().get_template(template).render(**values)
+
+
+def modelfile(template: str | None, **values: object) -> str:
+    """Writes a slot's Modelfile.
+
+    + template: a user's own, by its path, which is relative to where pyinfra runs; None: the package's
+
+    Raises ValueError with one line: a template may be a user's code, and whatever it raises is in that.
+    """
+    try:
+        environment = _own() if template is None else _users()
+        text = environment.get_template(template or MODELFILE).render(**values)
+    except Exception as error:
+        reason = " ".join(f"{error}".split()) or "no reason given"
+        raise ValueError(f"{template or MODELFILE}: {type(error).__name__}: {reason:.200}") from None
+    if len(quote(quote(text)).encode()) > LONGEST:  # as it is sent: a script's argument in a shell's argument
+        raise ValueError(
+            f"{template or MODELFILE}: what it makes is too long for a command with {len(text)} characters: "
+            "give the slot a shorter system prompt or fewer parameters"
+        )
+    return text

@@ -1,0 +1,88 @@
+"""Has the hosts of the group ``canary`` deployed to, and proven, before any other host is touched."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import FunctionCommand, Host, State, operation
+from pyinfra.api.exceptions import NoGroupError
+
+from ollama_slots.core.settings import Settings
+from ollama_slots.facts import SlotSpeeds
+from ollama_slots.run import table
+from ollama_slots.run.session import UNREADABLE, Commands, Row, fact, read, refuse, unread
+
+GROUP = "canary"
+UNTOUCHED: Row = ("-", "-", "-", "-", "-", "not touched: a canary failed")
+
+
+def canaries(host: Host) -> list[Host]:
+    """The canaries of a host's inventory, those included that ``--limit`` leaves out of a run."""
+    try:
+        return list(host.inventory.get_group(GROUP))
+    except NoGroupError:
+        return []
+
+
+@operation()
+def speed(settings: Settings) -> Commands:
+    """Every slot of a canary answers, none slower than ``canary_min_tokens_per_sec``; fails the canary otherwise.
+
+    + settings: of this host
+
+    Idempotency: it changes nothing; each slot is asked for 64 tokens.
+    """
+    if not host.state.is_executing:
+        return  # what is to be proven is not there before the run
+    observed = read(settings)
+    if observed is None or observed.url is None:
+        yield unread(observed)
+        return
+    speeds = fact(SlotSpeeds, url=observed.url, seconds=settings.load_seconds)
+    if speeds is None:
+        yield refuse(UNREADABLE)
+        return
+    slow = too_slow(settings, speeds)
+    if slow:
+        yield refuse("; ".join(slow))
+        return
+    told = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
+    host.noop(f"tokens per second: {told}")
+
+
+def too_slow(settings: Settings, speeds: dict[str, float | str]) -> list[str]:
+    """What keeps a canary from having proven itself, a line for each slot. Pure.
+
+    + speeds: tokens per second by slot, or why it did not answer
+    """
+    wanted = settings.canary_min_tokens_per_sec or 0
+    lines = []
+    for slot in settings.slots:
+        speed = speeds.get(slot.name, wanted)  # an empty slot has none
+        if isinstance(speed, str):
+            lines.append(f"slot {slot.name}: does not answer: {speed}")
+        elif speed < wanted:
+            lines.append(f"slot {slot.name}: wanted {wanted:g} tokens per second at least, found {speed:.1f}")
+    return lines
+
+
+@operation()
+def gate() -> Commands:
+    """No canary of this run has failed; where one has, every other host fails before it is touched.
+
+    For all hosts: pyinfra keeps the order of the operations of each host, but puts those of different hosts into
+    any order that allows for that. What they have in common is where they wait for each other.
+
+    Idempotency: it changes nothing.
+    """
+    first = canaries(host)
+    failed = sorted(it.name for it in first if it in host.state.failed_hosts)
+    if failed and host not in first and host.state.is_executing:
+        yield FunctionCommand(_untouched, (" and ".join(failed),), {})
+    else:
+        host.noop("no canary has failed")
+
+
+def _untouched(state: State, host: Host, failed: str) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+    host.log_styled(f"not touched: canary {failed} failed", fg="red", log_func=logger.error)
+    table.report(host, [UNTOUCHED])
+    return False

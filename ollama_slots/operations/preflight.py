@@ -1,0 +1,41 @@
+"""Checks, before anything is changed on any host, that a deploy will end well."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import operation
+
+from ollama_slots.core import environment
+from ollama_slots.core.settings import Settings
+from ollama_slots.host import render
+from ollama_slots.run.gather import check, gather
+from ollama_slots.run.session import Commands, looks, nothing, refuse, unread
+
+
+@operation()
+def preflight(settings: Settings) -> Commands:
+    """What would keep the deploy from ending well is found before anything is changed on any host.
+
+    + settings: of this host
+
+    Models that are to be pulled are looked up in their registry, from the control machine. A registry that cannot
+    be asked from there is a notice. With ``--dry`` it tells what each slot will need.
+
+    Idempotency: it changes nothing.
+    """
+    observed, _ = next(looks(settings))
+    if observed is None or observed.lacks:
+        yield unread(observed)
+        return
+    if reasons := environment.refusals(settings, observed, render.service(settings)):
+        yield refuse("; ".join(reasons))
+        return
+    if observed.listed is None or observed.runners is None:
+        host.noop("Ollama does not answer: what it has is looked at when it was started")
+        return
+    try:
+        check(gather(settings, observed))
+    except ValueError as error:
+        yield refuse(str(error))
+        return
+    nothing(observed, "nothing stands in the way")

@@ -1,0 +1,44 @@
+"""Takes slots back to the variant that they had before."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import operation
+
+from ollama_slots.core import rollback as back
+from ollama_slots.core import versions
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.steps import Step
+from ollama_slots.run.executor import take
+from ollama_slots.run.gather import detailed, gather, planned
+from ollama_slots.run.session import Commands, read, say_once
+
+
+@operation()
+def rollback(settings: Settings) -> Commands:
+    """Slots go back to the variant that they had before, by the rotation by which they left it.
+
+    + settings: of this host; ``rollback`` names a slot, or all of them
+
+    The state and the Modelfile follow. What the data declare is as it was, so the next deploy would go forward
+    again: it is told.
+
+    Idempotency: a slot that holds the older one of its two variants is left alone.
+    """
+    yield from take(settings, _to_what_was, "no slot has an older variant to go back to")
+    observed = read(settings) if host.state.is_executing else None
+    if observed and observed.listed is not None and observed.runners is not None:
+        try:
+            told = [f"the next deploy would: {step}" for step in planned(gather(settings, observed))]
+        except ValueError as error:
+            told = [f"the next deploy would be refused: {error}"]
+        for line in told:
+            say_once(line)
+
+
+def _to_what_was(settings: Settings, observed: Observed, first: bool) -> list[Step]:  # noqa: ARG001 (as take calls)
+    if refusal := versions.refusal(observed.version):
+        raise ValueError(refusal)
+    return back.steps(detailed(Snapshot(settings, observed)))

@@ -1,0 +1,83 @@
+"""Has Ollama run with the environment that the slots need."""
+
+from __future__ import annotations
+
+from pyinfra.api import StringCommand, operation
+
+from ollama_slots.core import environment
+from ollama_slots.core.settings import Settings
+from ollama_slots.facts import script
+from ollama_slots.host import render
+from ollama_slots.run.executor import install
+from ollama_slots.run.session import Commands, looks, nothing, read, refuse, say_once, unread
+
+
+@operation()
+def service(settings: Settings) -> Commands:
+    """Ollama runs with the environment that the slots need: keep-alive, and room for every slot.
+
+    + settings: of this host
+
+    What the owner has set is overruled by an environment file of ours; where it would overrule that, the host is
+    refused before anything is done (owner.py).
+
+    Idempotency:
+
+    + a file is written when its content differs; the unit is enabled when it is disabled
+    + Ollama is restarted when the environment of the *running* process means something else than what is declared,
+      so that a run which was interrupted between the two is made good by the next; but not where the process was
+      started with everything in place, for another start would come to the same
+    """
+    ours = render.service(settings)
+    for observed, _ in looks(settings):
+        if observed is None or observed.lacks:
+            yield unread(observed)
+            return
+        unit, changed = observed.units.get(environment.UNIT, {}), environment.outdated(ours, observed)
+        stale, disabled = environment.stale(observed), unit.get("UnitFileState") == "disabled"
+        wrong, reasons = environment.lacking(settings, observed), environment.refusals(settings, observed, ours)
+        runs = observed.environ is not None
+        as_declared = unit.get("LoadState") == "loaded" and not wrong and observed.version is not None
+        if as_declared and not (changed or stale or disabled or reasons):
+            nothing(observed, "Ollama runs with the environment that the slots need")
+            return
+    if unit.get("LoadState") != "loaded":
+        yield refuse(
+            f"expected Ollama's ollama.service, found it {unit.get('LoadState', 'unknown')}: "
+            "install Ollama (or unmask its unit), then deploy again"
+        )
+        return
+    if reasons:
+        yield refuse("; ".join(reasons))
+        return
+    if written := [path for path in changed if path in ours.files]:
+        yield install(ours.files, written)
+    if ours.outdated in changed:
+        yield StringCommand("rm", "-f", ours.outdated)
+    if changed or stale:
+        yield StringCommand("systemctl", "daemon-reload")
+    if disabled:
+        yield StringCommand("systemctl", "enable", "ollama.service")  # it brings the warm-up with it at boot
+    if not as_declared:
+        yield from start(settings, runs, wrong)
+
+
+def start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
+    """Ollama is started, or started anew where its process lacks variables, and has them."""
+    if not runs:
+        say_once("start Ollama: it does not run")
+    elif wrong:
+        say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
+    verb = "restart" if wrong and runs else "start"
+    yield script(
+        f"systemctl {verb} ollama.service || exit\n{render.host_script('ask', 'await')}",
+        settings.ollama_url or "",
+        settings.api_seconds,
+    )
+    observed = read(settings)
+    if observed is None or observed.lacks:
+        yield unread(observed)
+    elif observed.environ is None:
+        yield refuse(f"Ollama's process has ended, though something answers{observed.where}")
+    elif wrong := environment.lacking(settings, observed):
+        yield refuse(environment.in_vain(wrong, observed))

@@ -1,0 +1,67 @@
+"""Reports the slots, and all that is not as declared."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import FunctionCommand, Host, State, operation
+
+from ollama_slots.core import names, versions
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.published import Answers, Unknown
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.status import moved
+from ollama_slots.core.targets import targets
+from ollama_slots.facts import SlotStatus
+from ollama_slots.run import table
+from ollama_slots.run.gather import ask
+from ollama_slots.run.session import Commands, Row, fact, say_once
+
+
+@operation()
+def status(settings: Settings) -> Commands:
+    """Fails the host with a line for each thing that is not as declared. Ends a run with the slot table.
+
+    + settings: of this host
+
+    What cannot be known is not as declared: a host that cannot be read, an Ollama that does not answer. A base
+    that moved in its registry counts too; a registry that cannot be asked from here is a notice.
+
+    Idempotency: it changes nothing.
+    """
+    judged = fact(SlotStatus, settings=settings)
+    if judged is None:
+        told, rows = ["it could not be read, so its slots are unknown; see the message above"], [table.UNKNOWN]
+    elif judged.snapshot.observed.lacks:
+        told, rows = [judged.snapshot.observed.lacks], [table.UNKNOWN]
+    else:
+        observed = judged.snapshot.observed
+        if notice := versions.notice(observed.version):
+            say_once(notice)
+        differences = [*judged.differences, *moved(settings, observed, _answers(settings, observed))]
+        told, rows = [str(it) for it in differences], table.rows(settings, observed, judged.faults)
+    if told:
+        if not host.state.is_executing:
+            for line in told:
+                say_once(line)
+        yield FunctionCommand(_tell, (told, rows), {})
+        return
+    if host.state.is_executing:
+        table.report(host, rows)
+    host.noop("every slot, unit and file is as declared")
+
+
+def _answers(settings: Settings, observed: Observed) -> Answers:
+    answers = ask(settings, [it.model for it in targets(settings, observed)], shape=False)
+    for key, answer in answers.items():
+        if isinstance(answer, Unknown):
+            model = names.parse(key).short
+            say_once(f"{model}: {settings.registry} cannot be asked from here ({answer.why})")
+    return answers
+
+
+def _tell(state: State, host: Host, lines: list[str], rows: list[Row]) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+    """What differs; then the host's part of the table, so that the table comes last."""
+    for line in lines:
+        host.log_styled(line, fg="red", log_func=logger.error)
+    table.report(host, rows)
+    return False

@@ -1,0 +1,131 @@
+"""Has ``ollama-warmup.service`` hold every slot in memory, and proves that it does."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from itertools import chain
+
+from pyinfra import host
+from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
+
+from ollama_slots.core.differences import differing
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.residency import EXPIRES, doubtful, faults
+from ollama_slots.core.settings import Settings
+from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.targets import Target
+from ollama_slots.facts import script
+from ollama_slots.host import render
+from ollama_slots.operations.service import start
+from ollama_slots.run import table
+from ollama_slots.run.executor import install, perform
+from ollama_slots.run.gather import detailed
+from ollama_slots.run.session import Commands, again, looks, nothing, read, refuse, say_once, unread
+
+# The engine shows how long it keeps a model when it has seen a request to its end: up to 5 s after the answer,
+# where it waits for the memory of what it unloaded (server/sched.go, v0.32.15).
+SHOWN_SECONDS = 15
+
+
+@operation()
+def warm_up(settings: Settings) -> Commands:
+    """``ollama-warmup.service`` is installed and enabled, and has every slot resident.
+
+    + settings: of this host
+
+    Idempotency:
+
+    + unit and script are written when their content differs
+    + the unit runs when it is not active, when it was changed, or when a slot is not resident
+    """
+    for observed, _ in looks(settings):
+        if observed is None or observed.lacks:
+            yield unread(observed)
+            return
+        at, runs, files = observed.at, observed.environ is not None, render.warm_up(settings, observed)
+        changed, unit = differing(files, observed), observed.units.get("ollama-warmup.service", {})
+        stale, enabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "enabled"
+        active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, observed))
+        warm = active and not cold and at is not None
+        if warm and enabled and not (changed or stale):
+            nothing(observed, "ollama-warmup is active and every slot is resident")
+            return
+    if at is None:  # where it listens is not known before it runs
+        yield from start(settings, runs, {})
+        observed = read(settings)
+        if observed is None or observed.at is None:
+            yield unread(observed)
+            return
+        at, files = observed.at, render.warm_up(settings, observed)
+        changed = differing(files, observed)
+    if changed:
+        yield install(files, changed)
+    if changed or stale:
+        yield StringCommand("systemctl", "daemon-reload")
+    if not enabled:
+        yield StringCommand("systemctl", "enable", "ollama-warmup.service")
+    if active and cold:
+        say_once(f"warm up again: {cold}")
+    if changed or not warm:
+        yield FunctionCommand(_warm, (settings, at), {})
+
+
+def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
+    """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
+    command = script(
+        render.host_script("ask", "engine", "store", "moves", "warm"),
+        url,
+        render.keep_alive(settings),
+        settings.load_seconds,
+        settings.lock_seconds,
+        render.RESTARTED,
+    )
+    warm = perform(state, host, command)
+    if not warm:
+        observed = read(settings)
+        if observed is not None:
+            table.report(host, table.rows(settings, observed, _faults(settings, observed)))
+    return warm
+
+
+@operation()
+def proof(settings: Settings) -> Commands:
+    """Every slot is resident as declared; fails the host where one is not. Ends a run with the slot table.
+
+    + settings: of this host
+
+    A host on which this run had nothing to do, and was seen so a moment ago, is not read again.
+
+    Idempotency: it changes nothing.
+    """
+    if not host.state.is_executing:
+        return  # what is to be proven is not there before the run
+    end = time.monotonic() + SHOWN_SECONDS
+    for observed, sure in chain(looks(settings), again(settings)):
+        if observed is None or observed.lacks:
+            yield unread(observed)
+            return
+        judged = _faults(settings, observed)
+        shown = time.monotonic() > end or not any(why and why.startswith(EXPIRES) for _, why in judged)
+        cold = _cold(judged)
+        if cold and not (sure and shown):
+            continue
+        table.report(host, table.rows(settings, observed, judged))
+        if cold:
+            yield refuse(f"not every slot is resident as declared: {cold}")
+        return
+
+
+def _faults(settings: Settings, observed: Observed) -> list[tuple[Target, str | None]]:
+    """Each slot that is to hold a model, with what is wrong with it."""
+    snapshot = Snapshot(settings, observed)
+    if doubtful(settings, observed):
+        with suppress(ValueError):  # the reason was reported; it is judged without
+            snapshot = detailed(snapshot)
+    return faults(settings, observed, snapshot.details)
+
+
+def _cold(judged: list[tuple[Target, str | None]]) -> str:
+    """What is wrong with the slots, on one line; nothing, where nothing is."""
+    return "; ".join(f"slot {target.slot.name}: {why}" for target, why in judged if why)

@@ -1,0 +1,157 @@
+"""What a registry says of a model, asked from the control machine before any host pulls: digest, sizes, shape."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import requests
+from pydantic import BaseModel, NonNegativeInt, StringConstraints, ValidationError
+
+from ollama_slots.core import names
+from ollama_slots.core.observed import Shown
+from ollama_slots.core.published import Answer, Missing, Published, Unknown
+from ollama_slots.registry.gguf import read_head
+
+ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
+WEIGHTS, PROJECTOR = "application/vnd.ollama.image.model", "application/vnd.ollama.image.projector"
+SECONDS = (5, 30)  # to connect, and between two bytes
+LARGEST_MANIFEST = 4 << 20  # bytes; those of Ollama's own library have some 1,000
+HEADS = (16 << 20, 64 << 20)  # bytes of a GGUF to read: the vocabulary is what is large in its head
+
+
+class Layer(BaseModel):
+    """A blob of a model: its digest, as in ``sha256:...``, and its size in bytes."""
+
+    digest: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]  # it names a file here
+    size: NonNegativeInt
+    mediaType: str = ""  # noqa: N815 (the registry's word)
+
+
+class Manifest(BaseModel):
+    """What a model is made of."""
+
+    config: Layer
+    layers: list[Layer]
+
+    @property
+    def blobs(self) -> dict[str, int]:
+        """The size of each blob in bytes, by digest."""
+        return {it.digest: it.size for it in (*self.layers, self.config)}
+
+
+class Client:
+    """Asks registries, each thing once: however many hosts of a run want a model."""
+
+    def __init__(self) -> None:
+        """Starts with nothing asked."""
+        self._answers: dict[tuple[str, bool, str | None, bool], Answer] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def ask(self, model: str, insecure: bool, mirror: str | None = None, shape: bool = True) -> Answer:
+        """Asks for a model.
+
+        + model: its canonical name
+        + insecure: the registry speaks plain HTTP, as with ``ollama pull --insecure``
+        + mirror: the URL of the one that hosts get it from in place of its registry
+        + shape: whether to read the shape; without it the answer costs one small request
+
+        The shape comes from the head of the weights, read by byte range, and is kept by their digest in the user's
+        cache directory: the reader takes some seconds for a large vocabulary. Redirects are followed.
+        """
+        question = (names.parse(model).key, insecure, mirror, shape)
+        with self._one_at_a_time:
+            if question not in self._answers:
+                self._answers[question] = _ask(*question)
+            return self._answers[question]
+
+
+def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
+    name = names.parse(key)
+    repository = f"{mirror}/v2/{name.repository}" if mirror else upstream(name, insecure)
+    try:
+        text = manifest_text(repository, name.tag)
+        if text is None:
+            return Missing()
+        manifest = Manifest.model_validate_json(text)
+        weights = next((it for it in manifest.layers if it.mediaType == WEIGHTS), None)
+        if weights is None:
+            return Unknown("its manifest names no weights")
+        info = _shape(f"{repository}/blobs/{weights.digest}", weights) if shape else {}
+    except ValidationError:
+        return Unknown(f"{mirror or name.host} answered what is no manifest")
+    except requests.RequestException as error:
+        return Unknown(reason(error))
+    return Published(
+        digest=hashlib.sha256(text).hexdigest(),
+        layers={_hex(digest): size for digest, size in manifest.blobs.items()},
+        shown=Shown(
+            weights=_hex(weights.digest),
+            trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
+            sees=any(it.mediaType == PROJECTOR for it in manifest.layers) or any(".vision." in it for it in info),
+            model_info=info,
+        ),
+    )
+
+
+def upstream(name: names.Name, insecure: bool) -> str:
+    """The URL of a model's repository in its own registry."""
+    return f"{'http' if insecure else 'https'}://{name.host}/v2/{name.namespace}/{name.model}"
+
+
+def manifest_text(repository: str, tag: str) -> bytes | None:
+    """A manifest as the repository at this URL has it, byte for byte; None where it has no such tag.
+
+    Raises requests.RequestException where it cannot be asked.
+    """
+    answer = requests.get(f"{repository}/manifests/{tag}", headers={"Accept": ACCEPT}, timeout=SECONDS)
+    if answer.status_code == 404:
+        return None
+    answer.raise_for_status()
+    return answer.content[:LARGEST_MANIFEST]
+
+
+def _hex(digest: str) -> str:
+    return digest.removeprefix("sha256:")
+
+
+def reason(error: requests.RequestException) -> str:
+    """Why a registry could not be asked, in words."""
+    if error.response is not None:
+        return f"it answered {error.response.status_code} {error.response.reason}"
+    return type(error).__name__
+
+
+def _shape(url: str, weights: Layer) -> dict[str, Any]:
+    """The figures in the head of a GGUF, as /api/show has them in model_info; nothing where it cannot be read."""
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    kept = cache_home / "ollama-slots" / "shapes" / f"{_hex(weights.digest)}.json"
+    try:
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        pass
+    for length in HEADS:
+        info = read_head(_head(url, min(length, weights.size)), weights.size)
+        if info:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as text:
+                json.dump(info, text)
+            Path(text.name).replace(kept)
+            return info
+    return {}
+
+
+def _head(url: str, length: int) -> bytes:
+    head = b""
+    with requests.get(url, headers={"Range": f"bytes=0-{length - 1}"}, timeout=SECONDS, stream=True) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_content(1 << 20):
+            head += chunk
+            if len(head) >= length:  # a server may not know ranges, and send it all
+                break
+    return head[:length]

@@ -1,0 +1,49 @@
+"""What is desired: the hosts of an inventory and their data, read as a deploy reads them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots.core.settings import DEFAULTS, Settings
+from ollama_slots.host.desired import settings_of
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A host of the inventory, its data merged as a deploy merges them, and read as a deploy reads them."""
+
+    name: str
+    data: Mapping[str, Any]
+    settings: Settings
+
+
+def declared(root: Path, inventory: str) -> list[Declared]:
+    """The hosts of an inventory file.
+
+    + root: the project's, whose group_data counts
+    + inventory: the file, as pyinfra takes it
+
+    Raises ValueError with one line where there are none, or where their data are not what a deploy takes.
+    """
+    command = [sys.executable, "-m", "pyinfra", inventory, "debug-inventory", "--json"]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    # An inventory that is not there is an empty list and exit status 0 to pyinfra; to a check it is a failure.
+    hosts = json.loads(ran.stdout) if ran.returncode == 0 and ran.stdout.startswith("[") else []
+    if not hosts:
+        said = [line.strip() for line in ran.stderr.splitlines() if line.strip() and "--> " not in line]
+        said = said[-1:] if "Traceback" in ran.stderr else said
+        raise ValueError(f"{inventory}: expected hosts, found none. {' '.join(said)}")
+    try:
+        return [
+            Declared(it["name"], it["data"], settings_of(it["name"], {**DEFAULTS, **it["data"]})) for it in hosts
+        ]
+    except PyinfraError as error:
+        raise ValueError(str(error)) from None

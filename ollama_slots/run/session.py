@@ -1,0 +1,145 @@
+"""A run of pyinfra on the host at hand: reads it, keeps what was seen, reports, refuses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from pyinfra import host, logger
+from pyinfra.api import FactBase, FunctionCommand, Host, State
+from pyinfra.api.command import PyinfraCommand
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.settings import Settings
+from ollama_slots.facts import HostObserved
+
+if TYPE_CHECKING:
+    from ollama_slots.registry.client import Client
+
+Answer = TypeVar("Answer")
+Commands = Generator[PyinfraCommand, None, None]
+Row = tuple[str, ...]
+UNREADABLE = "the host could not be read, so nothing was done; see the message above"
+BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
+LOOK_AGAIN_SECONDS = 1
+FRESH_SECONDS = 20  # how long a look at a host is good for finding that there is nothing to do
+
+
+@dataclass
+class Run:
+    """What one run keeps of its hosts: another run in the same process knows nothing of it.
+
+    + seen: hosts as they were when an operation found nothing to do, and when that was
+    + said: what was reported once, and of which host
+    + rows: the rows of the slot table, by host
+    """
+
+    seen: dict[str, tuple[float, Observed]] = field(default_factory=dict)
+    said: set[tuple[str, str]] = field(default_factory=set)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+
+    @cached_property
+    def registry(self) -> Client:
+        """What asks registries, each thing once a run."""
+        # It brings requests, which takes longer to import than a host with nothing to do.
+        from ollama_slots.registry.client import Client  # noqa: PLC0415
+
+        return Client()
+
+
+_runs: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
+
+
+def run(state: State | None = None) -> Run:
+    """Gives what is kept of a run: of this one, unless the state of another is given."""
+    return _runs.setdefault(state or host.state, Run())
+
+
+def fact(kind: type[FactBase[Answer]], **arguments: Any) -> Answer | None:
+    """What there is to know of the host at hand; None where it cannot be known, of which the reason was told."""
+    try:
+        return cast("Answer | None", host.get_fact(kind, **arguments))
+    except PyinfraError:  # the last host that was left is out of reach
+        return None
+    except EOFError:  # of paramiko, where the connection breaks between two commands
+        complain(BROKE)
+        return None
+
+
+def complain(message: str) -> None:
+    """Tells what is wrong with the host at hand."""
+    host.log_styled(message, fg="red", log_func=logger.error)
+
+
+def read(settings: Settings) -> Observed | None:
+    """The host at hand as it is. Waits, bounded, for whoever is changing it, and says so.
+
+    None where it cannot be read, of which the reason was told.
+    """
+    run().seen.pop(host.name, None)
+    end = time.monotonic() + settings.lock_seconds
+    while True:
+        observed = fact(HostObserved, settings=settings)
+        if observed is None or observed.changing is None:
+            return observed
+        if time.monotonic() > end:
+            message = f"waited {settings.lock_seconds} s for {observed.changing}; try again when it is done"
+            complain(message)
+            return None
+        say_once(f"waits for {observed.changing}")
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def looks(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
+    """What the operation before handed on, if it found nothing to do; then the host as it is, None as with read.
+
+    Each with whether it is good for more than finding that there is nothing to do here either: what is done is
+    decided by what a host has then. That it is not read for each operation saves a fleet the round trips.
+    """
+    then, observed = run().seen.pop(host.name, (0.0, None))
+    if observed and time.monotonic() - then < FRESH_SECONDS:
+        yield observed, not host.state.is_executing
+    yield read(settings), True
+
+
+def again(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
+    """The host as it is, time and again: for what is not to be seen at once."""
+    while True:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        yield read(settings), True
+
+
+def nothing(observed: Observed, message: str) -> None:
+    """Says that there is nothing to do on the host at hand, and hands on what was seen of it."""
+    host.noop(message)
+    run().seen[host.name] = time.monotonic(), observed
+
+
+def refuse(message: str) -> FunctionCommand:
+    """Fails this host, and no other, with one line; where a run is only looked at, says it now."""
+    if not host.state.is_executing:
+        say_once(message)
+
+    def fail(state: State, host: Host, message: str) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+        host.log_styled(message, fg="red", log_func=logger.error)
+        return False
+
+    return FunctionCommand(fail, (message,), {})
+
+
+def unread(observed: Observed | None) -> FunctionCommand:
+    """Fails a host of which too little is known, with what keeps it from being known."""
+    return refuse(UNREADABLE if observed is None else observed.lacks or f"Ollama does not answer{observed.where}")
+
+
+def say_once(message: str) -> None:
+    """Reports something of the host at hand, once a run: a plan that is shown first is made twice."""
+    said = run().said
+    if (host.name, message) not in said:
+        said.add((host.name, message))
+        logger.info(f"    [{host.name}] {message}")

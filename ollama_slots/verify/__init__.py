@@ -1,0 +1,1 @@
+"""The tests of what was deployed, for the user's own hosts."""

@@ -1,0 +1,51 @@
+"""The way into the hosts of an inventory: an ssh_config for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ollama_slots.run.inventory import Declared
+
+# pyinfra's connection data, and what OpenSSH calls the same.
+SSH_OPTIONS = {
+    "ssh_hostname": "HostName",
+    "ssh_port": "Port",
+    "ssh_user": "User",
+    "ssh_key": "IdentityFile",
+    "ssh_known_hosts_file": "UserKnownHostsFile",
+}
+
+
+def ssh_config(host: Declared, root: Path, sockets: Path) -> str:
+    """An ssh_config for one host: the user's own, with one connection for all that is asked of the host.
+
+    + host: whose connection data count before the file that they name
+    + root: what a relative ssh_config_file is relative to
+    + sockets: a directory for the shared connection, with a short path (a socket's may have 100 bytes)
+
+    Host keys are checked whatever the user's file says. That file may have no ControlPath, and testinfra's
+    own options alone would make a connection for each command.
+    """
+    own = host.data.get("ssh_config_file")
+    # With -F, ssh reads neither of its default files.
+    files = [root / Path(own).expanduser()] if own else [Path("~/.ssh/config"), Path("/etc/ssh/ssh_config")]
+    options = [f'    {option} "{host.data[key]}"' for key, option in SSH_OPTIONS.items() if key in host.data]
+    return "\n".join(
+        [
+            # A jump host in the user's file gets none of these.
+            f"Host {ssh_name(host)}",
+            *options,
+            "Host *",
+            "    StrictHostKeyChecking yes",
+            "    BatchMode yes",
+            f"    ControlPath {sockets}/%C",
+            "    ServerAliveInterval 15",
+            *(f'Include "{file}"' for file in files),
+            "",
+        ]
+    )
+
+
+def ssh_name(host: Declared) -> str:
+    """What ssh is to call a host: ``@ssh/NAME`` is pyinfra's long form of ``NAME``."""
+    return host.name.removeprefix("@ssh/")

@@ -39,6 +39,9 @@ begin() {
             rm -f "$unfinished/$blob"
         fi
     done
+    for blob in $(useless); do
+        in_pull "$blob" || remove_partial "$blob"
+    done
     [ -z "$1" ] || rm -f "$blobs/sha256-$1"
 }
 

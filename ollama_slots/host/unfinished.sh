@@ -2,6 +2,7 @@
 # with the model and the time at which its pull left the blob. While the pull goes on there is no time. Whoever goes
 # on with it later changes that time, and the blob is theirs. Follows store.sh; use_blobs comes first.
 unfinished=$state_dir/unfinished
+started=/run/systemd/units/invocation:ollama.service # systemd makes it at each start
 
 # use_blobs: sets, for what follows, where the engine keeps its blobs, and where a fetch from a mirror keeps those
 # that are no model's yet: the engine deletes at its start what it cannot tell the use of.
@@ -72,7 +73,7 @@ finished() {
 discard() {
     if [ ! -e "$fetched/sha256-$1-partial" ]; then
         in_manifests -hoE "\"digest\" *: *\"sha256:$1\"" | grep -q . || rm -f "$blobs/sha256-$1"
-        rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
+        remove_partial "$1"
     fi
     finished "$1"
 }
@@ -85,10 +86,24 @@ spoiled() {
 
 # usable DIGEST: whether its partial file can be gone on from. A fetch's can. The engine describes each part of its
 # own in a small file, and deletes those older than an hour when it starts; what is left then, or is empty after a
-# full disk, fails each pull from then on (seen on v0.32.15).
+# full disk or a power cut, fails each pull from then on (seen on v0.32.15 and v0.34.4).
 usable() {
     [ ! -e "$fetched/sha256-$1-partial" ] || return 0
     size=$(files_of "$1" '%f %s' | sed -n 's/.*-partial //p')
     parts=$(cat "$blobs/sha256-$1-partial-"* 2>/dev/null | awk -F '"Size":' '{ sum += $2 } END { printf "%.0f", sum }')
-    [ "${size:-0}" = "$parts" ]
+    [ "${size:-0}" -gt 0 ] && [ "$size" = "$parts" ]
+}
+
+# useless: the digests of pulls, whoever began them, that ended before Ollama was started and cannot be gone on from. A
+# power cut comes before a pull is recorded, too.
+useless() {
+    find "$blobs" -maxdepth 1 -name 'sha256-*-partial*' ! -newer "$started" -printf '%f\n' 2>/dev/null |
+        sed 's/^sha256-//; s/-partial.*//' | sort -u | while read -r it; do
+        usable "$it" || echo "$it"
+    done
+}
+
+# remove_partial DIGEST: what the engine has of it, and has not made a blob.
+remove_partial() {
+    rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
 }

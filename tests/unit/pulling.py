@@ -114,7 +114,7 @@ class Host:
                 f"state_dir={self.path}/state",
                 render.host_script("store", "moves", "bases", "unfinished", "pulling"),
                 f"model_store() {{ echo {self.path}/store; }}\nengine_pid() {{ echo {self.engine}; }}",
-                "one_at_a_time() { :; }",
+                f"started={self.path}/started\none_at_a_time() {{ :; }}",
             ]
         )
 

@@ -7,14 +7,15 @@ Overridden, from the weakest to the strongest, by group_data/GROUP.py, a host's 
 from ollama_slots.selection import slot_models
 
 # --- The slots -------------------------------------------------------------------------------------------
+# Four of them; a fifth is slot5_name, slot5_num_ctx and slot5_model.
+#
 # slotN_model      the base: a model as `ollama pull` takes it. A slot without one is left as it is on each
 #                  host; "none" empties it (in a selection file it is no choice).
 # slotN_name       the variant that users ask for
-# slotN_num_ctx    its window, in tokens
+# slotN_num_ctx    its context window, in tokens
 # slotN_system     its system prompt                                    default: the base's own
 # slotN_parameters more Modelfile PARAMETERs: {"temperature": 0.2, "stop": ["<|end|>"]}  default: the base's own
-# slotN_modelfile  the template of its Modelfile                        default: templates/Modelfile.j2
-# A fifth slot is slot5_name, slot5_num_ctx and slot5_model.
+# slotN_modelfile  a template of its Modelfile, as a path from here     default: the package's own
 
 slot1_name = "coding-primary"  # code generation and debugging
 slot1_model = "qwen2.5-coder:14b"
@@ -56,7 +57,7 @@ gpu_memory_gib = None
 disk_headroom_gib = 2
 
 # Where hosts get their models from, in place of each model's own registry: a mirror that
-# `python -m ollama_slots.mirror` has filled, e.g. "http://mirror.example.com:5080". The names on the hosts stay
+# `ollama-slots-mirror` has filled, e.g. "http://mirror.example.com:5080". The names on the hosts stay
 # what they are.
 model_registry = None
 

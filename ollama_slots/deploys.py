@@ -11,14 +11,14 @@ from pyinfra.api.deploy import deploy
 
 from ollama_slots import operations
 from ollama_slots.core.settings import DEFAULTS, Settings
-from ollama_slots.host.desired import settings_of
+from ollama_slots.host.desired import settings_of, with_defaults
 
 NAME = "Ollama slots"
 DATA = dict(DEFAULTS)
 
 
 def _settings() -> Settings:
-    return settings_of(host.name, {**DEFAULTS, **host.data.dict()})  # type: ignore[no-untyped-call]
+    return settings_of(host.name, with_defaults(host.data.dict()))  # type: ignore[no-untyped-call]
 
 
 @deploy(NAME, data_defaults=DATA)

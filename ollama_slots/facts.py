@@ -11,11 +11,11 @@ from pyinfra.api.exceptions import FactProcessError, PyinfraError
 from ollama_slots.core import plan, status
 from ollama_slots.core.needs import TOOLS
 from ollama_slots.core.observed import Details, Observed
-from ollama_slots.core.settings import DEFAULTS, Settings
+from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.stored import Stored
 from ollama_slots.host import parse, render
-from ollama_slots.host.desired import settings_of
+from ollama_slots.host.desired import settings_of, with_defaults
 
 
 def script(text: str, *arguments: str | int) -> StringCommand:
@@ -105,7 +105,7 @@ class SlotStatus(FactBase[status.Status | None]):
         """
         try:
             data = host.data.dict()  # type: ignore[no-untyped-call]
-            self.settings = settings or settings_of(host.name, {**DEFAULTS, **data})
+            self.settings = settings or settings_of(host.name, with_defaults(data))
         except PyinfraError as error:
             raise SystemExit(f"{error}") from None
         return HostObserved().command(self.settings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from pyinfra import logger
@@ -42,12 +43,21 @@ def slot_models(path: str | Path) -> dict[str, str]:
     For ``group_data`` and for a single host's data in ``inventory.py``. Slot 4 is never taken from the file.
     Raises PyinfraError as ``read`` does.
     """
-    content = read(path)
+    try:
+        written = Path(path).stat().st_mtime_ns
+    except OSError:
+        written = 0  # it is not there, or cannot be read, which ``read`` says
+    return dict(_slot_models(Path(path).absolute(), f"{path}", written))
+
+
+@lru_cache  # a fleet's hosts mostly have the same one
+def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa: ARG001 (what it is kept by)
+    content = read(name)
     if content is None:
         return {}
     selection, chosen = content
     if selection.slot4_experimental is not None:
-        logger.warning(f"{path}: slot4_experimental is ignored; slot 4 is set with --data slot4_model=MODEL")
+        logger.warning(f"{name}: slot4_experimental is ignored; slot 4 is set with --data slot4_model=MODEL")
     return {f"slot{slot}_model": choice.model for slot, choice in chosen.items()}
 
 

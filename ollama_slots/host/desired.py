@@ -1,4 +1,4 @@
-"""Checks what is desired of a host: its data, with the templates that they name."""
+"""Checks what is desired of a host: its data, with the files that they name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from typing import Any
 
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots.core.settings import Settings
+from ollama_slots.core.settings import DEFAULTS, Settings
 from ollama_slots.host.render import check_modelfile
+from ollama_slots.selection import slot_models
+
+SELECTION = "model_selection.json"  # beside deploy.py
+
+
+def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds what a host's data do not say: the names of the slots, and the models that a selection file gives them.
+
+    Raises PyinfraError as ``slot_models`` does.
+    """
+    return {**DEFAULTS, **slot_models(SELECTION), **data}
 
 
 def settings_of(name: str, data: Mapping[str, Any]) -> Settings:
-    """Checks a host's data, its templates included.
+    """Checks a host's data, the templates of its slots included.
 
     + name: the host's, for the message
     + data: all of it as pyinfra merged it; keys that are not ours are left alone

@@ -12,8 +12,8 @@ from typing import Any
 
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots.core.settings import DEFAULTS, Settings
-from ollama_slots.host.desired import settings_of
+from ollama_slots.core.settings import Settings
+from ollama_slots.host.desired import settings_of, with_defaults
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def declared(root: Path, inventory: str) -> list[Declared]:
         raise ValueError(f"{inventory}: expected hosts, found none. {' '.join(said)}")
     try:
         return [
-            Declared(it["name"], it["data"], settings_of(it["name"], {**DEFAULTS, **it["data"]})) for it in hosts
+            Declared(it["name"], it["data"], settings_of(it["name"], with_defaults(it["data"]))) for it in hosts
         ]
     except PyinfraError as error:
         raise ValueError(str(error)) from None

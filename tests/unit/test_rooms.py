@@ -9,11 +9,12 @@ PACKAGE = Path(__file__).parents[2] / "ollama_slots"
 # Each room, the lowest first; what is at the top of the package has a floor of its own.
 FLOORS = [
     ("core",),
+    ("selection",),
     ("host", "registry"),
     ("facts",),
     ("run",),
     ("operations",),
-    ("deploys", "mirror", "selection", "verify"),
+    ("deploys", "mirror", "verify"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # What core/ may import beside itself: nothing of it reads, writes or asks.

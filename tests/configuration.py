@@ -1,0 +1,79 @@
+"""docs/configuration.md, from group_data/all.py: ``python -m tests.configuration`` writes it anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+PAGE, MANUAL = ROOT / "docs" / "configuration.md", ROOT / "group_data" / "all.py"
+HEAD = """\
+# Configuration
+
+Written by `python -m tests.configuration` from [`group_data/all.py`](../group_data/all.py), which is the manual: do
+not edit it here.
+
+All of these are pyinfra host data. Overridden, from the weakest to the strongest: the defaults, `group_data/all.py`,
+`group_data/GROUP.py`, a host's own data in `inventory.py`, `--data KEY=VALUE` on the command line. Data that are
+wrong end the run with one line, before any host is touched.
+"""
+
+
+class Entry(NamedTuple):
+    """A setting as the manual has it."""
+
+    section: str
+    key: str
+    default: str
+    meaning: str
+
+
+def entries(text: str) -> Iterator[Entry]:
+    """The settings of a manual, in its order: a key's meaning is the comment above it, or the one beside it.
+
+    Those of a slot are comments alone: KEY MEANING, and ``default:`` with it.
+    """
+    section, comment = "", ""
+    for line in [*text.splitlines(), ""]:
+        heading, of_slot = re.fullmatch(r"# --- (.+?) -+", line), re.match(r"# slotN_\w+ ", line)
+        setting = re.fullmatch(r"(\w+) = (.*?)(?:  # (.*))?", line)
+        ended = heading or of_slot or not line.startswith("#")
+        if ended and (match := re.fullmatch(r"(slotN_\w+) +(.*?)(?: +default: (.*))?", comment)):
+            yield Entry(section, match[1], match[3] or "", match[2])
+            comment = ""
+        if heading:
+            section, comment = heading[1], ""
+        elif of_slot or line == "#":
+            comment = line[2:]
+        elif line.startswith("# "):
+            comment = f"{comment} {line[2:].strip()}".strip()
+        elif setting:
+            yield Entry(section, setting[1], setting[2], setting[3] or comment)
+            comment = ""
+        else:
+            comment = ""
+
+
+def page(text: str) -> str:
+    """The page that a manual's text makes."""
+    lines, section = [HEAD], ""
+    for entry in entries(text):
+        if entry.section != section:
+            section = entry.section
+            lines += [
+                *([""] if lines[1:] else []),
+                f"## {section}",
+                "",
+                "| key | default | meaning |",
+                "|---|---|---|",
+            ]
+        code = entry.default and not re.search("[a-z]'s ", entry.default)
+        default = f"`{entry.default}`" if code else entry.default
+        lines.append(f"| `{entry.key}` | {default} | {entry.meaning.replace('|', '&#124;')} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(MANUAL.read_text(encoding="utf-8")), encoding="utf-8")

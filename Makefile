@@ -3,6 +3,7 @@
 # make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun; LAB_ENGINE=0.16.2 has
 #             another Ollama on them than 0.34.4, and so have the tests with it: 0.32.15 or 0.16.2 (no simulated GPU)
 # make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
+# make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
 # make powercut  gpu1 loses its power at 10 moments of a first deploy and 10 of a rotation (MOMENTS=n), its disk on
 #             DISK=xfs or ext4; SEED=n repeats the moments
@@ -16,7 +17,7 @@ DISK   ?= xfs
 MOMENTS ?= 10
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check chaos powercut engines bench lab lab-down requirements
+.PHONY: demo test check faults pages chaos powercut engines bench lab lab-down requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -28,6 +29,13 @@ APART := --dist loadfile --tx 'popen//python=tests/lab/apart one' --tx 'popen//p
 test: check lab lab-down
 	.venv/bin/pytest -n auto tests/unit
 	.venv/bin/pytest --durations=15 $(APART) tests/lab
+
+faults: lab lab-down
+	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_faults.py
+	cp .lab/apart-one/faults.md docs/faults.md
+
+pages: .venv/installed
+	.venv/bin/python -m tests.configuration
 
 chaos: lab
 	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED))

@@ -1,4 +1,4 @@
-"""docs/configuration.md, from group_data/all.py: ``python -m tests.configuration`` writes it anew."""
+"""docs/configuration.md, from group_data/all.py: ``make pages`` writes it anew."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PAGE, MANUAL = ROOT / "docs" / "configuration.md", ROOT / "group_data" / "all.py
 HEAD = """\
 # Configuration
 
-Written by `python -m tests.configuration` from [`group_data/all.py`](../group_data/all.py), which is the manual: do
+Written by `make pages` from [`group_data/all.py`](../group_data/all.py), which is the manual: do
 not edit it here.
 
-All of these are pyinfra host data. Overridden, from the weakest to the strongest: the defaults, `group_data/all.py`,
-`group_data/GROUP.py`, a host's own data in `inventory.py`, `--data KEY=VALUE` on the command line. Data that are
-wrong end the run with one line, before any host is touched.
+All of these are pyinfra host data. Overridden, from the weakest to the strongest: the defaults,
+`group_data/all.py`, `group_data/GROUP.py`, a host's own data in `inventory.py`, `--data KEY=VALUE` on the command
+line. Data that are wrong end the run with one line, before any host is touched.
 """
 
 

@@ -18,10 +18,10 @@ LEFT = f"""
 find /run/ollama-slots {STORE}/.ollama-slots -mindepth 1
 find /etc/ollama /var/lib/ollama-slots -name '*.new'
 """
-TABLE = ROOT / "docs" / "faults.md"
+TABLE = ROOT / ".lab" / "faults.md"  # make faults has it in docs/
 HEAD = """# What goes wrong, and what becomes of it
 
-Written by `make test`: each fault is made on a lab host, and a deploy runs into it, while each of the four slots
+Written by `make faults`: each fault is made on a lab host, and a deploy runs into it, while each of the four slots
 has a user who asks for one token again and again. Then what caused it is taken away; the next deploy has to end
 with every slot resident, and the one after it with nothing to do. *Failed* are requests, of all that were made.
 

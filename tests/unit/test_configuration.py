@@ -36,4 +36,4 @@ def test_every_setting_has_a_meaning() -> None:
 
 
 def test_the_page_is_that_of_the_manual() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(TEXT), "write it anew: python -m tests.configuration"
+    assert PAGE.read_text(encoding="utf-8") == page(TEXT), "write it anew: make pages"

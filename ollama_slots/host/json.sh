@@ -1,11 +1,11 @@
 # One exact reader of JSON: for what the engine answers, what a registry sends, and what a manifest says.
 
-# leaves: the JSON on stdin as its leaves, PATH<tab>VALUE on a line each, such as models/0/digest<tab>sha256:...; nothing,
+# read_json: the JSON on stdin as its leaves, PATH<tab>VALUE on a line each, such as models/0/digest<tab>sha256:...; nothing,
 # and a failure, where it is not JSON from its begin to its end. Of an empty object or list there is no leaf.
 # A text is decoded, but for what would not be one line: a backslash is \\, and a control character \n, \r, \t or \u001b.
 # In a key ~ is ~0 and / is ~1 (RFC 6901), so no key can look like another path.
 # Several documents have a line of \001 between them, and their leaves an empty one; each is left out for itself.
-leaves() {
+read_json() {
     any="[^\"\\\\[:cntrl:]]|$(printf '\177')|\\\\."
     LC_ALL=C grep -aoE "\"($any)*\"|[][{}:,]|[^][{}:,\"[:space:]]+|[^[:space:]]" | LC_ALL=C awk '
         function begin() { depth = count = wrong = 0; next_is = VALUE }
@@ -112,7 +112,7 @@ leaves() {
 
 # value_of PATH: the value there, of the JSON on stdin; fails where there is none.
 value_of() {
-    leaves | LC_ALL=C awk -F '\t' -v path="$1" '
+    read_json | LC_ALL=C awk -F '\t' -v path="$1" '
         $1 == path { value = $2; found = 1 }
         END { if (found) print value; exit !found }'
 }
@@ -122,7 +122,7 @@ value_of() {
 rows() {
     from=$1
     shift
-    leaves | LC_ALL=C awk -F '\t' -v list="$from/" '
+    read_json | LC_ALL=C awk -F '\t' -v list="$from/" '
         BEGIN {
             for (at = 1; at < ARGC; at++) {
                 cut = index(ARGV[at], "=")

@@ -5,24 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand
+from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
 from ollama_slots.core import plan, status
-from ollama_slots.core.needs import TOOLS
 from ollama_slots.core.observed import Details, Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.stored import Stored
-from ollama_slots.host import parse, render
+from ollama_slots.host import parse, render, scripts
 from ollama_slots.host.desired import settings_of, with_defaults
-
-
-def script(text: str, *arguments: str | int) -> StringCommand:
-    """A command that runs a script's text with ``sh``; every argument is quoted."""
-    return StringCommand(
-        "sh", "-c", QuoteString(text), "ollama-slots", *(QuoteString(str(it)) for it in arguments)
-    )
 
 
 class HostObserved(FactBase[Observed | None]):
@@ -30,9 +22,7 @@ class HostObserved(FactBase[Observed | None]):
 
     def command(self, settings: Settings) -> StringCommand:
         """The probe, for a host with these settings."""
-        files = (render.ENVIRONMENT, render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT, render.OUTDATED)
-        text = render.host_script("ask", "store", "settings", "probe")
-        return script(text, settings.ollama_url or "", " ".join(TOOLS), *files)
+        return scripts.probe(settings.ollama_url)
 
     def process(self, output: list[str]) -> Observed:
         """The probe's output, read."""
@@ -47,7 +37,7 @@ class HostStored(FactBase[Stored | None]):
 
     def command(self) -> StringCommand:
         """All manifests, and the records of unfinished pulls."""
-        return script(render.host_script("ask", "engine", "store", "unfinished", "stored"))
+        return scripts.stored()
 
     def process(self, output: list[str]) -> Stored:
         """The output, read."""
@@ -68,7 +58,7 @@ class ModelDetails(FactBase[Details | None]):
         + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
         """
         self.models = models
-        return script(render.host_script("ask", "engine", "store", "details"), url, " ".join(doubted), *models)
+        return scripts.details(url, models, doubted)
 
     def process(self, output: list[str]) -> Details:
         """The answers, read."""
@@ -83,7 +73,7 @@ class SlotSpeeds(FactBase[dict[str, float | str] | None]):
 
     def command(self, url: str, seconds: int) -> StringCommand:
         """One request for each slot that holds a model, to Ollama at this address, each with this bound."""
-        return script(render.host_script("ask", "engine", "speed"), url, seconds)
+        return scripts.speed(url, seconds)
 
     def process(self, output: list[str]) -> dict[str, float | str]:
         """The answers, read."""

@@ -13,11 +13,12 @@ from ollama_slots.core import address, names, needs
 from ollama_slots.core.names import VARIANT
 from ollama_slots.core.observed import Details, Line, Listed, Observed, Runner, Shown, SlotState
 from ollama_slots.core.stored import Manifest, Stored, Unfinished
+from ollama_slots.host import scripts
 
-STARTED = "/run/systemd/units/invocation:ollama.service"  # systemd makes it at each start
+STARTED = f"{scripts.path('invocations')}/invocation:ollama.service"  # systemd makes it at each start
 NOW = "now"
 MODELFILE = ".Modelfile"
-PREVIOUS = "/var/lib/ollama-slots/previous/"
+PREVIOUS = f"{scripts.path('previous_states')}/"
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from pathlib import Path
 
 from ollama_slots.core import address, environment
@@ -12,27 +10,13 @@ from ollama_slots.core.rendered import Files, Rendered, ServiceFiles
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import EMPTY, Settings, Slot
 from ollama_slots.core.targets import Target
-from ollama_slots.host import template
+from ollama_slots.host import scripts, template
 
-HOST_SCRIPTS = Path(__file__).parent
-WARM_UP_SCRIPT = "/usr/local/lib/ollama-slots/ollama-warmup.sh"
-WARM_UP_UNIT = "/etc/systemd/system/ollama-warmup.service"
-RESTARTED = "/run/ollama-warmup.restarted"  # that Ollama was restarted for its GPU
-# Its name has it read after override.conf, which `systemctl edit` writes.
-DROP_IN = "/etc/systemd/system/ollama.service.d/zz-ollama-slots.conf"
-ENVIRONMENT = "/etc/ollama/ollama-slots.env"
-OUTDATED = "/etc/systemd/system/ollama.service.d/ollama-slots.conf"  # the drop-in of earlier deploys
-
-
-@cache
-def host_script(*names: str) -> str:
-    """The text of one or more scripts of this room, one after the other."""
-    return "".join((HOST_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8") for name in names)
-
-
-def keep_alive(settings: Settings) -> str:
-    """Writes the keep-alive as a request's JSON has it: a number of seconds, or a quoted duration."""
-    return json.dumps(settings.keep_alive)
+WARM_UP_SCRIPT = scripts.path("warm_up_script")
+WARM_UP_UNIT = scripts.path("warm_up_unit")
+DROP_IN = scripts.path("drop_in")
+ENVIRONMENT = scripts.path("environment_file")
+OUTDATED = scripts.path("outdated_drop_in")
 
 
 def modelfile(target: Target) -> str:
@@ -71,8 +55,10 @@ def service(settings: Settings) -> ServiceFiles:
     return ServiceFiles(files, drop_in=DROP_IN, environment=ENVIRONMENT, outdated=OUTDATED)
 
 
-def warm_up(settings: Settings, observed: Observed) -> Files:
+def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
     """Renders the warm-up's script and unit; nothing where it is not known at which address Ollama is asked.
+
+    + root: the directory that is the host; a host's own is ""
 
     The unit may reach that address, and no name server: it has a number for its host.
     """
@@ -83,10 +69,9 @@ def warm_up(settings: Settings, observed: Observed) -> Files:
         "needs_gpu": needs_gpu(settings, observed),
         "url": observed.at,
         "beyond_loopback": address.beyond_loopback(observed.at),
-        "engine": host_script("ask", "engine"),
-        "metrics": host_script("metrics"),
+        "keep_alive": scripts.keep_alive(settings),
+        "libraries": scripts.libraries("engine", "metrics", root=root),
         "script": WARM_UP_SCRIPT,
-        "restarted": RESTARTED,
     }
     return {
         WARM_UP_SCRIPT: ("755", template.fill("ollama-warmup.sh.j2", **values)),

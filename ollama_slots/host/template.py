@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, StrictUndefined
@@ -14,7 +13,6 @@ PACKAGE = Path(__file__).resolve().parent.parent
 # them runs as root on the hosts, and a project may have a templates/ of its own.
 TEMPLATES = PACKAGE / "templates" if (PACKAGE / "templates").is_dir() else PACKAGE.parent / "templates"
 MODELFILE = "Modelfile.j2"
-LONGEST = 100_000  # bytes of a Modelfile in a command; with its script, Linux takes 131,071 (MAX_ARG_STRLEN)
 
 
 def _modelfile_value(value: bool | int | float | str) -> str:
@@ -65,13 +63,7 @@ def modelfile(template: str | None, **values: object) -> str:
     """
     try:
         environment = _own() if template is None else _users()
-        text = environment.get_template(template or MODELFILE).render(**values)
+        return environment.get_template(template or MODELFILE).render(**values)
     except Exception as error:
         reason = " ".join(f"{error}".split()) or "no reason given"
         raise ValueError(f"{template or MODELFILE}: {type(error).__name__}: {reason:.200}") from None
-    if len(quote(quote(text)).encode()) > LONGEST:  # as it is sent: a script's argument in a shell's argument
-        raise ValueError(
-            f"{template or MODELFILE}: what it makes is too long for a command with {len(text)} characters: "
-            "give the slot a shorter system prompt or fewer parameters"
-        )
-    return text

@@ -6,9 +6,7 @@ from pyinfra.api import StringCommand, operation
 
 from ollama_slots.core import environment
 from ollama_slots.core.settings import Settings
-from ollama_slots.facts import script
-from ollama_slots.host import render
-from ollama_slots.run.executor import install
+from ollama_slots.host import render, scripts
 from ollama_slots.run.session import Commands, looks, nothing, read, refuse, say_once, unread
 
 
@@ -51,7 +49,7 @@ def service(settings: Settings) -> Commands:
         yield refuse("; ".join(reasons))
         return
     if written := [path for path in changed if path in ours.files]:
-        yield install(ours.files, written)
+        yield scripts.install(ours.files, written)
     if ours.outdated in changed:
         yield StringCommand("rm", "-f", ours.outdated)
     if changed or stale:
@@ -68,12 +66,7 @@ def start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
         say_once("start Ollama: it does not run")
     elif wrong:
         say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
-    verb = "restart" if wrong and runs else "start"
-    yield script(
-        f"systemctl {verb} ollama.service || exit\n{render.host_script('ask', 'await')}",
-        settings.ollama_url or "",
-        settings.api_seconds,
-    )
+    yield scripts.await_("restart" if wrong and runs else "start", settings.ollama_url, settings.api_seconds)
     observed = read(settings)
     if observed is None or observed.lacks:
         yield unread(observed)

@@ -15,11 +15,10 @@ from ollama_slots.core.residency import EXPIRES, doubtful, faults
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target
-from ollama_slots.facts import script
-from ollama_slots.host import render
+from ollama_slots.host import render, scripts
 from ollama_slots.operations.service import start
 from ollama_slots.run import table
-from ollama_slots.run.executor import install, perform
+from ollama_slots.run.executor import perform
 from ollama_slots.run.gather import detailed
 from ollama_slots.run.session import Commands, again, looks, nothing, read, refuse, say_once, unread
 
@@ -60,7 +59,7 @@ def warm_up(settings: Settings) -> Commands:
         at, files = observed.at, render.warm_up(settings, observed)
         changed = differing(files, observed)
     if changed:
-        yield install(files, changed)
+        yield scripts.install(files, changed)
     if changed or stale:
         yield StringCommand("systemctl", "daemon-reload")
     if not enabled:
@@ -73,15 +72,7 @@ def warm_up(settings: Settings) -> Commands:
 
 def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
     """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
-    command = script(
-        render.host_script("ask", "engine", "store", "moves", "warm"),
-        url,
-        render.keep_alive(settings),
-        settings.load_seconds,
-        settings.lock_seconds,
-        render.RESTARTED,
-    )
-    warm = perform(state, host, command)
+    warm = perform(state, host, scripts.warm(settings, url))
     if not warm:
         observed = read(settings)
         if observed is not None:

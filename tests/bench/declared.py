@@ -11,7 +11,7 @@ from lab import access, network
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import Target
-from ollama_slots.host import render
+from ollama_slots.host import render, scripts
 from tests.lab.fleet import ROOT, Project, model
 
 PLAYBOOK = ROOT / "tests" / "bench" / "playbook"
@@ -109,7 +109,7 @@ def project(path: Path, names: list[str], config: Path, job: Job) -> Project:
 def playbook(path: Path, names: list[str], job: Job) -> None:
     """Ansible's: its inventory, and for each of slot 1's models its variables and the files that ours renders."""
     (path / "hosts").write_text("".join(f"{name}\n" for name in names))
-    engine = render.host_script("ask", "engine")
+    engine = scripts.libraries("engine")
     for second in (False, True):
         data = {**defaults(), **job.data(second)}
         settings = Settings.of(data)

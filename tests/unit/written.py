@@ -10,10 +10,10 @@ from ollama_slots.host import render
 from tests.unit.world import URL
 
 
-def warm_up_files(settings: Settings, needs_gpu: bool = False, url: str = URL) -> Files:
+def warm_up_files(settings: Settings, needs_gpu: bool = False, url: str = URL, root: str = "") -> Files:
     """The warm-up's files, of a host whose slots must be in GPU memory or need not."""
     given = settings.model_copy(update={"require_gpu": needs_gpu})
-    return render.warm_up(given, Observed(at=url))
+    return render.warm_up(given, Observed(at=url), root)
 
 
 def assert_written_as_declared(taken: Settings) -> None:

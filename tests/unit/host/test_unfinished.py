@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.pulling import BROKEN, MODEL, SUCCESS, A, B, Host, part, partial, said
+from ollama_slots.host import scripts
+from tests.unit.host.pulling import BROKEN, MODEL, SUCCESS, A, B, Host, part, partial, said
 
 
 def test_what_a_pull_has_left_is_ours_until_someone_goes_on_with_it_or_it_is_gone(tmp_path: Path) -> None:
@@ -29,6 +30,13 @@ ONE_IS_GONE = f"truncate -s 98000000 sha256-{A}-partial; {part(49_000_000)}"
 ONLY_PARTS = part(98_000_000)
 
 
+def starts(host: Host) -> None:
+    """Ollama is started: systemd makes a link anew."""
+    path = Path(scripts.path("invocations", f"{host.path}"))
+    path.mkdir(parents=True)
+    (path / "invocation:ollama.service").symlink_to("0123")
+
+
 @pytest.mark.parametrize("left", [EMPTY, ZEROS, ONE_IS_GONE, ONLY_PARTS])
 @pytest.mark.parametrize("recorded", [True, False])
 def test_what_the_engine_cannot_go_on_from_is_gone_before_the_next_pull(
@@ -36,16 +44,24 @@ def test_what_the_engine_cannot_go_on_from_is_gone_before_the_next_pull(
 ) -> None:
     host = Host(tmp_path)
     if recorded:
-        host.has("mkdir -p ../../state/unfinished", f"echo '{MODEL} ' >../../state/unfinished/{A}")
-    host.has(left, "sleep 0.02; touch ../../started")
+        host.records.mkdir(parents=True)
+        (host.records / A).write_text(f"{MODEL} \n")
+    host.has(left, "sleep 0.02")
+    starts(host)
     code, lines = host.pull("ls >../../seen", SUCCESS)
     assert (code, [it for it in lines if "goes on" in it]) == (0, [])
     assert (tmp_path / "seen").read_text() == ""
 
 
-@pytest.mark.parametrize("left", [partial(), f"touch ../../started; sleep 0.02; {EMPTY}"])
-def test_what_can_be_gone_on_from_and_what_somebody_begins_just_now_stays(tmp_path: Path, left: str) -> None:
+@pytest.mark.parametrize(("left", "just_now"), [(partial(), False), (EMPTY, True)])
+def test_what_can_be_gone_on_from_and_what_somebody_begins_just_now_stays(
+    tmp_path: Path, left: str, just_now: bool
+) -> None:
     host = Host(tmp_path)
-    host.has(left, "[ -e ../../started ] || { sleep 0.02; touch ../../started; }")
+    if just_now:
+        starts(host)
+    host.has("sleep 0.02", left, "sleep 0.02")
+    if not just_now:
+        starts(host)
     assert host.pull("ls >../../seen", SUCCESS)[0] == 0
     assert (tmp_path / "seen").read_text().split() == [f"sha256-{A}-partial", f"sha256-{A}-partial-0"]

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from ollama_slots.core import names
 from ollama_slots.core.settings import EMPTY
-from ollama_slots.registry.client import client
+from ollama_slots.registry import client
 from ollama_slots.registry.download import MB, download
 from ollama_slots.registry.tree import Tree
 from ollama_slots.run.inventory import declared

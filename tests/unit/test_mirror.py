@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from ollama_slots import mirror
-from ollama_slots.registry.client import download
+from ollama_slots.registry import download
 from tests.unit.host.served import CONFIG, WEIGHTS, Registry, served, sha256
 
 W, C = f"sha256:{sha256(WEIGHTS)}", f"sha256:{sha256(CONFIG)}"

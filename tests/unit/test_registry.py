@@ -14,6 +14,7 @@ import pytest
 from ollama_slots.core import names
 from ollama_slots.core.published import Answer, Missing, Published, Unknown
 from ollama_slots.registry import client
+from ollama_slots.registry.client import Client
 from ollama_slots.registry.gguf import read_head
 
 ask = Client.ask  # what conftest.py puts in its place is not what is tested here

@@ -114,9 +114,9 @@ END
 
 # slots: the names of the slots that hold a model.
 slots() {
-    for state in "$state_dir"/*.slot; do
-        state=${state##*/}
-        [ "$state" = '*.slot' ] || echo "${state%.slot}"
+    for file in "$state_dir"/*.slot; do
+        file=${file##*/}
+        [ "$file" = '*.slot' ] || echo "${file%.slot}"
     done
 }
 

@@ -3,12 +3,15 @@
 import os
 import shlex
 import shutil
+import socket
 import subprocess
+import threading
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.connectors.util import make_unix_command, run_local_process, write_stdin
 
@@ -63,7 +66,7 @@ def host(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
 @pytest.mark.parametrize("number", range(len(TEXTS)))
 def test_it_arrives_byte_by_byte(shell: str, number: int, tmp_path: Path) -> None:
-    """As the local connector sends it; that of ssh writes to its channel by the same function."""
+    """As the local connector sends it."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not there")
     host(tmp_path)
@@ -82,12 +85,42 @@ def test_it_arrives_byte_by_byte(shell: str, number: int, tmp_path: Path) -> Non
     assert (tmp_path / "stdin").read_bytes() == b"", "nothing else reads there"
 
 
-def test_what_pyinfra_writes_is_what_it_was_given() -> None:
-    for text in TEXTS:
-        buffer = BytesIO()
-        buffer.close = lambda: None  # type: ignore[method-assign]
-        write_stdin(f"{text}\n", buffer)  # type: ignore[no-untyped-call]
-        assert buffer.getvalue() == f"{text}\n".encode()
+class Sshd(paramiko.ServerInterface):
+    """Lets anybody in, and runs nothing: the test reads what is sent."""
+
+    def check_auth_none(self, username: str) -> int:  # noqa: ARG002 (paramiko calls by these names)
+        return AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:  # noqa: ARG002
+        return True
+
+
+@pytest.mark.parametrize("number", range(len(TEXTS)))
+def test_it_arrives_over_ssh(number: int) -> None:
+    near, far = socket.socketpair()
+    with paramiko.Transport(far) as server, paramiko.SSHClient() as client:
+        server.add_server_key(paramiko.ECDSAKey.generate())
+        server.start_server(threading.Event(), Sshd())
+        transport = paramiko.Transport(near)
+        transport.start_client(timeout=20)
+        transport.auth_none("root")
+        vars(client)["_transport"] = transport
+        stdin, _, _ = client.exec_command("rotate")
+        channel = server.accept(20)
+        assert channel
+
+        def send() -> None:
+            write_stdin(f"{TEXTS[number]}\n", stdin)  # type: ignore[no-untyped-call]
+            stdin.channel.shutdown_write()
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        arrived = b"".join(iter(lambda: channel.recv(1 << 16), b""))
+        sending.join(20)
+    assert arrived == f"{TEXTS[number]}\n".encode()
 
 
 @pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not there")

@@ -104,7 +104,7 @@ class DirectoryHost:
     def stop_engine(self) -> None:
         """It ends, and its runners with it."""
         self.engine.down = True
-        self.engine.runners.clear()
+        self.engine.forget()
         self.proc.end(self.main)
         self.programs.main.write_text("0\n")
 

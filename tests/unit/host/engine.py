@@ -61,7 +61,9 @@ class FakeEngine(ThreadingHTTPServer):
         self.pulls: list[str] = []  # how the next pulls end: "cut", or an error
         self.mute: set[str] = set()  # it answers, and has nothing to say: no token, and not done
         self.shown: set[str] = set()  # manifests that it has read, and answers for whatever becomes of their weights
-        self.incapable: set[str] = set()  # manifests that it first looked at while their weights were missing
+        self.incapable: dict[str, str] = {}  # manifests that it first looked at without their weights, by name
+        numbers = tuple(int(it) for it in version.split("."))
+        self.remembers = (0, 32, 15) <= numbers <= (0, 34, 0)  # what a name can do, while its manifest is the same
 
     @property
     def url(self) -> str:
@@ -104,6 +106,18 @@ class FakeEngine(ThreadingHTTPServer):
     def has_weights(self, model: Model) -> bool:
         return self.files.blob(model.weights).exists()
 
+    def able(self, model: Model) -> bool:
+        """Whether a model can generate, as far as the engine knows: versions that remember look at it once."""
+        if not self.remembers:
+            return self.has_weights(model)
+        if self.incapable.get(model.name) == model.digest:
+            return False
+        self.incapable.pop(model.name, None)
+        if model.digest not in self.shown and not self.has_weights(model):
+            self.incapable[model.name] = model.digest
+            return False
+        return True
+
     def is_damaged(self, model: Model) -> bool:
         return sha256(self.files.blob(model.weights).read_bytes()) != model.weights
 
@@ -111,6 +125,12 @@ class FakeEngine(ThreadingHTTPServer):
         """The window: asked for, else the model's, capped at what it was trained for; 2048 at least for vision."""
         shape, tokens = self.shape(model), int(options.get("num_ctx") or model.params.get("num_ctx") or 4096)
         return min(max(tokens, 2048) if shape.sees else tokens, shape.trained)
+
+    def forget(self) -> None:
+        """It ends: what is in its memory goes."""
+        self.runners.clear()
+        self.shown.clear()
+        self.incapable.clear()
 
     # What it is asked.
 
@@ -134,8 +154,8 @@ class FakeEngine(ThreadingHTTPServer):
     def show(self, name: str) -> dict[str, Any]:
         model = self.model(name)
         if model.digest not in self.shown:
+            self.able(model)
             if not self.has_weights(model):
-                self.incapable.add(model.digest)
                 raise Refusal(404, f"model '{name}' not found")
             if self.is_damaged(model):
                 raise Refusal(500, "invalid file magic")
@@ -157,9 +177,7 @@ class FakeEngine(ThreadingHTTPServer):
         if "prompt" not in asked and str(asked.get("keep_alive")) in ("0", "0s"):
             self.runners.unload(model.weights)
             return answer | {"done_reason": "unload"}
-        if not self.has_weights(model) and model.digest not in self.shown:
-            self.incapable.add(model.digest)
-        if model.digest in self.incapable:
+        if not self.able(model):
             raise Refusal(400, f'"{name}" does not support generate')
         if not self.has_weights(model):
             raise Refusal(500, f"unable to load model: {self.files.blob(model.weights)}")

@@ -22,7 +22,8 @@ SYSTEMCTL = """#!/bin/sh
 """
 PROGRAMS = {
     # Each wait for seconds is short: nothing else that a script waits for takes them here.
-    "sleep": "exec /bin/sleep {sleeps}",
+    # But that between two loads that are to come in order: there it would be a matter of luck.
+    "sleep": '[ "$1" != 0.02 ] || exec /bin/sleep 0.1\nexec /bin/sleep {sleeps}',
     # The disk's own business, and no test's: a real one would have all that is written on this machine wait.
     "sync": 'printf "%s\\n" "$*" >>{root}/synced\n[ ! -e {root}/no-sync ] || {{ echo "sync: error" >&2; exit 1; }}',
     "id": "case $1 in -u) echo 0 ;; *) echo root ;; esac",

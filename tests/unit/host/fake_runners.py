@@ -159,6 +159,10 @@ class Runners:
             if self.all.get(runner.weights) is runner:
                 del self.all[runner.weights]
 
+    def evict(self, weights: str) -> None:
+        """It goes, for the sake of another load."""
+        self._end(self.all[weights])
+
     def dies(self, weights: str) -> None:
         """Its process ends by itself: the engine goes on listing it until somebody asks for it."""
         self.proc.end(self.all[weights].pid)

@@ -1,0 +1,150 @@
+"""One host twice: of plain values (world.py), and as a directory with the scripts of host/. Each checks the other."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from typing import Any
+
+from ollama_slots.difference import MODELFILES
+from ollama_slots.found import Found, SlotState
+from ollama_slots.settings import Settings
+from ollama_slots.step import Step
+from tests.unit.host.directory_host import DirectoryHost
+from tests.unit.test_plan_converges import happen
+from tests.unit.world import World
+
+
+class Both:
+    """A host of plain values and a directory that is to be the same.
+
+    Weights have the same digest in both, for they are the same text. Manifests have not: which is which is learnt
+    from the names that they have, and must stay so.
+    """
+
+    def __init__(self, world: World, host: DirectoryHost) -> None:
+        self.world, self.host = world, host
+        self.same: dict[str, str] = {}  # manifest digests of the one, by those of the other
+
+    def publish(self, name: str, weights: str | None = None, **shape: int | bool) -> None:
+        self.world.publish(name, weights, **shape)
+        self.host.engine.publish(name, weights, **shape)
+
+    def deploy(self, settings: Settings) -> None:
+        """Plans, takes the first step, and again; after each step both look the same, and plan the same."""
+        while True:
+            planned = self.world.plan(settings)
+            found = self.compare(settings)
+            on_host = self.host.plan(settings, found)
+            assert list(map(str, on_host)) == list(map(str, planned))
+            if not planned:
+                break
+            assert _shape(on_host[0]) == _shape(planned[0])
+            done = self.host.apply(on_host[0], settings, found)
+            assert done.code == 0, (str(planned[0]), done)
+            self.world.apply(planned[0])
+        self.host.install_warm_up(settings)
+
+    def warm_up(self, settings: Settings) -> None:
+        """Where it does anything at all: it takes the most time."""
+        before = copy.deepcopy(self.world.runners), list(self.world.reloaded)
+        self.world.warm_up()
+        if (self.world.runners, self.world.reloaded) != before:
+            host = self.host
+            given = {"url": host.engine.url, "keep_alive": -1, "load_seconds": 60, "lock_seconds": 9}
+            done = host.run("warm", restarted=f"{host.root}/run/restarted", **given)
+            assert done.code == 0, done
+        self.compare(settings)
+
+    def happens(self, what: str, where: Any) -> None:
+        """What people, crashes and disks do, to both."""
+        there = where in self.world.tags or f"{where}:latest" in self.world.tags, "a:1b" in self.world.tags
+        victim = min(self.world.runners, default=None)
+        happen(self.world, what, where)
+        engine, root = self.host.engine, self.host.root
+        if what == "restart":
+            self.host.restart()
+        elif what == "delete base":
+            self._rm(where)
+        elif what == "move base" and there[0]:
+            engine.publish(where, f"another {where}")
+            list(engine.pull(where))
+        elif what == "lose weights" and there[0]:
+            engine.files.blob(engine.model(where).weights).unlink(missing_ok=True)
+            self.host.restart()
+        elif what == "delete variant":
+            self._rm(f"{where}:latest")
+        elif what == "change variant" and all(there):
+            engine.create(f"{where}:latest", "FROM a:1b\nPARAMETER num_ctx 512\n")
+        elif what == "lose state":
+            (root / f"var/lib/ollama-slots/{where}.slot").unlink(missing_ok=True)
+        elif what == "edit Modelfile":
+            (root / f"etc/ollama/modelfiles/{where}.Modelfile").unlink(missing_ok=True)
+        elif what == "evict" and victim:
+            engine.runners.evict(victim)
+
+    def _rm(self, name: str) -> None:
+        """``ollama rm``, which unloads first."""
+        engine = self.host.engine
+        if engine.files.read(name) is not None:
+            engine.runners.unload(engine.model(name).weights)
+            engine.delete(name)
+
+    def compare(self, settings: Settings) -> Found:
+        """What a probe of each says is the same; that of the directory."""
+        one, other = self.world.found(), self.host.found(settings)
+        assert one.listed is not None
+        assert other.listed is not None
+        assert one.listed.keys() == other.listed.keys()
+        for key, listed in one.listed.items():
+            assert self.same.setdefault(listed.digest, other.listed[key].digest) == other.listed[key].digest, key
+            assert listed.parent == other.listed[key].parent, key
+        assert len(set(self.same.values())) == len(self.same), "what differs in the one differs in the other"
+        for name, model in self.world.tags.items():
+            there = self.host.engine.model(name)
+            assert (there.weights, self.host.engine.context(there, {})) == (model.weights, model.context), name
+        assert self._runners(one, self.same) == self._runners(other, None)
+        assert one.live == other.live
+        for mine, theirs in ((one.states, other.states), (one.previous, other.previous)):
+            assert {it: self._state(mine[it], self.same) for it in mine} == {
+                it: self._state(theirs[it], None) for it in theirs
+            }
+        assert one.bases.keys() == other.bases.keys()
+        assert {it for it in one.listed if one.brought(it)} == {it for it in other.listed if other.brought(it)}
+        assert _modelfiles(one) == _modelfiles(other)
+        return other
+
+    def _runners(self, found: Found, same: dict[str, str] | None) -> set[tuple[Any, ...]]:
+        return {
+            (it.name, same[it.digest] if same else it.digest, it.context_length, it.size, it.size_vram, it.for_ever)
+            for it in found.runners or ()
+        }
+
+    def _state(self, state: SlotState, same: dict[str, str] | None) -> dict[str, Any]:
+        """A state in the terms of the directory; when it was made is each one's own."""
+        known = state.model_dump() | {"made": state.made > 0, "brought": bool(state.brought)}
+        for key in ("base", "variant", "loaded"):
+            with suppress(KeyError):
+                known[key] = same[known[key]] if same else known[key]
+        return known
+
+
+def _shape(step: Step) -> dict[str, Any]:
+    """All of a step but digests and times, which are each one's own."""
+    of = {key: value for key, value in vars(step).items() if key not in ("state", "known")}
+    return of | {"known": len(getattr(step, "known", ()))}
+
+
+def _modelfiles(found: Found) -> dict[str, str]:
+    return {path: sha for path, sha in found.files.items() if path.startswith(MODELFILES)}
+
+
+def both(host: DirectoryHost) -> Both:
+    """Both with nothing on them, and some models that are special."""
+    it = Both(World(), host)
+    for name in ("a:1b", "b:1b", "c:1b"):
+        it.publish(name)
+    it.publish("twin:1b", weights="a:1b")
+    it.publish("small:1b", trained=2048)
+    it.publish("eyes:1b", sees=True)
+    return it

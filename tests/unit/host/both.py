@@ -1,4 +1,4 @@
-"""One host twice: of plain values (world.py), and as a directory with the scripts of host/. Each checks the other."""
+"""One host twice: of plain values (world.py), and a directory with the scripts of host/. Each checks the other."""
 
 from __future__ import annotations
 
@@ -51,7 +51,12 @@ class Both:
         self.world.warm_up()
         if (self.world.runners, self.world.reloaded) != before:
             host = self.host
-            given = {"url": host.engine.url, "keep_alive": -1, "load_seconds": 60, "lock_seconds": 9}
+            given: dict[str, Any] = {
+                "url": host.engine.url,
+                "keep_alive": -1,
+                "load_seconds": 60,
+                "lock_seconds": 9,
+            }
             done = host.run("warm", restarted=f"{host.root}/run/restarted", **given)
             assert done.code == 0, done
         self.compare(settings)
@@ -116,7 +121,14 @@ class Both:
 
     def _runners(self, found: Found, same: dict[str, str] | None) -> set[tuple[Any, ...]]:
         return {
-            (it.name, same[it.digest] if same else it.digest, it.context_length, it.size, it.size_vram, it.for_ever)
+            (
+                it.name,
+                same[it.digest] if same else it.digest,
+                it.context_length,
+                it.size,
+                it.size_vram,
+                it.for_ever,
+            )
             for it in found.runners or ()
         }
 

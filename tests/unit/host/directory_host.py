@@ -1,4 +1,4 @@
-"""A directory that is a host: Ollama and its runners in a fake /proc, systemd and the GPU's driver as fake programs.
+"""A directory that is a host: Ollama and its runners in a fake /proc, systemd and the driver as fake programs.
 
 The scripts of host/ run in it as they are, by the real sh, curl, flock and so on, and need no rights.
 """
@@ -34,14 +34,16 @@ from tests.unit.host.seam import rooted, script
 CREATE = """#!/bin/sh
 [ "$1" = create ] && [ "$3" = -f ] || exit 2
 said=$(curl -q -sS --noproxy '*' -w '\\n%{http_code}' --data-binary "@$4" "$OLLAMA_HOST/create?$2") || exit 1
-case $said in
-*200) echo success ;;
-*) printf 'gathering model components\\nError: %s\\n' "$(printf '%s' "$said" | sed 's/{"error":"\\(.*\\)"}/\\1/;q')" >&2
-   exit 1 ;;
-esac
+case $said in *200) echo success && exit ;; esac
+{ echo gathering model components && printf '%s\\n' "$said" | sed 's/{"error":"\\(.*\\)"}/Error: \\1/;q'; } >&2
+exit 1
 """
 SOCKET = 7777
-INODES = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+SOCKETS = f"""\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1
+   1: 0100007F:{{:04X}} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 {SOCKET} 1
+"""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,14 @@ class DirectoryHost:
     """
 
     def __init__(self, root: Path, version: str, stack: ExitStack) -> None:
-        self.root, self.user = root, None if os.getuid() else 0
+        self.root = root
+        self.user: int | None = None  # whose the scripts run as; None: the test's own
         for directory in ("run/systemd/system", "etc", "var/lib/ollama-warmup", "usr/local/lib", "tmp", "bin"):
             (root / directory).mkdir(parents=True)
         self.store = root / "usr/share/ollama/.ollama/models"
         self.proc = FakeProc(root / "proc")
         self.engine = FakeEngine(self.store, version, proc=self.proc)
-        self.programs = Programs(root, self.systemctl, self.warm_up_unit)
+        self.programs = Programs(root, self.systemctl)
         for server in (self.engine, self.programs):
             stack.enter_context(server.serving())
         (root / "usr/local/lib/ollama").write_text(CREATE)
@@ -96,8 +99,7 @@ class DirectoryHost:
         (here / "exe").symlink_to(self.root / "usr/local/lib/ollama")
         (here / "fd/3").symlink_to(f"socket:[{SOCKET}]")
         (here / "net").mkdir()
-        line = f"   0: 0100007F:{engine.server_port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 {SOCKET} 1\n"
-        (here / "net/tcp").write_text(INODES + line)
+        (here / "net/tcp").write_text(SOCKETS.format(engine.server_port))
         engine.down = False
         self.programs.main.write_text(f"{pid}\n")
 
@@ -169,6 +171,9 @@ class DirectoryHost:
         return self._run(["sh", "-c", rooted(line.get_raw_value(), self.root)], stdin, {})
 
     def _start(self, words: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
+        if self.user:  # what the fakes have written since is this user's, too: the engine's, and the owner's
+            for it in (self.root, *self.root.rglob("*")):
+                os.chown(it, self.user, -1, follow_symlinks=False)
         plain = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         path = f"{self.root}/bin:{os.environ['PATH']}"
         own = {"PATH": path, "HOME": str(self.root), "TMPDIR": str(self.root / "tmp")}
@@ -181,6 +186,7 @@ class DirectoryHost:
             cwd=self.root,
             env=plain | own | environ,
             user=self.user,
+            umask=0o022,
         )
 
     def _run(self, words: list[str], stdin: str, environ: dict[str, str]) -> Done:
@@ -279,4 +285,3 @@ def directory_host(root: Path, version: str = "0.34.4") -> Iterator[DirectoryHos
     """A host for the time of the ``with``."""
     with ExitStack() as stack:
         yield DirectoryHost(root, version, stack)
-

@@ -1,4 +1,4 @@
-"""A fake engine: Ollama's API as far as the scripts of host/ ask it, over a directory, with runners in a fake /proc.
+"""A fake engine: Ollama's API as far as the scripts of host/ ask it, over a directory that is its store.
 
 What it does is what Ollama was seen to do, or has in its source. What may go wrong has a knob each.
 """
@@ -60,7 +60,9 @@ class FakeEngine(ThreadingHTTPServer):
         self.silent: set[str] = set()  # it does not answer at all
         self.pulls: list[str] = []  # how the next pulls end: "cut", or an error
         self.mute: set[str] = set()  # it answers, and has nothing to say: no token, and not done
-        self.shown: set[str] = set()  # manifests that it has read, and answers for whatever becomes of their weights
+        self.shown: set[str] = (
+            set()
+        )  # manifests that it has read, and answers for whatever becomes of their weights
         self.incapable: dict[str, str] = {}  # manifests that it first looked at without their weights, by name
         numbers = tuple(int(it) for it in version.split("."))
         self.remembers = (0, 32, 15) <= numbers <= (0, 34, 0)  # what a name can do, while its manifest is the same
@@ -89,7 +91,7 @@ class FakeEngine(ThreadingHTTPServer):
     # What there is.
 
     def publish(self, name: str, weights: str | None = None, **shape: int | bool) -> None:
-        """Puts a model into the registry, with weights of another one if they are named; its weights are this text."""
+        """Puts a model into the registry, with the weights of another one if that is named: a text."""
         content = f"weights\n{weights or name}".encode()
         self.registry[name] = content, f"the licence of {name}"
         self.shapes[sha256(content)] = Shape(**shape)  # type: ignore[arg-type]
@@ -138,7 +140,12 @@ class FakeEngine(ThreadingHTTPServer):
         rows = []
         for it in self.files.models():
             modified = time.strftime("%Y-%m-%dT%H:%M:%S.123456789+01:00", time.gmtime(it.modified))
-            details = {"parent_model": it.parent, "format": "gguf", "families": ["llama"], "quantization_level": "Q4"}
+            details = {
+                "parent_model": it.parent,
+                "format": "gguf",
+                "families": ["llama"],
+                "quantization_level": "Q4",
+            }
             rows.append(
                 {
                     "name": it.name,
@@ -189,7 +196,7 @@ class FakeEngine(ThreadingHTTPServer):
             return answer | {"done": False}
         tokens = asked.get("options", {}).get("num_predict", 1) if asked.get("prompt") else 0
         said = {"done_reason": "length", "eval_count": tokens, "eval_duration": tokens * 10**7} if tokens else {}
-        return answer | (said or {"done_reason": "load"}) | ({"response": "Hi {\"error\":\"no\"}"} if tokens else {})
+        return answer | (said or {"done_reason": "load"}) | ({"response": 'Hi {"error":"no"}'} if tokens else {})
 
     def embed(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Any model, without a look at what it can do."""
@@ -214,8 +221,8 @@ class FakeEngine(ThreadingHTTPServer):
         self.files.remove(name)
         return {}
 
-    def create(self, name: str, modelfile: str) -> None:
-        """``ollama create``: the base's layers under the Modelfile's own. The same inputs are the same manifest."""
+    def create(self, name: str, modelfile: str) -> dict[str, Any]:
+        """``ollama create``: the base's layers under the Modelfile's. The same inputs, the same manifest."""
         if self.create_fails:
             raise Refusal(500, self.create_fails)
         of, parameters, system = parse(modelfile)
@@ -230,7 +237,8 @@ class FakeEngine(ThreadingHTTPServer):
         made.append({"mediaType": PARAMS, **self.files.keep(_json(base.params | parameters))})
         self._write(name, made)
         if before and before != self.files.read(name):
-            self.files.prune(before)  # what was it alone that had them
+            self.files.prune(before)
+        return {"status": "success"}
 
     def pull(self, name: str) -> Iterator[dict[str, Any] | None]:
         """What a pull says, line by line; None: the connection ends."""
@@ -243,7 +251,11 @@ class FakeEngine(ThreadingHTTPServer):
         blob = self.files.blob(sha256(weights))
         partial, part = blob.with_name(f"{blob.name}-partial"), blob.with_name(f"{blob.name}-partial-0")
         if not blob.exists():
-            pulling = {"status": f"pulling {blob.name[7:19]}", "digest": f"sha256:{sha256(weights)}", "total": len(weights)}
+            pulling = {
+                "status": f"pulling {blob.name[7:19]}",
+                "digest": f"sha256:{sha256(weights)}",
+                "total": len(weights),
+            }
             had = partial.stat().st_blocks and partial.read_bytes().rstrip(b"\0") if partial.exists() else b""
             yield pulling | ({"completed": len(had)} if had else {})
             partial.write_bytes(weights[: len(weights) // 2] if ends else weights)

@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/create?"):  # by the engine's own program
             name = self.path.partition("?")[2]
             engine.asked.append(f"create {name}")
-            self.perform(lambda: {"status": engine.create(name, body.decode()) or "success"})
+            self.perform(lambda: engine.create(name, body.decode()))
             return
         asked = json.loads(body)
         if self.path == "/api/pull":

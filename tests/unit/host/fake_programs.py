@@ -25,7 +25,8 @@ PROGRAMS = {
     # But that between two loads that are to come in order: there it would be a matter of luck.
     "sleep": '[ "$1" != 0.02 ] || exec /bin/sleep 0.1\nexec /bin/sleep {sleeps}',
     # The disk's own business, and no test's: a real one would have all that is written on this machine wait.
-    "sync": 'printf "%s\\n" "$*" >>{root}/synced\n[ ! -e {root}/no-sync ] || {{ echo "sync: error" >&2; exit 1; }}',
+    "sync": """echo "$*" >>{root}/synced
+[ ! -e {root}/no-sync ] || {{ echo "sync: error" >&2; exit 1; }}""",
     "id": "case $1 in -u) echo 0 ;; *) echo root ;; esac",
     "nvidia-smi": """
 [ -e {root}/driver ] || exit 9
@@ -41,9 +42,7 @@ class Programs(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(
-        self, root: Path, systemctl: Callable[..., tuple[int, str]], warm_up: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, root: Path, systemctl: Callable[..., tuple[int, str]]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.root, self.systemctl, self.main = root, systemctl, root / "main"
         self.called: list[list[str]] = []

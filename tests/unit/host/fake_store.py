@@ -17,7 +17,9 @@ from typing import Any
 from ollama_slots import names
 
 LIST = "application/vnd.ollama.manifest.list.v2+json"
-MODEL, PARAMS, SYSTEM, LICENSE = (f"application/vnd.ollama.image.{it}" for it in ("model", "params", "system", "license"))
+MODEL, PARAMS, SYSTEM, LICENSE = (
+    f"application/vnd.ollama.image.{it}" for it in ("model", "params", "system", "license")
+)
 
 
 def sha256(content: str | bytes) -> str:

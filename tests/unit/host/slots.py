@@ -19,7 +19,7 @@ def modelfile(model: str, window: int = 4096, more: str = "") -> str:
     return f"# Of a test.\nFROM {model}\nPARAMETER num_ctx {window}\n{more}"
 
 
-def pulled(host: DirectoryHost, *models: str, **shape: int | bool) -> None:
+def pulled(host: DirectoryHost, *models: str, **shape: Any) -> None:
     """Bases are there, whoever pulled them."""
     for model in models:
         if model not in host.engine.registry:
@@ -66,7 +66,9 @@ def holds(host: DirectoryHost, name: str, model: str, window: int = 4096, loaded
         if (file := directory / f"{name}.{suffix}").exists():
             file.rename(directory / "previous" / file.name)
     lines = state_of(host, model, text, window).lines()
-    (states / f"{name}.slot").write_text(f"{lines}\nvariant={variant}\nloaded={variant}\nmade={host.engine.files.now}\n")
+    (states / f"{name}.slot").write_text(
+        f"{lines}\nvariant={variant}\nloaded={variant}\nmade={host.engine.files.now}\n"
+    )
     (modelfiles / f"{name}.Modelfile").write_text(text)
     if loaded:
         host.engine.generate({"model": f"{name}:latest"})

@@ -1,4 +1,4 @@
-"""What is read of a host: host/probe.sh, details.sh, stored.sh and speed.sh, and their output as the product reads it."""
+"""What is read of a host: host/probe.sh, details.sh, stored.sh and speed.sh, read as the product does."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ def test_a_probe_tells_all_of_a_host(one: DirectoryHost) -> None:
     assert found.environ == {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_MAX_LOADED_MODELS": "9"}
     assert found.url == found.listens == found.at == found.warms == one.engine.url
     assert found.listed
-    assert {it.name for it in found.listed.values()} == {"a:1b", "b:1b", "one:latest", "one:current", "one:previous"}
+    assert {it.name for it in found.listed.values()} == {
+        "a:1b",
+        "b:1b",
+        "one:latest",
+        "one:current",
+        "one:previous",
+    }
     assert found.digest("one") == one.digest("one:latest")
     assert found.runners
     assert {it.digest for it in found.runners} == {one.digest("one:latest"), one.digest("one:previous")}
@@ -173,7 +179,9 @@ def test_what_a_manifest_list_is_of_and_no_large_blob(new: DirectoryHost) -> Non
     one = new.engine.files.read("a:1b")
     assert one
     part = new.engine.files.keep(one)
-    listed = f'{{"mediaType":"{LIST}","manifests":[{{"digest":"{part["digest"]}"}},{{"digest":"sha256:{large}"}}]}}'
+    listed = (
+        f'{{"mediaType":"{LIST}","manifests":[{{"digest":"{part["digest"]}"}},{{"digest":"sha256:{large}"}}]}}'
+    )
     new.engine.files.write("both:latest", listed)
     both = new.stored().models["registry.ollama.ai/library/both:latest"]
     assert set(both.blobs) >= {f"sha256:{A}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from typing import Any
 
@@ -20,7 +21,7 @@ def one(host: DirectoryHost) -> DirectoryHost:
 
 
 def remove(host: DirectoryHost, *deleted: str, **what: Any) -> Done:
-    return host.run("remove", *deleted, **{"url": host.engine.url, "lock_seconds": 1} | what)
+    return host.run("remove", *deleted, **what | {"url": host.engine.url, "lock_seconds": 1})
 
 
 def test_a_slot_goes_whole(one: DirectoryHost) -> None:
@@ -145,8 +146,6 @@ def test_a_base_that_goes_is_recorded_no_more(one: DirectoryHost) -> None:
 
 
 def test_it_waits_for_a_rotation(one: DirectoryHost) -> None:
-    import fcntl  # noqa: PLC0415
-
     with (one.root / "run/ollama-slots.lock").open("w") as lock:
         for kind in (fcntl.LOCK_SH, fcntl.LOCK_EX):
             fcntl.flock(lock, kind)

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from tests.unit.host.directory_host import DirectoryHost
-from tests.unit.host.slots import holds, memory, modelfile, names, pulled, pulled_large, rotate, rotation, state_of, weights
+from tests.unit.host.slots import (
+    holds,
+    memory,
+    modelfile,
+    names,
+    pulled,
+    pulled_large,
+    rotate,
+    rotation,
+    state_of,
+    weights,
+)
 
 A, B, C = weights("a:1b"), weights("b:1b"), weights("c:1b")
 

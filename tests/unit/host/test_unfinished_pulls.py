@@ -19,7 +19,7 @@ def published(host: DirectoryHost) -> DirectoryHost:
 
 
 def pull(host: DirectoryHost, model: str = "b:1b", **other: Any) -> Done:
-    given = {
+    given: dict[str, Any] = {
         "url": host.engine.url,
         "model": model,
         "insecure": "false",

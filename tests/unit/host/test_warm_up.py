@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -202,7 +203,7 @@ def test_what_has_a_slots_name_and_is_not_its_variant_is_not_proven_by_its_runne
 
 
 def warm(host: DirectoryHost) -> Done:
-    given = {"url": host.engine.url, "keep_alive": -1, "load_seconds": 20, "lock_seconds": 1}
+    given: dict[str, Any] = {"url": host.engine.url, "keep_alive": -1, "load_seconds": 20, "lock_seconds": 1}
     return host.run("warm", restarted=f"{host.root}{render.RESTARTED}", **given)
 
 

@@ -3,9 +3,9 @@
     .venv/bin/python -m tests.mutants             all of them, some seconds to a minute each
     .venv/bin/python -m tests.mutants rotate      those whose file or name has this in it
 
-Each is planted in a copy of the tree, where the tests named for it are run. The table says which test caught it, or
-LIVED; the exit code is 1 where one lived. A fault whose old text is gone is told of: the code has moved on, and the
-fault has to.
+Each is planted in a copy of the tree, where the tests named for it are run. The table says which test caught it,
+or LIVED; the exit code is 1 where one lived. A fault whose old text is gone is told of: the code has moved on, and
+the fault has to.
 """
 
 from __future__ import annotations

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from ollama_slots import prune, rollback
 from ollama_slots.difference import MODELFILES
 from ollama_slots.found import Found, SlotState
 from ollama_slots.settings import Settings
 from ollama_slots.step import Step
 from tests.unit.host.directory_host import DirectoryHost
+from tests.unit.store import stored
 from tests.unit.test_plan_converges import happen
 from tests.unit.world import World
 
@@ -39,11 +42,44 @@ class Both:
             assert list(map(str, on_host)) == list(map(str, planned))
             if not planned:
                 break
-            assert _shape(on_host[0]) == _shape(planned[0])
-            done = self.host.apply(on_host[0], settings, found)
-            assert done.code == 0, (str(planned[0]), done)
-            self.world.apply(planned[0])
+            self._take(planned[0], on_host[0], settings, found)
         self.host.install_warm_up(settings)
+
+    def go_back(self, settings: Settings) -> None:
+        """As operations.rollback does it."""
+        models = list(self.world.tags)
+        while True:
+            planned = _or_why(rollback.steps, settings, self.world.found(), self.world.details(models))
+            found = self.compare(settings)
+            on_host = _or_why(rollback.steps, settings, found, self.host.details(models))
+            assert list(map(str, on_host)) == list(map(str, planned))
+            if not planned or isinstance(planned, str):
+                break
+            assert isinstance(on_host, list)
+            self._take(planned[0], on_host[0], settings, found)
+
+    def prune(self, settings: Settings) -> None:
+        """As operations.prune does it."""
+        while True:
+            rows = _or_why(prune.listing, settings, self.world.found(), stored(self.world))
+            found = self.compare(settings)
+            on_host = _or_why(prune.listing, settings, found, self.host.stored())
+            if isinstance(rows, str) or isinstance(on_host, str):
+                assert rows == on_host
+                break
+            assert [(it.name, it.why) for it in on_host] == [(it.name, it.why) for it in rows]
+            steps = [(one.step, other.step) for one, other in zip(rows, on_host, strict=True) if one.step]
+            if not steps:
+                break
+            assert steps[0][0]
+            assert steps[0][1]
+            self._take(steps[0][0], steps[0][1], settings, found)
+
+    def _take(self, step: Step, on_host: Step, settings: Settings, found: Found) -> None:
+        assert _shape(on_host) == _shape(step)
+        done = self.host.apply(on_host, settings, found)
+        assert done.code == 0, (str(step), done)
+        self.world.apply(step)
 
     def warm_up(self, settings: Settings) -> None:
         """Where it does anything at all: it takes the most time."""
@@ -139,6 +175,14 @@ class Both:
             with suppress(KeyError):
                 known[key] = same[known[key]] if same else known[key]
         return known
+
+
+def _or_why(plan: Callable[..., list[Any]], *arguments: Any) -> list[Any] | str:
+    """A plan, or why there is none."""
+    try:
+        return plan(*arguments)
+    except ValueError as error:
+        return str(error)
 
 
 def _shape(step: Step) -> dict[str, Any]:

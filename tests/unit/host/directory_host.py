@@ -6,6 +6,7 @@ The scripts of host/ run in it as they are, by the real sh, curl, flock and so o
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -79,6 +80,7 @@ class DirectoryHost:
         self.unit = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
         self.warm_up_state = {"ActiveState": "active", "UnitFileState": "enabled"}
         self.main = 0
+        self.running = 0  # the script that runs
         self.journal: list[str] = []  # what the warm-up unit said
         self.start_engine()
 
@@ -187,12 +189,32 @@ class DirectoryHost:
             env=plain | own | environ,
             user=self.user,
             umask=0o022,
+            start_new_session=True,
         )
 
     def _run(self, words: list[str], stdin: str, environ: dict[str, str]) -> Done:
         process = self._start(words, environ)
+        self.running = process.pid
         out, err = process.communicate(stdin, timeout=60)
         return Done(process.returncode, out, err)
+
+    def killed_after(self, lives: int, step: Step, settings: Settings) -> Done:
+        """Takes a step that is killed when it has changed something so many times."""
+        counter = self.root / "lives"
+        counter.write_text(f"{lives}\n")
+
+        def dies() -> bool:
+            left = int(counter.read_text())
+            counter.write_text(f"{left - 1}\n")
+            if left <= 0:
+                os.killpg(self.running, signal.SIGKILL)
+            return left <= 0
+
+        self.engine.dies = dies
+        done = self.apply(step, settings)
+        self.engine.dies = lambda: False
+        counter.unlink()
+        return done
 
     # What a deploy does with it.
 

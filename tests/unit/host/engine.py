@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
@@ -52,6 +52,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.keep_alive: int | str = -1  # OLLAMA_KEEP_ALIVE
         self.down = self.broke = False
         self.lock = threading.RLock()
+        self.dies: Callable[[], bool] = lambda: False  # whether who asks dies instead of being answered
         self.asked: list[str] = []  # what changes something
         # Knobs, by name.
         self.refuses: str | None = None  # what a copy is answered with

@@ -64,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         engine, body = self.server, self.body()
         if engine.down:
             return
+        if self.path not in ("/api/show", "/api/pull") and engine.dies():
+            return
         if self.path.startswith("/create?"):  # by the engine's own program
             name = self.path.partition("?")[2]
             engine.asked.append(f"create {name}")

@@ -25,7 +25,9 @@ PROGRAMS = {
     # But that between two loads that are to come in order: there it would be a matter of luck.
     "sleep": '[ "$1" != 0.02 ] || exec /bin/sleep 0.1\nexec /bin/sleep {sleeps}',
     # The disk's own business, and no test's: a real one would have all that is written on this machine wait.
+    # Its caller may die here, with all that it has started.
     "sync": """echo "$*" >>{root}/synced
+[ ! -e {root}/lives ] || {{ n=$(cat {root}/lives) && echo $((n - 1)) >{root}/lives; [ "$n" -gt 0 ] || kill -9 0; }}
 [ ! -e {root}/no-sync ] || {{ echo "sync: error" >&2; exit 1; }}""",
     "id": "case $1 in -u) echo 0 ;; *) echo root ;; esac",
     "nvidia-smi": """

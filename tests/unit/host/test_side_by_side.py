@@ -26,9 +26,11 @@ HISTORY = st.lists(st.tuples(DECLARED, st.lists(EVENTS, max_size=2)), min_size=2
 
 
 # Few: each takes seconds. Where one fails, what led to it is in the failure: there is no time to look for less.
-@settings(max_examples=6, phases=[Phase.generate])
-@given(HISTORY)
-def test_two_implementations_of_a_host_agree(history: list[tuple[Settings, list[tuple[str, Any]]]]) -> None:
+@settings(max_examples=5, phases=[Phase.generate])
+@given(HISTORY, st.booleans())
+def test_two_implementations_of_a_host_agree(
+    history: list[tuple[Settings, list[tuple[str, Any]]]], previous: bool
+) -> None:
     with tempfile.TemporaryDirectory() as directory, directory_host(Path(directory) / "host") as host:
         it = both(host)
         for wanted, events in history:
@@ -36,4 +38,6 @@ def test_two_implementations_of_a_host_agree(history: list[tuple[Settings, list[
             it.warm_up(wanted)
             for what, where in events:
                 it.happens(what, where)
+        it.go_back(wanted)
+        it.prune(wanted.model_copy(update={"prune_previous": previous}))
         it.compare(wanted)

@@ -82,6 +82,7 @@ class World:
     service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
     warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
     lost: set[str] = field(default_factory=set)  # weights whose file is gone
+    read: set[str] = field(default_factory=set)  # manifests that the engine has read since it was started
     most: int = 9
     keep_alive: str = "-1"
     parallel: int = 1
@@ -147,6 +148,7 @@ class World:
 
     def restart(self) -> None:
         self.runners.clear()
+        self.read.clear()
 
     def _change(self) -> None:
         if self.lives is not None:
@@ -331,13 +333,15 @@ class World:
 
     def show(self, models: list[str]) -> list[str]:
         """The output of host/details.sh."""
-        lines = ["== show"]
+        lines, shown = ["== show"], set[str]()
         present = {names.parse(name).key: model for name, model in self.tags.items()}
         for name in models:
             model = present.get(names.parse(name).key)
-            if model is None:
+            if model is None or (model.weights in self.lost and model.digest not in self.read):
                 lines += [json.dumps({"error": f"model '{name}' not found"}), "404"]
                 continue
+            self.read.add(model.digest)
+            shown.add(model.weights)
             answer = {
                 "modelfile": f"# FROM {name}\n\nFROM /usr/share/ollama/blobs/sha256-{model.weights}\n",
                 "capabilities": ["completion", "vision"] if model.sees else ["completion"],
@@ -349,7 +353,7 @@ class World:
         return [
             *lines,
             "== missing",
-            *sorted(self.lost),
+            *sorted(self.lost & shown),
             "== unreadable",
             "== gpu",
             *gpu,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from ollama_slots import render
 from tests.unit.declared import declared
@@ -33,6 +34,20 @@ def published(host: DirectoryHost) -> dict[str, float]:
     text = (host.root / "var/lib/ollama-warmup/ollama-slots.prom").read_text()
     lines = [it.split() for it in text.splitlines() if it.startswith("ollama_slot_resident{")]
     return {name.partition('"')[2].partition('"')[0]: float(value) for name, value in lines}
+
+
+def test_what_each_slot_has_is_there_for_prometheus(three: DirectoryHost) -> None:
+    assert three.warm_up().code == 0
+    file = three.root / "var/lib/ollama-warmup/ollama-slots.prom"
+    samples = [it for family in text_string_to_metric_families(file.read_text()) for it in family.samples]
+    values = {(it.name.removeprefix("ollama_slot_"), it.labels["slot"]): it.value for it in samples}
+    for name, size in (("one", 1), ("two", 3), ("three", 2)):
+        assert values["resident", name] == 1
+        assert values["gpu_bytes", name] == size * GB
+        assert values["context_tokens", name] == 4096
+        assert 0 < values["load_seconds", name] < 60
+    assert len(values) == 4 * 3
+    assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_every_slot_is_resident(three: DirectoryHost) -> None:

@@ -20,7 +20,8 @@ def steps(settings: Settings, found: Found, details: Details) -> list[Step]:
     if died:
         return [*died]  # they may be in the place of what is gone back to
     priors = [(slot, prior) for slot in _chosen(settings) if (prior := _prior(slot, settings, found, details))]
-    _check_windows(settings, found, {slot.name: prior for slot, prior in priors})
+    # What a slot had before it went back is not what it is to have.
+    _check_windows(settings, found, {it.name: prior for it, prior in priors if not _is_back(it, prior, found)})
     held = holdings(settings, {prior.weights for _, prior in priors}, found, details)
     rotations: list[Step] = []
     for slot, prior in priors:

@@ -141,7 +141,11 @@ MORE = [
         REMOVE,
     ),
     fault(
-        "what has gone is not asked again", "engine", '"$away",) again=yes ;;', '"$none",) again=yes ;;', ROTATE
+        "what has gone is not asked again",
+        "engine",
+        '"$away",) again=yes ;;',
+        '"$away",never) again=yes ;;',
+        ROTATE,
     ),
     fault("a file is replaced before it is on the disk", "engine", 'sync "$1" && mv', "mv", ROTATE),
     fault(

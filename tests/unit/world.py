@@ -311,7 +311,7 @@ class World:
             *(
                 f"/var/lib/ollama-slots/{directory}{name}.slot:{line}"
                 for directory, states in (("", self.states), ("previous/", self.previous))
-                for name, state in states.items()
+                for name, state in sorted(states.items())  # as a shell lists files
                 for line in [*state.lines().splitlines(), f"variant={state.variant}", f"loaded={state.loaded}"]
             ),
             "== bases",

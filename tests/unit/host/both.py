@@ -195,9 +195,14 @@ def _modelfiles(found: Found) -> dict[str, str]:
     return {path: sha for path, sha in found.files.items() if path.startswith(MODELFILES)}
 
 
-def both(host: DirectoryHost) -> Both:
-    """Both with nothing on them, and some models that are special."""
-    it = Both(World(), host)
+def both(host: DirectoryHost, most: int = 9) -> Both:
+    """Both with nothing on them, and some models that are special.
+
+    + most: how many models the engine holds at once
+    """
+    it = Both(World(most=most), host)
+    host.engine.runners.most = most
+    host.restart()
     for name in ("a:1b", "b:1b", "c:1b"):
         it.publish(name)
     it.publish("twin:1b", weights="a:1b")

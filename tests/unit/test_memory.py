@@ -157,7 +157,7 @@ def test_of_heads_that_differ_by_block_the_most_hold_the_cache() -> None:
 def test_the_engines_batch_grows_with_the_window_and_what_it_is_computed_in_with_the_batch(
     tokens: int, parallel: int, batch: int
 ) -> None:
-    """512, 1,024 and 2,048 tokens (server/sched.go, v0.32.15): four bytes for each of them, the mask, and 8 rows."""
+    """512, 1,024 and 2,048 tokens (server/sched.go, v0.32.15): four bytes each of the mask, and 8 rows."""
     cache = tokens * parallel * 128 * 1024
     assert held(LLAMA, GB, tokens, parallel, flash=True) - GB - cache == 4 * batch * (tokens + 8 * 4096)
     assert held(LLAMA, GB, tokens, parallel, flash=False) - GB - cache == 4 * 512 * (33 * tokens + 8 * 4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from itertools import chain
 from typing import Any, TypeVar, cast
@@ -15,9 +15,9 @@ from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import PyinfraError
 
-from ollama_slots import names, render
-from ollama_slots.facts import HostFound, script
+from ollama_slots.facts import HostFound
 from ollama_slots.found import Found
+from ollama_slots.host import scripts
 from ollama_slots.residency import needs_gpu
 from ollama_slots.settings import Settings
 from ollama_slots.step import Pull, Remove, Step
@@ -154,59 +154,30 @@ def say_once(name: str, message: str) -> None:
     logger.info(f"    [{name}] {message}")
 
 
-def install(files: dict[str, tuple[str, str]], paths: Iterable[str]) -> StringCommand:
-    """Puts these of the files in place, each whole or not at all; a file is its mode and its text, by path."""
-    arguments = [it for path in paths for it in (path, *files[path])]
-    return script(render.host_script("install"), *arguments)
-
-
 def command(step: Step, settings: Settings, found: Found) -> FunctionCommand:
     """A step as the one command that takes it on the host."""
-    url, lock_seconds = found.url or "", settings.lock_seconds
-    if isinstance(step, Pull):
-        return FunctionCommand(perform, (_pull(step, settings, url),), {})
-    if isinstance(step, Remove):
-        text = render.host_script("ask", "engine", "store", "moves", "bases", "unfinished", "remove")
-        blobs = " ".join(it.removeprefix("sha256:") for it in step.discard)
-        what = (step.unload or "", step.put_back or "", step.forget or "", blobs, *step.delete)
-        return FunctionCommand(perform, (script(text, url, lock_seconds, *what),), {})
-    name = step.target.slot.name
-    flags = (needs_gpu(settings, found), step.make_room, step.unload_old, step.alone)
-    rotate = script(
-        render.host_script("ask", "engine", "store", "moves", "rotate"),
-        url,
-        render.keep_alive(settings),
-        settings.load_seconds,
-        lock_seconds,
-        name,
-        step.modelfile,
-        step.state.lines(),
-        step.state.weights,
-        step.state.context,
-        " ".join(step.known),
-        *("yes" if flag else "no" for flag in flags),
-    )
-    return FunctionCommand(perform, (rotate,), {})
+    url, stdin = found.url or "", None
+    if isinstance(step, Pull) and settings.model_registry:
+        script = scripts.fetch(step, settings, url, settings.model_registry)
+    elif isinstance(step, Pull):
+        script = scripts.pull(step, settings, url)
+    elif isinstance(step, Remove):
+        script = scripts.remove(step, settings, url)
+    else:
+        script, stdin = scripts.rotate(step, settings, url, needs_gpu(settings, found)), scripts.rotate_stdin(step)
+    return FunctionCommand(perform, (script, stdin), {})
 
 
-def _pull(step: Pull, settings: Settings, url: str) -> StringCommand:
-    """By the engine from the model's own registry; from a mirror past it, for it would take that for the name."""
-    bounds = (settings.pull_stall_seconds, settings.pull_seconds, settings.lock_seconds)
-    rest = (*bounds, "yes" if step.ours else "no", step.damaged or "")
-    shared = ("ask", "engine", "store", "moves", "bases", "unfinished", "pulling")
-    if settings.model_registry is None:
-        insecure = str(settings.pull_insecure).lower()
-        return script(render.host_script(*shared, "pull"), url, step.model, insecure, *rest)
-    name = names.parse(step.model)
-    where = (settings.model_registry, name.repository, name.tag.lower())
-    text = render.host_script(*shared, "fetch")
-    return script(text, url, step.model, "/".join(name), *where, *rest)
+def perform(state: State, host: Host, command: StringCommand, stdin: str | None = None) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+    """Runs a script of ``host/``, whose every line is for people to see while it runs; whether it succeeded.
 
-
-def perform(state: State, host: Host, command: StringCommand) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """Runs a script of ``host/``, whose every line is for people to see while it runs; whether it succeeded."""
+    + stdin: what it reads there, as it is: past a terminal, which would change it and show it
+    """
+    arguments = connector_arguments(host)
+    if stdin is not None:
+        arguments |= {"_stdin": stdin, "_get_pty": False}
     try:
-        succeeded, output = host.run_shell_command(command, print_output=True, **connector_arguments(host))
+        succeeded, output = host.run_shell_command(command, print_output=True, **arguments)
     except EOFError:  # see fact
         complain(BROKE)
         return False

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand
+from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
-from ollama_slots import drift, found, plan, probe, render, stored
-from ollama_slots.needs import TOOLS
+from ollama_slots import drift, found, plan, probe, stored
+from ollama_slots.host import scripts
 from ollama_slots.settings import Settings
-
-
-def script(text: str, *arguments: str | int) -> StringCommand:
-    """A command that runs a script's text with ``sh``; every argument is quoted."""
-    return StringCommand(
-        "sh", "-c", QuoteString(text), "ollama-slots", *(QuoteString(str(it)) for it in arguments)
-    )
 
 
 class HostFound(FactBase[found.Found | None]):
@@ -23,9 +16,7 @@ class HostFound(FactBase[found.Found | None]):
 
     def command(self, settings: Settings) -> StringCommand:
         """The probe, for a host with these settings."""
-        files = (render.ENVIRONMENT, render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT, render.OUTDATED)
-        text = render.host_script("ask", "store", "settings", "probe")
-        return script(text, settings.ollama_url or "", " ".join(TOOLS), *files)
+        return scripts.probe(settings.ollama_url)
 
     def process(self, output: list[str]) -> found.Found:
         """The probe's output, read."""
@@ -40,7 +31,7 @@ class HostStored(FactBase[stored.Stored | None]):
 
     def command(self) -> StringCommand:
         """All manifests, and the records of unfinished pulls."""
-        return script(render.host_script("ask", "engine", "store", "unfinished", "stored"))
+        return scripts.stored()
 
     def process(self, output: list[str]) -> stored.Stored:
         """The output, read."""
@@ -61,7 +52,7 @@ class ModelDetails(FactBase[found.Details | None]):
         + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
         """
         self.models = models
-        return script(render.host_script("ask", "engine", "store", "details"), url, " ".join(doubted), *models)
+        return scripts.details(url, models, doubted)
 
     def process(self, output: list[str]) -> found.Details:
         """The answers, read."""
@@ -76,7 +67,7 @@ class SlotSpeeds(FactBase[dict[str, float | str] | None]):
 
     def command(self, url: str, seconds: int) -> StringCommand:
         """One request for each slot that holds a model, to Ollama at this address, each with this bound."""
-        return script(render.host_script("ask", "engine", "speed"), url, seconds)
+        return scripts.speed(url, seconds)
 
     def process(self, output: list[str]) -> dict[str, float | str]:
         """The answers, read."""

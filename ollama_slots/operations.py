@@ -13,7 +13,6 @@ from ollama_slots.commands import (
     Commands,
     again,
     fact,
-    install,
     looks,
     nothing,
     perform,
@@ -24,8 +23,9 @@ from ollama_slots.commands import (
     unread,
 )
 from ollama_slots.difference import differing
-from ollama_slots.facts import ModelDetails, script
+from ollama_slots.facts import ModelDetails
 from ollama_slots.found import Details, Found
+from ollama_slots.host import scripts
 from ollama_slots.look import check, look, planned
 from ollama_slots.residency import EXPIRES, doubtful, faults, needs_gpu
 from ollama_slots.settings import Settings
@@ -106,7 +106,7 @@ def service(settings: Settings) -> Commands:
         yield refuse("; ".join(reasons))
         return
     if written := [path for path in changed if path in files]:
-        yield install(files, written)
+        yield scripts.install(files, written)
     if render.OUTDATED in changed:
         yield StringCommand("rm", "-f", render.OUTDATED)
     if changed or stale:
@@ -123,12 +123,7 @@ def _start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
         say_once(host.name, "start Ollama: it does not run")
     elif wrong:
         say_once(host.name, f"restart Ollama: its process lacks {environment.words(wrong)}")
-    verb = "restart" if wrong and runs else "start"
-    yield script(
-        f"systemctl {verb} ollama.service || exit\n{render.host_script('ask', 'await')}",
-        settings.ollama_url or "",
-        settings.api_seconds,
-    )
+    yield scripts.await_("restart" if wrong and runs else "start", settings.ollama_url, settings.api_seconds)
     found = read(settings)
     if found is None or found.lacks:
         yield unread(found)
@@ -197,7 +192,7 @@ def warm_up(settings: Settings) -> Commands:
         files = render.warm_up(settings, needs_gpu(settings, found), at)
         changed = differing(files, found)
     if changed:
-        yield install(files, changed)
+        yield scripts.install(files, changed)
     if changed or stale:
         yield StringCommand("systemctl", "daemon-reload")
     if not enabled:
@@ -210,15 +205,7 @@ def warm_up(settings: Settings) -> Commands:
 
 def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
     """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
-    command = script(
-        render.host_script("ask", "engine", "store", "moves", "warm"),
-        url,
-        render.keep_alive(settings),
-        settings.load_seconds,
-        settings.lock_seconds,
-        render.RESTARTED,
-    )
-    warm = perform(state, host, command)
+    warm = perform(state, host, scripts.warm(settings, url))
     if not warm:
         found = read(settings)
         if found is not None:

@@ -11,11 +11,12 @@ from typing import Any
 
 from ollama_slots import address, names, needs
 from ollama_slots.found import Details, Found, Line, Listed, Runner, Shown, SlotState
+from ollama_slots.host import scripts
 from ollama_slots.names import VARIANT
 
-STARTED = "/run/systemd/units/invocation:ollama.service"  # systemd makes it at each start
+STARTED = f"{scripts.path('invocations')}/invocation:ollama.service"  # systemd makes it at each start
 NOW = "now"
-PREVIOUS = "/var/lib/ollama-slots/previous/"
+PREVIOUS = f"{scripts.path('previous_states')}/"
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:

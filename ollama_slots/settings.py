@@ -97,7 +97,7 @@ class Slot(BaseModel):
         if not _is_file(self.modelfile):
             raise ValueError(f"modelfile: expected a template, found no file {self.modelfile!r:.60}")
         try:
-            template.modelfile(self.modelfile, slot=self, model=self.model or EMPTY, num_ctx=self.num_ctx)
+            template.fill(self.modelfile, slot=self, model=self.model or EMPTY, num_ctx=self.num_ctx)
         except ValueError as error:
             raise ValueError(f"modelfile: {error}") from None
         return self

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-LONGEST = 100_000  # bytes of a Modelfile in a command; with its script, Linux takes 131,071 (MAX_ARG_STRLEN)
 
 
 def _modelfile_value(value: bool | int | float | str) -> str:
@@ -46,17 +43,3 @@ def fill(template: str, **values: object) -> str:
     except Exception as error:
         reason = " ".join(f"{error}".split()) or "no reason given"
         raise ValueError(f"{template}: {type(error).__name__}: {reason:.200}") from None
-
-
-def modelfile(template: str, **values: object) -> str:
-    """A slot's Modelfile, from the slot's template.
-
-    Raises ValueError as ``fill`` does, and where no command could take the text.
-    """
-    text = fill(template, **values)
-    if len(quote(quote(text)).encode()) > LONGEST:  # as it is sent: a script's argument in a shell's argument
-        raise ValueError(
-            f"{template}: what it makes is too long for a command with {len(text)} characters: "
-            "give the slot a shorter system prompt or fewer parameters"
-        )
-    return text

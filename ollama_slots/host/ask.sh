@@ -1,12 +1,13 @@
-# How Ollama is asked: at which address, past every proxy and .curlrc, and for how long. Comes first.
+# How Ollama is asked: at which address, past every proxy and .curlrc, and for how long.
 
 # Red Hat's sudo leaves /usr/local out, where nvidia-smi may be.
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+by='' # see ask
 
 # ask OPTION...: a request to Ollama. The owner's proxy and .curlrc are for the way out of the host. (curl's --noproxy
 # would hold for the first of several requests only.) Who has to end curl itself sets $by to exec, in a subshell.
 ask() {
-    NO_PROXY='*' no_proxy='*' ${by-} curl -q -sS "$@"
+    NO_PROXY='*' no_proxy='*' $by curl -q -sS "$@"
 }
 
 # request SECONDS PATH [BODY [METHOD]]: prints the answer of $url and, on a line of its own, the seconds that it took;
@@ -35,14 +36,14 @@ api() {
 # clock: whole seconds since the boot, as the start of a process tells them: the date may jump, above all at a boot,
 # and a unit with ProcSubset=pid has no /proc/uptime.
 clock() {
-    echo $(($(cut -d ' ' -f 22 /proc/self/stat) / 100))
+    echo $(($(cut -d ' ' -f 22 "$own_process/stat") / 100))
 }
 
 # listening PID: the address at which a process takes connections, as a URL; nothing, where it does not. One that takes
 # them at all addresses is asked on loopback. As the kernel has it, whatever OLLAMA_HOST says and where it was set.
 listening() {
-    sockets=$(find "/proc/$1/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)
-    set -- "/proc/$1/net/tcp" "/proc/$1/net/tcp6"
+    sockets=$(find "$proc/$1/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)
+    set -- "$proc/$1/net/tcp" "$proc/$1/net/tcp6"
     [ -e "$2" ] || set -- "$1"
     # The kernel writes an address in hexadecimal, each four bytes of it in the order of the processor.
     awk -v sockets="$sockets" '
@@ -79,8 +80,8 @@ serving() {
             at=$(listening "$pid")
             [ -z "$at" ] || { echo "$pid $at" && return; }
         done
-        level=$(grep -s '^PPid:' /proc/[0-9]*/status | tr -s '/:\t' ' ' |
-            awk -v parents=" $level " 'index(parents, " " $5 " ") { print $2 }' | tr '\n' ' ')
+        level=$(grep -s '^PPid:' "$proc"/[0-9]*/status | tr -s '/:\t' ' ' |
+            awk -v parents=" $level " 'index(parents, " " $NF " ") { print $(NF - 3) }' | tr '\n' ' ')
     done
     echo "${1:-0} "
 }

@@ -1,6 +1,6 @@
 # The record of the bases that this tool pulled: one a line, with the time at which the engine lists it. Whoever
-# pulls it again changes that time, and the base is theirs. Follows engine.sh.
-bases=$state_dir/bases
+# pulls it again changes that time, and the base is theirs.
+# needs: engine replace
 
 # note NAME:TAG [TIME]: it is recorded with this time, and with no other; without one, it is recorded no more.
 note() {
@@ -12,6 +12,6 @@ note() {
 
 # note_pulled NAME:TAG: it was pulled just now.
 note_pulled() {
-    listed=$(api 10 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field modified_at)
+    listed=$(api 10 /api/tags | rows models "name=$1" modified_at | head -n 1)
     [ -n "$listed" ] && install -d -m 755 "$state_dir" && note "$1" "$listed"
 }

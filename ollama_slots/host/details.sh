@@ -1,7 +1,9 @@
 # Prints what /api/show says of models, which of their weights are not on the disk, and what room there is.
-# Changes nothing. Follows ask.sh, engine.sh and store.sh. Arguments: URL DOUBTED (weights whose digest is to be checked) MODEL...
-url=$1 doubted=$2
-shift 2
+# Changes nothing.
+# needs: engine store
+# takes: url doubted
+# lists: MODEL...
+# doubted: weights whose digest is to be checked
 next='' models=''
 for model in "$@"; do # each name makes way for its request
     set -- "$@" ${next:+"$next"} --max-time 60 -w '\n%{http_code}\n' -d "{\"model\":\"$model\"}" "$url/api/show"
@@ -10,22 +12,26 @@ for model in "$@"; do # each name makes way for its request
     models="$models$model
 "
 done
+answers=''
 [ $# -eq 0 ] || answers=$(ask "$@" 2>/dev/null)
 echo "== show"
-printf '%s\n' "${answers-}"
+printf '%s\n' "$answers"
 # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
 store=$(model_store)
-sizes=$(in_manifests -hoE '"sha256:[0-9a-f]{64}", *"size": *[0-9]+')
+expected=$(manifests | sizes)
 echo "== missing"
-printf '%s\n' "${answers-}" | grep -o 'FROM /[^\\]*/sha256-[0-9a-f]*' | sort -u | while read -r _ blob; do
+printf '%s\n' "$answers" | awk '
+    NR % 2 { body = $0; next }
+    { print (some++ ? "," : "["), $0 == 200 ? body : "null" }
+    END { print some ? "]" : "[]" }' | read_json | froms | grep '^/.*/sha256-[0-9a-f]*$' | sort -u | while read -r blob; do
     digest=${blob##*sha256-}
-    bytes=$(printf '%s\n' "$sizes" | grep -F "$digest" | head -n 1 | grep -o '[0-9]*$')
+    bytes=$(printf '%s\n' "$expected" | sed -n "s/^$digest //p" | head -n 1)
     [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || { echo "$digest" && continue; }
     case " $doubted " in *" $digest "*) ! damaged "$digest" || echo "$digest" ;; esac
 done
 # What it cannot read it cannot show: damaged weights are named after their model.
 echo "== unreadable"
-printf '%s\n' "${answers-}" | awk 'NR % 2 == 0 && /^5/ { print NR / 2 }' | while read -r number; do
+printf '%s\n' "$answers" | awk 'NR % 2 == 0 && /^5/ { print NR / 2 }' | while read -r number; do
     model=$(printf '%s' "$models" | sed -n "${number}p")
     digest=$(stored_weights "$(digest_of "$model")")
     [ -z "$digest" ] || ! damaged "$digest" || echo "$model $digest"

@@ -1,17 +1,6 @@
-# What the scripts on a host share: what Ollama's API says, and what is made of it. Follows ask.sh.
+# What the scripts on a host share: what Ollama's API says, and what is made of it.
+# needs: ask json
 # Set before: $url (of the API), $keep_alive (JSON), $load_seconds (bound of one load).
-
-state_dir=/var/lib/ollama-slots
-
-# entries: /api/tags or /api/ps on stdin, one line a model on stdout (details dropped, for they nest).
-entries() {
-    sed 's/"details":{[^{}]*},*//g' | tr '{' '\n' | grep '"digest":'
-}
-
-# field KEY: the value of a key in an entry on stdin.
-field() {
-    sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"
-}
 
 # digest_of NAME:TAG: the manifest digest of a model that is there, or nothing; one of several, where its name is a
 # manifest list (from 0.40 on).
@@ -21,7 +10,7 @@ digest_of() {
 
 # digests_of NAME:TAG: all of them, a line each.
 digests_of() {
-    api 10 /api/tags | entries | grep -iF "\"name\":\"$1\"" | field digest
+    api 10 /api/tags | rows models "name=$1" digest
 }
 
 # is NAME:TAG DIGEST: whether a model that is there has that manifest.
@@ -29,26 +18,58 @@ is() {
     digests_of "$1" | grep -qxF -e "${2:-none}"
 }
 
-# weights_of DIGEST: the blob behind a manifest that some name still has, or nothing.
-weights_of() {
-    named=$(api 10 /api/tags | entries | grep -F "\"digest\":\"$1\"" | head -n 1 | field name)
-    [ -z "$named" ] || api 10 /api/show "{\"model\":\"$named\"}" |
-        grep -o '\\nFROM [^\\]*sha256-[0-9a-f]*' | head -n 1 | sed 's/.*sha256-//'
+# froms: of the leaves of /api/show on stdin, or of a list of such answers, the files that the Modelfile is FROM, those of
+# each model in their order: its weights come first. What a license or a prompt has in it is none: the engine quotes a
+# text of several lines with " or """ (parser/parser.go, v0.32.15).
+froms() {
+    LC_ALL=C awk -F '\t' '
+        $1 ~ /^([0-9]+\/)?modelfile$/ {
+            gsub(/\\\\/, "\001", $2)
+            count = split($2, lines, /\\n/)
+            quotes = ""
+            for (at = 1; at <= count; at++) {
+                line = lines[at]
+                sub(/\\r$/, "", line)
+                if (quotes != "") {
+                    if (index(line, quotes)) quotes = ""
+                } else if (line ~ /^FROM /) {
+                    gsub("\001", "\\", line)
+                    print substr(line, 6)
+                } else if (match(line, /^[A-Z]+ ([a-z_]+ )?"/)) {
+                    quotes = substr(line, RLENGTH, 3) == "\"\"\"" ? "\"\"\"" : "\""
+                    if (index(substr(line, RLENGTH + length(quotes)), quotes)) quotes = ""
+                }
+            }
+        }'
 }
 
-# runner WEIGHTS DIGESTS: the /api/ps entry that holds them. A runner is found by its weights and keeps the
-# digest under which it was loaded: one of those known for the weights, or one that a name still has.
+# weights_of DIGEST: the blob behind a manifest that some name still has, or nothing.
+weights_of() {
+    named=$(api 10 /api/tags | rows models "digest=$1" name | head -n 1)
+    [ -z "$named" ] || api 10 /api/show "{\"model\":\"$named\"}" | read_json | froms | head -n 1 |
+        sed -n 's/.*sha256-\([0-9a-f]\{64\}\)$/\1/p'
+}
+
+# runner WEIGHTS DIGESTS: the entry of /api/ps that holds them: DIGEST BYTES BYTES_IN_GPU WINDOW EXPIRY. A runner is
+# found by its weights and keeps the digest under which it was loaded: one of those known for the weights, or one that
+# a name still has.
 runner() {
-    loaded=$(api 10 /api/ps | entries)
-    for digest in $(printf '%s\n' "$loaded" | field digest); do
+    loaded_now=$(api 10 /api/ps | rows models digest size size_vram context_length expires_at)
+    for digest in $(printf '%s\n' "$loaded_now" | cut -f 1); do
         case " $2 " in *" $digest "*) ;; *) [ "$(weights_of "$digest")" = "$1" ] || continue ;; esac
-        printf '%s\n' "$loaded" | grep -F "\"digest\":\"$digest\"" && return
+        printf '%s\n' "$loaded_now" | grep "^$digest	" && return
     done
 }
 
-# error_in ANSWER: what an API answer says went wrong, on one line.
+# error_in ANSWER: what an API answer says went wrong, in short and on one line; what is no JSON, without its tags.
 error_in() {
-    printf '%s' "$1" | tr '\n' ' ' | sed 's/.*"error":"\(.*\)".*/\1/; s/\\n/; /g; s/\\"/"/g'
+    {
+        printf '%s\n' "${1%
+HTTP *}" | value_of error | plain | grep -a . ||
+            printf '%s\n' "$1" | tr -s '\n\t\r' ' ' | sed 's/<[^<>]*>/ /g; s/   */ /g; s/^ //; s/ $//'
+    } | LC_ALL=C awk '
+        length($0) > 600 { $0 = substr($0, 1, 600); sub(/[\300-\377]?[\200-\277]*$/, ""); $0 = $0 "..." }
+        { print }'
 }
 
 # answer NAME:TAG [SECONDS]: has the model answer one token, which loads it; prints the seconds, or the error and fails.
@@ -56,11 +77,14 @@ answer() {
     answered=$(request "${2:-$load_seconds}" /api/generate "{\"model\":\"$1\",\"prompt\":\"Hi\",\"stream\":false,\
 \"keep_alive\":$keep_alive,\"options\":{\"num_predict\":1}}") || { error_in "${answered%
 *}" && return 1; }
-    case $answered in
-    *'"done":true'*) echo "${answered##*
-}" ;;
-    *) error_in "$answered" && return 1 ;;
-    esac
+    if [ "$(printf '%s\n' "${answered%
+*}" | value_of 'done')" = true ]; then
+        echo "${answered##*
+}"
+    else
+        error_in "${answered%
+*}" && return 1
+    fi
 }
 
 leaving='it is about to be unloaded' away='it is not in memory'
@@ -68,23 +92,24 @@ leaving='it is about to be unloaded' away='it is not in memory'
 # leaves TIME: whether a runner that expires then is about to be unloaded: it goes when it is idle, whoever asked for
 # it since (server/sched.go, v0.32.15).
 leaves() {
-    ! expr "${1:-9}" \> "$(date '+%Y-%m-%dT%H:%M:%S.%N')" >/dev/null
+    [ "$1" != - ] && ! expr "$1" \> "$(date '+%Y-%m-%dT%H:%M:%S.%N')" >/dev/null
 }
 
-# prove WEIGHTS DIGESTS CONTEXTS GPU(yes|no): that a runner holds the weights, with one of these windows; prints
-# its bytes in GPU memory and its window, or what is wrong and fails.
+# prove WEIGHTS DIGESTS WINDOWS GPU(yes|no): that a runner holds the weights, with one of these windows; prints its bytes
+# in GPU memory and its window, or what is wrong and fails.
 prove() {
     found=$(runner "$1" "$2")
     [ -n "$found" ] || { echo "$away" && return 1; }
-    context=$(printf '%s\n' "$found" | field context_length)
-    case " $3 " in *" $context "*) ;; *) echo "its context is $context tokens, not $3" && return 1 ;; esac
-    case $keep_alive in *-*) leaves "$(printf '%s\n' "$found" | field expires_at)" && echo "$leaving" && return 1 ;; esac
-    size=$(printf '%s\n' "$found" | field size)
-    in_gpu=$(printf '%s\n' "$found" | field size_vram)
+    read -r _ size in_gpu window expires <<END
+$found
+END
+    [ "$in_gpu" != - ] || in_gpu=0
+    case " $3 " in *" $window "*) ;; *) echo "its context is $window tokens, not $3" && return 1 ;; esac
+    case $keep_alive in *-*) ! leaves "$expires" || { echo "$leaving" && return 1; } ;; esac
     if [ "$4" = yes ] && [ "$in_gpu" != "$size" ]; then
         echo "only $in_gpu of its $size bytes are in GPU memory" && return 1
     fi
-    echo "${in_gpu:-0} $context"
+    echo "$in_gpu $window"
 }
 
 # slots: the names of the slots that hold a model.
@@ -108,11 +133,11 @@ values() {
 # proven NAME GPU(yes|no): that a slot is resident, as prove says it. Slots with the same weights share a runner;
 # where they are allowed different windows, the one that was asked last has its own.
 proven() {
-    held=$(value weights "$1") own=$(digests_of "$1:latest" | tr '\n' ' ')
+    slots_weights=$(value weights "$1") own=$(digests_of "$1:latest" | tr '\n' ' ')
     # What the engine has made of the variant since (a manifest list, from 0.40 on) is it, too.
     case " $own" in *" $(value variant "$1") "*) ;; *) own='' ;; esac
-    prove "$held" "$own$(values variant "$held")$(values loaded "$held")$(values base "$held")" \
-        "$(values context "$held")" "$2"
+    known_digests=$own$(values variant "$slots_weights")$(values loaded "$slots_weights")$(values base "$slots_weights")
+    prove "$slots_weights" "$known_digests" "$(values context "$slots_weights")" "$2"
 }
 
 # kept NAME:TAG PROOF...: runs a proof of residency of a model that has answered. Where its runner is on its way out,
@@ -138,14 +163,14 @@ kept() {
 # Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard; and it is
 # made where there is no process, too: /api/ps goes on listing, and counting, one that died.
 unload() {
-    held=$(weights_of "$(digest_of "$1")")
-    [ -n "$held" ] || return 0
-    holding=$(grep -als "[s]ha256-$held" /proc/[0-9]*/cmdline) # the bracket keeps grep from finding itself
+    runs_on=$(weights_of "$(digest_of "$1")")
+    [ -n "$runs_on" ] || return 0
+    holding=$(grep -als "[s]ha256-$runs_on" "$proc"/[0-9]*/cmdline) # the bracket keeps grep from finding itself
     api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     end=$(($(clock) + 20))
     while [ -n "$holding" ] && [ "$(clock)" -lt "$end" ]; do
         sleep 0.1
-        holding=$(printf '%s\n' "$holding" | xargs grep -als "[s]ha256-$held")
+        holding=$(printf '%s\n' "$holding" | xargs grep -als "[s]ha256-$runs_on")
         [ -z "$holding" ] || api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     done
 }
@@ -157,18 +182,12 @@ delete() {
     }
 }
 
-# replace NEW FILE: the one takes the other's place by a rename, on the disk before it and after it: a power cut leaves
-# the old one or the new one, and neither empty.
-replace() {
-    sync "$1" && mv "$1" "$2" && sync "${2%/*}"
-}
-
 # one_at_a_time SECONDS WHAT: waits, bounded, for whoever changes this host's slots; a dead one's lock is gone.
 one_at_a_time() {
-    (umask 077 && : >>/run/ollama-slots.lock) && exec 9>>/run/ollama-slots.lock # who can read it can hold it
+    (umask 077 && : >>"$lock") && exec 9>>"$lock" # who can read it can hold it
     flock -w "$1" 9 || {
-        echo "waited $1 s for $(cat /run/ollama-slots.lock) on this host; try again when it is done" >&2
+        echo "waited $1 s for $(cat "$lock") on this host; try again when it is done" >&2
         exit 1
     }
-    echo "$2, begun at $(date '+%H:%M:%S') as process $$" >/run/ollama-slots.lock # for whoever waits
+    echo "$2, begun at $(date '+%H:%M:%S') as process $$" >"$lock" # for whoever waits
 }

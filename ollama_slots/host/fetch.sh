@@ -2,16 +2,11 @@
 # engine would pull it under the mirror's name, and of two names one would have to be deleted: see store.sh.
 # Nothing is a model's before its digest is right, and the manifest comes last. What it brought stays, for the next
 # one to go on from, unless the disk is full.
-# Follows ask.sh, engine.sh, store.sh, moves.sh, bases.sh, unfinished.sh and pulling.sh.
-# Arguments: URL MODEL PATH MIRROR REPOSITORY TAG STALL_SECONDS TOTAL_SECONDS LOCK_SECONDS OURS(yes|no) DAMAGED
+# needs: pulling
+# takes: url model path mirror repository tag stall_seconds total_seconds lock_seconds record_base damaged
+# path: HOST/NAMESPACE/MODEL/TAG; mirror, repository, tag: its URL, and its own names for the model; record_base (yes|no):
+# it is recorded as brought by this tool; damaged: weights that are not whole, or none
 trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
-url=$1 model=$2
-path=$3                       # HOST/NAMESPACE/MODEL/TAG
-mirror=$4 repository=$5 tag=$6 # the mirror's URL, and its own names for the model
-stall_seconds=$7 total_seconds=$8 lock_seconds=$9
-shift 9
-ours=$1                       # yes: it is recorded as brought by this tool
-damaged=$2                    # weights that are not whole, or none
 keep_alive='' load_seconds='' # nothing is loaded here
 source=$mirror/v2/$repository
 accept='Accept: application/vnd.docker.distribution.manifest.v2+json'
@@ -20,18 +15,25 @@ deadline=$(($(clock) + total_seconds))
 
 # blobs_in FILE: DIGEST:BYTES of each blob that a manifest names; fails where it is no manifest.
 blobs_in() {
-    tr -d '\n\t' <"$1" | tr '{' '\n' | awk '
-        /"digest" *:/ {
-            if (!match($0, /"digest" *: *"sha256:[0-9a-f]+"/)) wrong = 1
-            digest = substr($0, RSTART, RLENGTH)
-            gsub(/.*sha256:|"/, "", digest)
-            if (length(digest) != 64 || !match($0, /"size" *: *[0-9]+/)) wrong = 1
-            size = substr($0, RSTART, RLENGTH)
-            gsub(/[^0-9]/, "", size)
-            if (!(digest in sizes)) print digest ":" size
-            sizes[digest] = size
+    read_json <"$1" | awk -F '\t' '
+        $1 ~ /^(config|layers\/[0-9]+)\/(digest|size)$/ {
+            part = $1
+            sub(/\/[a-z]+$/, "", part)
+            if (!(part in seen)) parts[++count] = part
+            seen[part] = 1
+            if ($1 ~ /digest$/) digest[part] = $2; else size[part] = $2
         }
-        END { for (digest in sizes) some = 1; exit wrong || !some }'
+        END {
+            for (at = 1; at <= count; at++) {
+                part = parts[at]
+                blob = substr(digest[part], 8)
+                if (digest[part] !~ /^sha256:[0-9a-f]+$/ || length(blob) != 64 || size[part] !~ /^[0-9]+$/) exit 1
+                if (!(blob in named)) all = all blob ":" size[part] "\n"
+                named[blob] = 1
+            }
+            printf "%s", all
+            exit !count
+        }'
 }
 
 size_of() {
@@ -49,7 +51,7 @@ watch() {
 bring() {
     while came=$(size_of "$1") && [ "$came" -lt "$3" ]; do
         seconds=$((deadline - $(clock))) before=$came still=0
-        [ "$seconds" -gt 0 ] || fail "failed: it was not done in $total_seconds s" || return
+        [ "$seconds" -gt 0 ] || complain "failed: it was not done in $total_seconds s" || return
         curl -sSfL -C - --max-time "$seconds" -o "$1" "$source/blobs/sha256:$2" 2>"$fetched/.said" &
         request=$!
         watch "$1" "$3" "$request" &
@@ -61,11 +63,11 @@ bring() {
         case $code,$said in
         0,*) return 0 ;;
         22,*' 416'*) rm -f "$1" && return ;; # there is less of it at the mirror than here
-        22,*' 404'*) fail "failed: $mirror has no blob sha256:$2: $repair" || return ;;
+        22,*' 404'*) complain "failed: $mirror has no blob sha256:$2: $repair" || return ;;
         23,*) full "$said" || return ;;
         33,*) rm -f "$1" && : >"$1" ;; # the mirror knows no ranges
         143,*) return 1 ;; # the watch has said why
-        *) [ "$(size_of "$1")" -gt "$came" ] || fail "failed: $mirror: ${said:-curl ended with $code}" || return ;;
+        *) [ "$(size_of "$1")" -gt "$came" ] || complain "failed: $mirror: ${said:-curl ended with $code}" || return ;;
         esac
     done
 }
@@ -77,7 +79,7 @@ full() {
     for it in $named; do
         [ ! -e "$fetched/sha256-${it%:*}-partial" ] || discard "${it%:*}"
     done
-    fail "failed: $why, so what it had brought is removed again"
+    complain "failed: $why, so what it had brought is removed again"
 }
 
 # right FILE DIGEST: whether it is what its name says.
@@ -91,7 +93,7 @@ fetch() {
     file=$fetched/sha256-$1-partial had=$(size_of "$fetched/sha256-$1-partial")
     # The engine's own partial file, which only the engine can go on from.
     [ ! -e "$unfinished/$1" ] || in_pull "$1" || rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
-    { : >>"$file" && record "$1" "$model"; } || fail "failed: cannot write to $fetched and $unfinished" || return
+    { : >>"$file" && record "$1" "$model"; } || complain "failed: cannot write to $fetched and $unfinished" || return
     [ "$had" -eq 0 ] || [ "$had" -ge "$2" ] || echo "$model: goes on from $((had / 1000000)) MB"
     bring "$file" "$1" "$2" || return
     if [ "$had" -gt 0 ] && ! right "$file" "$1"; then
@@ -100,7 +102,7 @@ fetch() {
     fi
     right "$file" "$1" && return
     rm -f "$file"
-    fail "failed: blob sha256:$1 of $mirror is damaged there, so it was not taken: $repair"
+    complain "failed: blob sha256:$1 of $mirror is damaged there, so it was not taken: $repair"
 }
 
 # give FILE TO: to the store, as the engine's own, by one rename.
@@ -118,8 +120,8 @@ spelled() {
         END { print found != "" ? found : part[1] "/" part[2] "/" part[3] "/" part[4] }'
 }
 
-# place: what was fetched is a model from now on.
-place() {
+# publish_model: what was fetched is a model from now on.
+publish_model() {
     owner=$(stat -c %u:%g "$blobs")
     for it in $named; do
         file=$fetched/sha256-${it%:*}-partial blob=$blobs/sha256-${it%:*}
@@ -144,23 +146,22 @@ get() {
     why=$(curl -sSfL --max-time 60 -H "$accept" -o "$fetched/.manifest" "$source/manifests/$tag" 2>&1)
     case $?,$why in
     0,*) ;;
-    22,*' 404'*) fail "failed: $mirror has no such model: fill it with python -m ollama_slots.mirror" || return ;;
-    *) fail "failed: $mirror: $why" || return ;;
+    22,*' 404'*) complain "failed: $mirror has no such model: fill it with python -m ollama_slots.mirror" || return ;;
+    *) complain "failed: $mirror: $why" || return ;;
     esac
-    named=$(blobs_in "$fetched/.manifest") || fail "failed: $mirror answered what is no manifest" || return
+    named=$(blobs_in "$fetched/.manifest") || complain "failed: $mirror answered what is no manifest" || return
     for it in $named; do
         [ -e "$blobs/sha256-${it%:*}" ] && [ "$(size_of "$blobs/sha256-${it%:*}")" = "${it#*:}" ] ||
             fetch "${it%:*}" "${it#*:}" || return
     done
-    why=$(place 2>&1) || fail "failed: $why"
+    why=$(publish_model 2>&1) || complain "failed: $why"
 }
 
 begin "$damaged" || exit
-fetching=/run/ollama-slots-fetch.lock # two that write to one file would spoil it
-(umask 077 && : >>"$fetching") && exec 8>>"$fetching"
+(umask 077 && : >>"$fetch_lock") && exec 8>>"$fetch_lock" # two that write to one file would spoil it
 flock -n 8 || { echo "$model: waits for another fetch on this host" && flock -w "$total_seconds" 8; } ||
-    fail "failed: waited $total_seconds s for another fetch on this host" || exit
-install -d -m 700 "${fetched%/*}" "$fetched" || fail "failed: cannot make $fetched" || exit
+    complain "failed: waited $total_seconds s for another fetch on this host" || exit
+install -d -m 700 "${fetched%/*}" "$fetched" || complain "failed: cannot make $fetched" || exit
 for file in "$fetched"/sha256-*; do
     it=${file##*/sha256-}
     [ -e "$unfinished/${it%-partial}" ] || rm -f "$file" # no prune would list it

@@ -1,4 +1,5 @@
-# What the warm-up came to, as a text file that Prometheus' node_exporter collects. Follows engine.sh.
+# What the warm-up came to, as a text file that Prometheus' node_exporter collects.
+# needs: engine
 
 # metric NAME HELP: the head of a metric; its values follow.
 metric() {

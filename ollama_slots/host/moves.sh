@@ -1,4 +1,5 @@
-# Moves names: from one instant to the next a name means what another one does. Follows ask.sh, engine.sh and store.sh.
+# Moves names: from one instant to the next a name means what another one does.
+# needs: engine store
 #
 # Two ways lead there. From 0.40 on, Ollama's own copy replaces a name in one step. Before, its create and copy write a
 # manifest in place, and who asks for that name meanwhile gets an error (seen on 0.32.15: 15 ms long): there the name's
@@ -9,7 +10,7 @@
 
 # moved_as_files: whether this Ollama is one whose names are files in manifests/ (0.10 to 0.34).
 moved_as_files() {
-    case $(api 10 /api/version | field version) in
+    case $(api 10 /api/version | value_of version) in
     0.[12][0-9].* | 0.3[0-4].*) ;;
     *) return 1 ;;
     esac

@@ -1,8 +1,7 @@
 # Prints all that a deploy asks of a host in one go, in sections that probe.py reads. Changes nothing.
-# Follows ask.sh, store.sh and settings.sh.
-# Arguments: URL (nothing: where Ollama listens) TOOLS (that the scripts use) FILE...
-url=$1 tools=$2
-shift 2
+# needs: ask settings
+# takes: url tools
+# url: nothing, where Ollama is asked where it listens; tools: that the scripts use
 
 readable() { # what a damaged file has that is no text, is left out
     LC_ALL=C tr -cd '[:print:]\n'
@@ -11,7 +10,7 @@ readable() { # what a damaged file has that is no text, is left out
 echo "== lacks"
 missing=$(
     for tool in $tools; do command -v "$tool" >/dev/null || echo "$tool"; done
-    [ -d /run/systemd/system ] || echo systemd
+    [ -d "$runtime_units" ] || echo systemd
     [ "$(id -u)" = 0 ] || echo "root $(id -un)"
 )
 if [ -n "$missing" ]; then
@@ -20,10 +19,10 @@ if [ -n "$missing" ]; then
 fi
 
 # Not in the middle of a rotation: what is read then would be acted on after its end.
-(umask 077 && : >>/run/ollama-slots.lock) && exec 9>>/run/ollama-slots.lock
+(umask 077 && : >>"$lock") && exec 9>>"$lock"
 if ! flock -s -n 9; then
     echo "== busy"
-    cat /run/ollama-slots.lock
+    cat "$lock"
     echo "== end"
     exit 0
 fi
@@ -39,23 +38,24 @@ main=${unit#*MainPID=}
 served=$(serving "${main%%[!0-9]*}")
 pid=${served%% *} listens=${served#* }
 echo "== environ"
-tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep '^OLLAMA_'
+tr '\0' '\n' 2>/dev/null <"$proc/$pid/environ" | grep '^OLLAMA_'
 echo "== gpu"
-if command -v nvidia-smi >/dev/null || [ -e /dev/kfd ]; then echo yes; else echo no; fi
+if command -v nvidia-smi >/dev/null || [ -e "$kfd" ]; then echo yes; else echo no; fi
 echo "== files"
-sha256sum -- "$@" /etc/ollama/modelfiles/* 2>/dev/null
+sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script" "$warm_up_unit" \
+    "$modelfiles"/* 2>/dev/null
 settings ollama.service "$unit" | tr '\t' ' ' | readable
 {
     echo "== states"
-    grep -as '' /var/lib/ollama-slots/*.slot /var/lib/ollama-slots/previous/*.slot /dev/null
+    grep -as '' "$state_dir"/*.slot "$previous_states"/*.slot /dev/null
     echo "== bases" # that this tool pulled: see bases.sh
-    grep -as '' /var/lib/ollama-slots/bases
+    grep -as '' "$bases"
 } | readable
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
-grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null
+grep -aoh 'sha256-[0-9a-f]\{64\}' "$proc"/[0-9]*/cmdline 2>/dev/null
 echo "== warms" # where the warm-up asks, which may have moved since
-sed -n 's/^url=//p' /usr/local/lib/ollama-slots/ollama-warmup.sh 2>/dev/null
+sed -n 's/^url=//p' "$warm_up_script" 2>/dev/null
 echo "== asked" # where, where it listens, and the number of a given host that answers
 printf '%s\n' "${url:-$listens}" "$listens"
 [ -z "$url" ] || ask --max-time 5 -o /dev/null -w '%{remote_ip}\n' "$url/api/version" 2>/dev/null

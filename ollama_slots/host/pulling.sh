@@ -1,8 +1,10 @@
 # What a pull by the engine (pull.sh) and a fetch from a mirror (fetch.sh) share: how they are told of, and how they
-# end. Follows bases.sh and unfinished.sh. Set before: $model, $stall_seconds, $lock_seconds, $ours.
+# end. Set before: $model, $stall_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this tool).
+# needs: bases unfinished moves
 look_seconds=2 before=0 still=0
 
-fail() {
+# complain WHAT: fails, having said what is wrong.
+complain() {
     printf 'pull of %s %s\n' "$model" "$*" >&2
     return 1
 }
@@ -13,19 +15,19 @@ progress() {
     speed=$((($1 - before) / look_seconds)) still=$((still + look_seconds))
     [ "$1" = "$before" ] || still=0
     before=$1
-    [ "$still" -lt "$stall_seconds" ] || fail "stalled: $1 of $2 bytes, none in $still s" || return
+    [ "$still" -lt "$stall_seconds" ] || complain "stalled: $1 of $2 bytes, none in $still s" || return
     [ "$speed" -le 0 ] || echo "$model: $(($1 / 1000000)) of $(($2 / 1000000)) MB," \
         "$((speed / 1000000)) MB/s, $((($2 - $1) / speed)) s left"
 }
 
 # begin DAMAGED: what earlier ones left is looked over, and weights that are not whole go.
 begin() {
-    use_blobs || fail "failed: cannot tell where Ollama keeps its models: it does not run" || return
+    use_blobs || complain "failed: cannot tell where Ollama keeps its models: it does not run" || return
     sweep
     for blob in $(recorded); do
         if [ -z "$(left "$blob")" ]; then
             discard "$blob" # the engine has: no more than parts of it are there
-        elif ours "$blob"; then
+        elif untouched "$blob"; then
             if in_pull "$blob"; then
                 :
             elif spoiled "$blob"; then
@@ -44,7 +46,7 @@ begin() {
 
 # end FAILED: what it leaves is recorded with its time; where it succeeded, the model is, as brought by this tool.
 end() {
-    [ "$1" -ne 0 ] || on_disk || fail "failed: what has come cannot be written to the disk" || return
+    [ "$1" -ne 0 ] || on_disk || complain "failed: what has come cannot be written to the disk" || return
     for blob in $(recorded "$model"); do
         if [ "$1" -eq 0 ] || [ -z "$(left "$blob")" ]; then
             finished "$blob"
@@ -53,6 +55,6 @@ end() {
         fi
     done
     [ "$1" -eq 0 ] || return
-    [ "$ours" = no ] || (one_at_a_time "$lock_seconds" "a record of a pull" && note_pulled "$model") ||
+    [ "$record_base" = no ] || (one_at_a_time "$lock_seconds" "a record of a pull" && note_pulled "$model") ||
         echo "$model: was pulled, but could not be recorded in $bases, so it will not be pruned"
 }

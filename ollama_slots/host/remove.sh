@@ -1,20 +1,19 @@
 # Unloads, puts back, deletes and forgets what is ours. What is gone already is no error.
-# Follows ask.sh, engine.sh, store.sh, moves.sh, bases.sh and unfinished.sh.
-# Arguments: URL LOCK_SECONDS UNLOAD PUT_BACK FORGET DISCARD DELETE...: a model or '', slots' names or '', blobs, models.
+# needs: moves bases unfinished
+# takes: url lock_seconds unloaded interrupted forgotten discarded
+# lists: MODEL...
+# unloaded: a model or nothing; interrupted, forgotten: a slot's name or nothing; discarded: blobs; MODEL: to be deleted
 set -u
-url=$1 lock_seconds=$2 unloaded=$3 interrupted=$4 forgotten=$5 discarded=$6
-modelfiles=/etc/ollama/modelfiles
 keep_alive='' load_seconds='' # nothing is loaded here
-shift 6
 
 # pass_on NAME:TAG: a runner is known by the digest under which it was loaded. Where the name with that digest
 # goes, and the runner serves slots, their states keep it; else they would count as not in memory.
 pass_on() {
     gone=$(digest_of "$1")
-    [ -n "$gone" ] && api 10 /api/ps | entries | grep -qF "\"digest\":\"$gone\"" || return 0
-    held=$(weights_of "$gone")
+    [ -n "$gone" ] && api 10 /api/ps | rows models digest | grep -qxF "$gone" || return 0
+    gone_weights=$(weights_of "$gone")
     for slot in $(slots); do
-        [ "$(value weights "$slot")" = "$held" ] || continue
+        [ "$(value weights "$slot")" = "$gone_weights" ] || continue
         own=$state_dir/$slot.slot
         sed "s/^loaded=.*/loaded=$gone/" "$own" >"$own.new" && replace "$own.new" "$own" || return
     done
@@ -41,7 +40,7 @@ for model in "$@"; do
 done
 [ -z "$discarded" ] || use_blobs || exit 1
 for blob in $discarded; do
-    in_pull "$blob" || { ours "$blob" && discard "$blob"; }
+    in_pull "$blob" || { untouched "$blob" && discard "$blob"; }
 done
 [ -z "$forgotten" ] || rm -f "$state_dir/$forgotten.slot" "$modelfiles/$forgotten.Modelfile" \
-    "$state_dir/previous/$forgotten.slot" "$modelfiles/previous/$forgotten.Modelfile"
+    "$previous_states/$forgotten.slot" "$previous_modelfiles/$forgotten.Modelfile"

@@ -17,7 +17,7 @@ settings() {
     # What systemd has not read yet, too.
     unit_files=$(printf '%s\n' "$2" | awk '
         sub(/^(FragmentPath|DropInPaths)=/, "") { gsub(" ", "\n"); if ($0 != "") print }')
-    for file in "/etc/systemd/system/$1.d"/*.conf "/run/systemd/system/$1.d"/*.conf; do
+    for file in "$system_units/$1.d"/*.conf "$runtime_units/$1.d"/*.conf; do
         case "$unit_files$IFS" in *"$file$IFS"*) ;; *) [ ! -e "$file" ] || unit_files="$unit_files$IFS$file" ;; esac
     done
     lines=$(grep -asnH '' $unit_files /dev/null)
@@ -44,7 +44,7 @@ settings() {
     printf '%s\n' "$lines" "$said"
     mentions $read_in
     echo "== changed"
-    stat -L -c '%.Y %n' $unit_files $others $read_in "/etc/systemd/system/$1.d" 2>/dev/null
-    stat -c '%.Y %n' "/run/systemd/units/invocation:$1" 2>/dev/null # made at each start
+    stat -L -c '%.Y %n' $unit_files $others $read_in "$system_units/$1.d" 2>/dev/null
+    stat -c '%.Y %n' "$invocations/invocation:$1" 2>/dev/null # made at each start
     date '+%s.%N now'
 }

@@ -1,12 +1,13 @@
-# Has each slot answer, and prints how fast: NAME TOKENS NANOSECONDS, or NAME and what is wrong. Follows ask.sh and
-# engine.sh.
-# Arguments: URL SECONDS (the bound of one answer)
-url=$1 keep_alive='' load_seconds=''
+# Has each slot answer, and prints how fast: NAME TOKENS NANOSECONDS, or NAME and what is wrong.
+# needs: engine
+# takes: url seconds
+# seconds: the bound of one answer
+keep_alive='' load_seconds=''
 for name in $(slots); do
     request="{\"model\":\"$name:latest\",\"prompt\":\"Count from 1 to 100.\",\"stream\":false,\"options\":{\"num_predict\":64}}"
-    if answered=$(api "$2" /api/generate "$request"); then
-        tokens=$(printf '%s\n' "$answered" | field eval_count)
-        echo "$name ${tokens:-0} $(printf '%s\n' "$answered" | field eval_duration)"
+    if answered=$(api "$seconds" /api/generate "$request"); then
+        tokens=$(printf '%s\n' "$answered" | value_of eval_count)
+        echo "$name ${tokens:-0} $(printf '%s\n' "$answered" | value_of eval_duration)"
     else
         echo "$name $(error_in "$answered")"
     fi

@@ -1,8 +1,9 @@
-# The engine's model store as files: where it is, and what its API does not tell of it. Follows ask.sh.
+# The engine's model store as files: where it is, and what its API does not tell of it.
+# needs: ask json
 
 # model_store [PID]: where the running Ollama, or this process, keeps its models; fails where none runs.
 model_store() {
-    environ=$(tr '\0' '\n' 2>/dev/null <"/proc/${1:-$(engine_pid)}/environ") || return
+    environ=$(tr '\0' '\n' 2>/dev/null <"$proc/${1:-$(engine_pid)}/environ") || return
     models='' home=''
     while IFS= read -r variable; do
         case $variable in
@@ -25,11 +26,23 @@ use_store() {
     store=$(model_store) && [ -d "$store/blobs" ]
 }
 
-# in_manifests GREP_ARGUMENT...: what grep finds in all that says what models are made of. From 0.40 on those are blobs:
+# manifests: the leaves of all that says what models are made of, an empty line between two. From 0.40 on those are blobs:
 # names are links to them in manifests-v2, and one may be no more than a list of others.
-in_manifests() {
-    find -L "$store/manifests" "$store/manifests-v2" "$store/blobs" -type f -size -200k ! -name '*-partial*' \
-        -exec grep "$@" {} + 2>/dev/null
+manifests() {
+    find -L "$store/manifests" "$store/manifests-v2" "$store/blobs" -type f -size -200k ! -name '*-partial*' -exec awk '
+        FNR == 1 { print "\001"; json = "" }
+        json == "" && NF { json = /^[ \t\r]*[{]([^{]|$)/ } # and no template
+        json' {} + 2>/dev/null | read_json
+}
+
+# sizes: of the leaves of manifests on stdin, each blob that one names, and its bytes: DIGEST BYTES.
+sizes() {
+    awk -F '\t' '
+        /^$/ { split("", digest); split("", bytes); next }
+        { path = $1; if (!sub(/(^|\/)(digest|size)$/, "", path)) next }
+        $1 ~ /digest$/ { digest[path] = substr($2, 8) } # after sha256:
+        $1 ~ /size$/ { bytes[path] = $2 }
+        path in digest && path in bytes { print digest[path], bytes[path] }'
 }
 
 # stored_weights DIGEST: the blob that a manifest runs on, by the manifest's own digest, or nothing. For what the API
@@ -37,8 +50,7 @@ in_manifests() {
 stored_weights() {
     find -L "$store/manifests" "$store/manifests-v2" -type f -exec sha256sum {} + 2>/dev/null |
         sed -n "s/^$1  //p" | head -n 1 | while IFS= read -r file; do
-        tr -d '\n' <"$file" | tr '{' '\n' | grep -F 'ollama.image.model"' | grep -o 'sha256:[0-9a-f]\{64\}' |
-            head -n 1 | cut -d : -f 2
+        rows layers mediaType=application/vnd.ollama.image.model digest <"$file" | head -n 1 | cut -d : -f 2
     done
 }
 

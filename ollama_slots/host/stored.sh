@@ -1,7 +1,9 @@
 # Prints what every model in the engine's store is made of: its manifest, after its name as the store has it, and the
 # manifests that a manifest list is of, after their digests. Then what pulls of ours that were not finished have left:
 # digest, time, bytes, and the record of it.
-# Changes nothing. Follows ask.sh, engine.sh, store.sh and unfinished.sh.
+# Changes nothing.
+# needs: unfinished
+# takes: nothing
 use_blobs && cd "$store" || exit 1
 
 # each_name COMMAND: runs it with the file of each model's name; the engine looks into manifests-v2 first.
@@ -17,8 +19,8 @@ told() {
 
 # parts FILE: the manifests that a manifest list is of.
 parts() {
-    grep -qs manifest.list "$1" || return 0
-    grep -o 'sha256:[0-9a-f]\{64\}' "$1" | while IFS= read -r digest; do
+    grep -qs manifests "$1" || return 0
+    rows manifests digest <"$1" | grep -x 'sha256:[0-9a-f]\{64\}' | while IFS= read -r digest; do
         find "blobs/sha256-${digest#*:}" -size -200k -exec cat {} + 2>/dev/null | tr -d '\n' | sed "s/^/$digest /"
         echo
     done

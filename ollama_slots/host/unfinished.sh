@@ -1,7 +1,7 @@
 # The record of the blobs of pulls that this tool began and that were not finished: a file for each, by its digest,
 # with the model and the time at which its pull left the blob. While the pull goes on there is no time. Whoever goes
-# on with it later changes that time, and the blob is theirs. Follows store.sh; use_blobs comes first.
-unfinished=$state_dir/unfinished
+# on with it later changes that time, and the blob is theirs. use_blobs comes first.
+# needs: store replace
 
 # use_blobs: sets, for what follows, where the engine keeps its blobs, and where a fetch from a mirror keeps those
 # that are no model's yet: the engine deletes at its start what it cannot tell the use of.
@@ -27,9 +27,9 @@ left() {
 # in_pull DIGEST: whether the engine is pulling it now, whoever wants it, or a fetch is fetching it.
 in_pull() {
     if [ -e "$fetched/sha256-$1-partial" ]; then
-        find /proc/[0-9]*/fd -lname "$fetched/sha256-$1-partial"
+        find "$proc"/[0-9]*/fd -lname "$fetched/sha256-$1-partial"
     else
-        find "/proc/$(engine_pid)/fd" -lname "*/sha256-$1-partial"
+        find "$proc/$(engine_pid)/fd" -lname "*/sha256-$1-partial"
     fi 2>/dev/null | grep -q .
 }
 
@@ -40,8 +40,8 @@ recorded() {
     done
 }
 
-# ours DIGEST: whether it is recorded, and nobody has gone on with it since.
-ours() {
+# untouched DIGEST: whether it is recorded, and nobody has gone on with it since.
+untouched() {
     now=$(left "$1")
     [ -e "$unfinished/$1" ] && read -r _ when <"$unfinished/$1" && [ "${when:-$now}" = "$now" ]
 }
@@ -71,7 +71,7 @@ finished() {
 # discard DIGEST: what is there of it goes, unless it is a model's by now.
 discard() {
     if [ ! -e "$fetched/sha256-$1-partial" ]; then
-        in_manifests -hoE "\"digest\" *: *\"sha256:$1\"" | grep -q . || rm -f "$blobs/sha256-$1"
+        manifests | grep -qx "\([^	]*/\)*digest	sha256:$1" || rm -f "$blobs/sha256-$1"
         rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
     fi
     finished "$1"
@@ -89,6 +89,7 @@ spoiled() {
 usable() {
     [ ! -e "$fetched/sha256-$1-partial" ] || return 0
     size=$(files_of "$1" '%f %s' | sed -n 's/.*-partial //p')
-    parts=$(cat "$blobs/sha256-$1-partial-"* 2>/dev/null | awk -F '"Size":' '{ sum += $2 } END { printf "%.0f", sum }')
+    parts=$(awk 'FNR == 1 { print "\001" } { print }' "$blobs/sha256-$1-partial-"* 2>/dev/null | read_json |
+        awk -F '\t' '$1 == "Size" { sum += $2 } END { printf "%.0f", sum }')
     [ "${size:-0}" = "$parts" ]
 }

@@ -1,6 +1,6 @@
-# Runs the warm-up unit; shows what it said if it fails. Follows ask.sh, engine.sh, store.sh and moves.sh.
-# Arguments: URL KEEP_ALIVE LOAD_SECONDS LOCK_SECONDS RESTARTED (the file that says Ollama was, for its GPU)
-url=$1 keep_alive=$2 load_seconds=$3 lock_seconds=$4 restarted=$5
+# Runs the warm-up unit; shows what it said if it fails.
+# needs: engine store moves
+# takes: url keep_alive load_seconds lock_seconds
 
 # The engine keeps what a name can do for as long as it has the same manifest (server/model_inference_cache.go,
 # v0.32.15). Where it first looked while the weights were missing, a pull that brings them back leaves the name

@@ -7,14 +7,14 @@ from shlex import quote
 from typing import Any
 
 from lab import hosts as lab_hosts
-from ollama_slots import render
+from ollama_slots.host import scripts
 from tests.bench import hosts, kept
 from tests.bench.declared import LARGE
 from tests.bench.tools import OURS, changes, tools
 from tests.lab.fleet import SLOTS, Host, until
 
 RESTART, REBOOT, FLOOR, PARALLEL = HOWS = ("restart", "reboot", "one after the other", "all at once")
-SCRIPT = render.host_script("engine") + (Path(__file__).parent / "boot.sh").read_text(encoding="utf-8")
+SCRIPT = scripts.libraries("engine") + (Path(__file__).parent / "boot.sh").read_text(encoding="utf-8")
 PLACE, SAID = "/usr/local/lib/bench-boot.sh", "/var/lib/bench-boot"
 UNIT = f"""[Service]
 ExecStart=/bin/sh {PLACE} watch

@@ -1,4 +1,4 @@
-# How long until every slot is in memory, measured on the host itself. Engine.sh goes before it.
+# How long until every slot is in memory, measured on the host itself. The library engine goes before it.
 # Arguments: watch          waits for Ollama's API as it comes up, and for the warm-up unit
 #            restart        restarts Ollama, and then watches
 #            loads ORDER... restarts Ollama without the unit, and loads these, one after the other

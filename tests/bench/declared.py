@@ -9,6 +9,7 @@ from typing import Any
 
 from lab import access, network
 from ollama_slots import render
+from ollama_slots.host import scripts
 from ollama_slots.settings import Settings
 from ollama_slots.targets import Target
 from tests.lab.fleet import ROOT, Project, model
@@ -108,7 +109,7 @@ def project(path: Path, names: list[str], config: Path, job: Job) -> Project:
 def playbook(path: Path, names: list[str], job: Job) -> None:
     """Ansible's: its inventory, and for each of slot 1's models its variables and the files that ours renders."""
     (path / "hosts").write_text("".join(f"{name}\n" for name in names))
-    engine = render.host_script("ask", "engine")
+    engine = scripts.libraries("engine")
     for second in (False, True):
         data = {**defaults(), **job.data(second)}
         settings = Settings.of("bench", data)

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from ollama_slots import render
+from ollama_slots.host import scripts
 from tests.bench import boot, fleet, hosts, page, profile, tables
 from tests.bench.declared import LARGE, PLAYBOOK, SMALL
 from tests.bench.measured import Measured
 from tests.bench.relay import relayed
 from tests.bench.spread import figure, percentile, ratio, spread
 from tests.bench.tools import ANSIBLE, FLOOR, OURS, changes
-from tests.unit.test_shell import SHELLCHECK
+from tests.unit.host.test_shell import SHELLCHECK
 
 MACHINE = {
     "date": "2026-01-15",
@@ -206,7 +206,7 @@ def test_what_python_spends_is_its_callers() -> None:
 SCRIPTS = {
     "boot": boot.SCRIPT,
     "reset": hosts.RESET,
-    "create": render.host_script("ask", "engine") + (PLAYBOOK / "create.sh").read_text(),
+    "create": scripts.libraries("engine") + (PLAYBOOK / "create.sh").read_text(),
 }
 
 

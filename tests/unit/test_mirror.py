@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from ollama_slots import download, mirror
-from tests.unit.served import CONFIG, WEIGHTS, Registry, served, sha256
+from tests.unit.host.served import CONFIG, WEIGHTS, Registry, served, sha256
 
 W, C = f"sha256:{sha256(WEIGHTS)}", f"sha256:{sha256(CONFIG)}"
 P = b'{"temperature":0.2}'

@@ -1,12 +1,11 @@
 """A pull on a host: what it shows, and what it leaves."""
 
-import os
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.unit.pulling import BROKEN, FULL, GO_ON, MODEL, SUCCESS, A, B, Host, looked, part, partial, said
+from tests.unit.host.pulling import BROKEN, FULL, GO_ON, MODEL, SUCCESS, A, B, Host, looked, part, partial, said
 
 
 @pytest.fixture
@@ -53,8 +52,7 @@ def test_what_someone_else_has_gone_on_with_is_theirs(host: Host) -> None:
 def test_what_someone_else_is_going_on_with_is_left_to_them(host: Host, answer: str) -> None:
     """The engine ends a pull, and closes its file, when the last one is gone who waits for it."""
     host.has(partial())
-    with (host.blobs / f"sha256-{A}-partial").open():
-        host.engine = str(os.getpid())
+    with host.holding(host.blobs / f"sha256-{A}-partial"):
         host.has(f"mkdir -p {host.records} && echo {MODEL} >{host.records}/{A}")  # both began it
         assert host.pull(said(), answer)[0] == 1
     assert host.record == {A: MODEL}

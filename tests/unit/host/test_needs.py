@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ollama_slots import canary, needs, render
+from ollama_slots import canary, needs
+from ollama_slots.host import scripts
 from ollama_slots.operations import models, preflight, proof, service, warm_up
 from ollama_slots.probe import parse_probe
 from ollama_slots.upkeep import prune, rollback, status
 from tests.unit.deploys import AB
 from tests.unit.fake import Run, answers
+from tests.unit.host.doubled import doubled
 from tests.unit.world import World
 
 ROOT = "needs root on the host, found user admin: set _sudo = True"
@@ -54,37 +57,35 @@ def test_every_operation_refuses_the_host_with_one_line(operation: Any, caplog: 
     assert len(errors) == 2, "the other is pyinfra's own: executed 0 commands"
 
 
-def probe(without: str = "", **environ: str) -> list[str]:
+def probe(root: Path, without: str = "", user: str = "0", booted: bool = True) -> list[str]:
     """What the probe prints on this machine, were that not there: of it, what comes before it looks at Ollama."""
-    text = render.host_script("ask", "store", "probe")
-    fakes = (
+    doubles = (
         f"command() {{ [ \"$2\" != '{without}' ]; }}",
-        f"id() {{ echo {environ.get('id', '0')}; }}",
+        f"id() {{ echo {user}; }}",
         "flock() { false; }",
     )
-    fake = "".join(f"{it}\n" for it in fakes)
-    text = text.replace("/run/ollama-slots.lock", "/dev/null").replace(
-        "/run/systemd/system", environ.get("init", "/")
-    )
-    done = subprocess.run(
-        ["sh", "-c", fake + text, "sh", "", " ".join(needs.TOOLS)], capture_output=True, text=True, check=True
-    )
+    (root / "run").mkdir(exist_ok=True)
+    if booted:
+        Path(scripts.path("runtime_units", f"{root}")).mkdir(parents=True, exist_ok=True)
+    arguments = {"url": "", "tools": " ".join(needs.TOOLS)}
+    text = doubled("probe", "\n".join(doubles), root=f"{root}", **arguments)
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
-def test_the_probe_says_what_is_not_there() -> None:
-    assert parse_probe(probe()).lacks is None
-    assert parse_probe(probe("flock")).lacks == needs.lacking(["flock"])
-    assert parse_probe(probe(id="7")).lacks == needs.lacking(["root 7"])
-    assert parse_probe(probe(init="/nowhere")).lacks == needs.lacking(["systemd"])
-    for cut in range(len(output := probe("flock"))):
+def test_the_probe_says_what_is_not_there(tmp_path: Path) -> None:
+    assert parse_probe(probe(tmp_path, booted=False)).lacks == needs.lacking(["systemd"])
+    assert parse_probe(probe(tmp_path)).lacks is None
+    assert parse_probe(probe(tmp_path, "flock")).lacks == needs.lacking(["flock"])
+    assert parse_probe(probe(tmp_path, user="7")).lacks == needs.lacking(["root 7"])
+    for cut in range(len(output := probe(tmp_path, "flock"))):
         with pytest.raises(ValueError, match="did not run to its end"):
             parse_probe(output[:cut])
 
 
 def test_every_tool_that_the_scripts_use_is_asked_for() -> None:
     """Beside coreutils, which are there where anything is; and nvidia-smi, which need not be."""
-    text = "\n".join(it.read_text() for it in render.HOST_SCRIPTS.glob("*.sh"))
+    text = "\n".join(it.read_text() for it in scripts.HERE.glob("*.sh"))
     for tool in needs.TOOLS:
         if tool != "systemd-run":  # of the warm-up
             assert re.search(rf"(^|[\s(|]){tool} ", text, re.MULTILINE), tool

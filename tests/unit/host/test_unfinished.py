@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.pulling import BROKEN, MODEL, A, B, Host, partial, said
+from tests.unit.host.pulling import BROKEN, MODEL, A, B, Host, partial, said
 
 
 def test_what_a_pull_has_left_is_ours_until_someone_goes_on_with_it_or_it_is_gone(tmp_path: Path) -> None:

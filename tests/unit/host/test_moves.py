@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import render
+from ollama_slots.host import scripts
 from ollama_slots.stored import parse_stored
-from tests.unit.fake_engine import LIST, FakeEngine, fake_engine, sha256
+from tests.unit.host.doubled import doubled
+from tests.unit.host.fake_engine import LIST, FakeEngine, fake_engine, sha256
 
 OLD, NEW, OLDER = '{"layers":["old"]}', '{"layers":["new"]}', '{"layers":["older"]}'
 LAYOUTS = ["0.10.1", "0.34.4", "0.40.0", "0.41.0"]
@@ -28,7 +29,7 @@ def call(engine: FakeEngine, command: str) -> tuple[int, str]:
     script = "\n".join(
         [
             f"url={engine.url} keep_alive= load_seconds=",
-            render.host_script("ask", "engine", "store", "moves"),
+            scripts.libraries("moves"),
             f"model_store() {{ echo {engine.store}; }}",
             f"use_store && {command}",
         ]
@@ -158,13 +159,7 @@ def test_all_that_a_store_of_links_has_is_known(tmp_path: Path) -> None:
         far = engine.store / "manifests-v2/hub%3A5000/me/x/7b"
         far.parent.mkdir(parents=True)
         far.symlink_to(f"../../../../blobs/sha256-{sha256(one)}")
-        script = "\n".join(
-            [
-                render.host_script("ask", "engine", "store", "unfinished"),
-                f"model_store() {{ echo {engine.store}; }}",
-                render.host_script("stored"),
-            ]
-        )
+        script = doubled("stored", f"model_store() {{ echo {engine.store}; }}")
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=20)
     models = parse_stored(done.stdout.splitlines()).models
     assert models.keys() == {"registry.ollama.ai/library/slot:latest", "hub:5000/me/x:7b"}

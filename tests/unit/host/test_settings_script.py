@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from ollama_slots import render
+from ollama_slots.host import scripts
 from ollama_slots.owner import conflicts
 from ollama_slots.probe import parse_probe
 from tests.unit.world import World
@@ -16,7 +17,7 @@ def printed(unit: Path, drop_ins: list[Path], files: str, start: str) -> list[st
     says += [f"EnvironmentFiles={it} (ignore_errors=yes)" for it in files.split("|") if it]
     says += [f"ExecStart={{ path=/bin/sh ; argv[]={start} ; ignore_errors=no ; start_time=[n/a] ; pid=0 }}"]
     systemctl = f"systemctl() {{ printf '%s\\n' {shlex.join(says)}; }}"
-    script = f'{render.host_script("settings")}\n{systemctl}\nsettings no.service "$(systemctl)"'
+    script = f'{scripts.libraries("settings")}\n{systemctl}\nsettings no.service "$(systemctl)"'
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=30)
     assert done.stderr == ""
     return done.stdout.splitlines()

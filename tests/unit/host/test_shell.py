@@ -7,23 +7,17 @@ from pathlib import Path
 import pytest
 
 from ollama_slots import render
+from ollama_slots.host import scripts
 from tests.unit.declared import declared
 from tests.unit.world import URL
 
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
 SCRIPTS = {
-    "probe": render.host_script("ask", "store", "settings", "probe"),
-    "stored": render.host_script("ask", "engine", "store", "unfinished", "stored"),
-    "details": render.host_script("ask", "engine", "store", "details"),
-    "pull": render.host_script("ask", "engine", "store", "moves", "bases", "unfinished", "pulling", "pull"),
-    "fetch": render.host_script("ask", "engine", "store", "moves", "bases", "unfinished", "pulling", "fetch"),
-    "await": render.host_script("ask", "await"),
-    "speed": render.host_script("ask", "engine", "speed"),
-    "install": render.host_script("install"),
-    "rotate": render.host_script("ask", "engine", "store", "moves", "rotate"),
-    "warm": render.host_script("ask", "engine", "store", "moves", "warm"),
-    "remove": render.host_script("ask", "engine", "store", "moves", "bases", "unfinished", "remove"),
+    **{
+        name: scripts.text(name, **dict.fromkeys(scripts.said(name, "takes") or [], "x"))
+        for name in scripts.every()
+    },
     "apart": Path("tests/lab/apart").read_text(),
     "warm-up": render.warm_up(declared("a", "b"), needs_gpu=True, url=URL)[render.WARM_UP_SCRIPT][1],
 }
@@ -47,7 +41,7 @@ def test_a_rotation_does_not_take_the_old_runner_for_the_new_one() -> None:
 
 def engine(command: str, text: str) -> str:
     """What a function of engine.sh prints for a text on its stdin."""
-    script = f"url= keep_alive= load_seconds=\n{render.host_script('ask', 'engine')}\n{command}"
+    script = f"{scripts.libraries('engine')}\n{command}"
     return subprocess.run(["sh", "-c", script], input=text, capture_output=True, text=True, check=True).stdout
 
 
@@ -64,18 +58,18 @@ PS = (
 
 
 def test_the_engines_list_is_read_one_line_a_model() -> None:
-    assert engine("entries | field name", TAGS).split() == ["one:latest", "two:latest"]
-    assert engine("entries | field digest", TAGS).split() == ["aaa", "bbb"]
+    assert engine("rows models name", TAGS).split() == ["one:latest", "two:latest"]
+    assert engine("rows models digest", TAGS).split() == ["aaa", "bbb"]
 
 
 def test_the_engines_runners_are_read() -> None:
     for key, value in [("context_length", "4096"), ("size", "2345678901"), ("size_vram", "2345678901")]:
-        assert engine(f"entries | field {key}", PS).split() == [value]
+        assert engine(f"rows models {key}", PS).split() == [value]
 
 
 @pytest.mark.parametrize("text", ["", '{"models":[]}', '{"models":null}', "curl: (7) Failed to connect"])
 def test_no_list_is_no_model(text: str) -> None:
-    assert engine("entries | field name || true", text) == ""
+    assert engine("rows models name || true", text) == ""
 
 
 def test_an_error_is_told_without_its_json() -> None:
@@ -84,7 +78,7 @@ def test_an_error_is_told_without_its_json() -> None:
 
 def model_store(pid: str, **environ: str) -> tuple[int, str]:
     """What model_store comes to for a process with this environment: its exit status, and what it prints."""
-    script = f"{render.host_script('ask', 'store')}\nsystemctl() {{ echo {pid}; }}\nmodel_store"
+    script = f"{scripts.libraries('store')}\nsystemctl() {{ echo {pid}; }}\nmodel_store"
     asked = ["env", "-i", *(f"{key}={value}" for key, value in environ.items()), "/bin/sh", "-c", script]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.strip()

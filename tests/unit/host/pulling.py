@@ -3,9 +3,11 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ollama_slots import render
+from ollama_slots.host import scripts
 from ollama_slots.stored import Stored, parse_stored
 
 MODEL = "hub:5000/me/x.y:7b"
@@ -49,6 +51,9 @@ def looked(times: int) -> str:
     """
 
 
+ENGINE = "4711"  # its process
+
+
 class Host:
     """A directory that is a host's. Its clock is fast: where the script waits for seconds, it waits for 20 ms.
 
@@ -56,11 +61,23 @@ class Host:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.blobs, self.records = path, path / "store" / "blobs", path / "state" / "unfinished"
-        for directory in (self.blobs, path / "store" / "manifests" / "hub", path / "bin"):
+        self.path, self.blobs = path, path / "store" / "blobs"
+        self.bases, self.records = (
+            Path(scripts.path("bases", f"{path}")),
+            Path(scripts.path("unfinished", f"{path}")),
+        )
+        self.process = path / "proc" / ENGINE
+        for directory in (
+            self.blobs,
+            path / "store/manifests/hub",
+            path / "bin",
+            path / "run",
+            self.process / "fd",
+        ):
             directory.mkdir(parents=True)
+        (self.process / "environ").write_text(f"OLLAMA_MODELS={path}/store\0")
         self.program("sleep", SLEEP)
-        self.engine = "0"  # the process that has blobs open
+        self.program("systemctl", f"echo {ENGINE}")
 
     def program(self, name: str, text: str) -> None:
         (self.path / "bin" / name).write_text(f"#!/bin/sh\ncd {self.blobs} || exit\n{text}\n")
@@ -73,17 +90,32 @@ class Host:
     def start(self, *answer: str, stall: int = 600) -> subprocess.Popen[str]:
         """A pull, for which the engine runs these commands."""
         self.program("curl", "\n".join(answer))
-        return self.run("pull", "http://engine", MODEL, "true", str(stall), "600", "1", "no")
+        bounds = {"stall_seconds": stall, "total_seconds": 600, "lock_seconds": 1}
+        return self.run(
+            "pull", url="http://engine", model=MODEL, insecure="true", **bounds, record_base="no", damaged=""
+        )
 
-    def run(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+    @contextmanager
+    def holding(self, path: Path) -> Iterator[None]:
+        """For the time of the ``with`` the engine's process has a file open."""
+        link = self.process / "fd" / "9"
+        link.symlink_to(path)
+        yield
+        link.unlink()
+
+    def run(self, script: str, **arguments: str | int) -> subprocess.Popen[str]:
         """A script of host/ that has begun."""
         return subprocess.Popen(
-            ["sh", "-c", self.scripts(script), script, *arguments],
+            ["sh", "-c", scripts.text(script, root=f"{self.path}", **arguments), script],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PATH": f"{self.path}/bin:{os.environ['PATH']}"},
+            env=self.environ,
         )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "PATH": f"{self.path}/bin:{os.environ['PATH']}"}
 
     def pull(self, *answer: str, stall: int = 600) -> tuple[int, list[str]]:
         """Its exit code, and the lines that it shows."""
@@ -93,29 +125,13 @@ class Host:
 
     def stored(self) -> Stored:
         """What host/stored.sh says of it."""
-        done = subprocess.run(["sh", "-c", self.scripts("stored")], capture_output=True, text=True, check=True)
-        return parse_stored(done.stdout.splitlines())
+        shown, _ = self.run("stored").communicate(timeout=20)
+        return parse_stored(shown.splitlines())
 
     def call(self, command: str) -> int:
         """The exit code of a command of the functions that the scripts of host/ share."""
-        return subprocess.run(["sh", "-c", f"{self.shared}\n{command}"], check=False).returncode
-
-    def scripts(self, last: str) -> str:
-        """A script as it runs on a host, with this one's directories."""
-        return f"{self.shared}\n{render.host_script(last).replace('=/run/', f'={self.path}/')}"
-
-    @property
-    def shared(self) -> str:
-        """What comes before each script."""
-        return "\n".join(
-            [
-                render.host_script("ask", "engine"),
-                f"state_dir={self.path}/state",
-                render.host_script("store", "moves", "bases", "unfinished", "pulling"),
-                f"model_store() {{ echo {self.path}/store; }}\nengine_pid() {{ echo {self.engine}; }}",
-                "one_at_a_time() { :; }",
-            ]
-        )
+        text = scripts.libraries("pulling", root=f"{self.path}") + command
+        return subprocess.run(["sh", "-c", text], env=self.environ, check=False).returncode
 
     @property
     def files(self) -> set[str]:

@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from ollama_slots import render
+from ollama_slots.host import scripts
 
 
 def test_small_blobs_that_are_not_what_their_names_say_go_and_nothing_else(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_small_blobs_that_are_not_what_their_names_say_go_and_nothing_else(tmp_p
     stays |= {f"sha256-{large}": b"\0" * 300_000, f"sha256-{empty}-partial-0": b""}
     for name, content in (stays | {f"sha256-{empty}": b"", f"sha256-{zeros}": b"\0" * 5}).items():
         (blobs / name).write_bytes(content)
-    script = f"{render.host_script('store')}\nstore='{blobs.parent}'\nsweep"
+    script = f"{scripts.libraries('store')}\nstore='{blobs.parent}'\nsweep"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=20)
     assert done.stdout == done.stderr == ""
     assert {it.name for it in blobs.iterdir()} == stays.keys()

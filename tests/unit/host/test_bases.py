@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import render
+from ollama_slots.host import scripts
 
 TAGS = (
     '{"models":[{"name":"hub:5000/me/X.Y:7b","modified_at":"2026-01-15T10:30:00.1Z","size":98,"digest":"aaa",'
@@ -18,9 +18,8 @@ def run(directory: Path, *commands: str, tags: str = TAGS) -> int:
     """Runs functions of bases.sh with their record in this directory, against an engine that lists these."""
     script = "\n".join(
         [
-            f"url= keep_alive= load_seconds=\n{render.host_script('engine')}",
-            f"state_dir={directory}\napi() {{ printf '%s' '{tags}'; }}",
-            render.host_script("bases"),
+            scripts.libraries("bases"),
+            f"state_dir={directory} bases={directory}/bases\napi() {{ printf '%s' '{tags}'; }}",
             *commands,
         ]
     )

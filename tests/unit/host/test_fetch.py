@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ollama_slots import names
-from tests.unit.pulling import GO_ON, Host
-from tests.unit.served import CONFIG, WEIGHTS, Registry, served, sha256
+from tests.unit.host.pulling import GO_ON, Host
+from tests.unit.host.served import CONFIG, WEIGHTS, Registry, served, sha256
 
 MODEL = "Me/X.y:Q4"
 PATH = "registry.ollama.ai/Me/X.y/Q4"
@@ -49,9 +49,10 @@ class Fetching(Host):
     def begin(
         self, stall: int = 600, seconds: int = 60, ours: str = "no", damaged: str = ""
     ) -> subprocess.Popen[str]:
-        where = (self.mirror.url, "me/x.y", "q4")
-        bounds = (str(stall), str(seconds), "1")
-        return self.run("fetch", self.mirror.url, MODEL, PATH, *where, *bounds, ours, damaged)
+        where = {"path": PATH, "mirror": self.mirror.url, "repository": "me/x.y", "tag": "q4"}
+        bounds = {"stall_seconds": stall, "total_seconds": seconds, "lock_seconds": 1}
+        what = {"url": self.mirror.url, "model": MODEL, "record_base": ours, "damaged": damaged}
+        return self.run("fetch", **what, **where, **bounds)
 
     def fetch(
         self, stall: int = 600, seconds: int = 60, ours: str = "no", damaged: str = ""
@@ -111,7 +112,7 @@ def test_a_model_is_in_the_store_as_the_mirror_has_it(host: Fetching, mirror: Re
         f"sha256-{C}": CONFIG,
     }
     assert host.is_clean()
-    assert (host.path / "state" / "bases").read_text().startswith(f"{MODEL} 2026-01-15T10:30:")
+    assert host.bases.read_text().startswith(f"{MODEL} 2026-01-15T10:30:")
     for file in (host.manifest, *host.blobs.iterdir()):
         assert file.stat().st_mode & 0o777 == 0o644
         assert file.stat().st_uid == host.blobs.stat().st_uid
@@ -166,9 +167,9 @@ def test_what_was_fetched_before_it_ended_is_not_fetched_again(host: Fetching, m
 def test_what_it_left_is_removed_while_nobody_goes_on_with_it(host: Fetching, mirror: Registry) -> None:
     mirror.cut = [300_000, 0]
     failed(host)
-    with host.partial.open():
+    with host.holding(host.partial):
         assert host.call(f"use_blobs; in_pull {W}") == 0
-    assert host.call(f"use_blobs; ! in_pull {W} && ours {W} && discard {W}") == 0
+    assert host.call(f"use_blobs; ! in_pull {W} && untouched {W} && discard {W}") == 0
     assert host.is_clean()
 
 
@@ -303,7 +304,7 @@ def test_a_full_disk_is_not_left_full(host: Fetching) -> None:
 
 
 def test_two_do_not_write_to_one_file(host: Fetching) -> None:
-    with (host.path / "ollama-slots-fetch.lock").open("w") as lock:
+    with (host.path / "run" / "ollama-slots-fetch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = host.begin()
         assert process.stdout
@@ -314,7 +315,7 @@ def test_two_do_not_write_to_one_file(host: Fetching) -> None:
 
 
 def test_nor_is_it_waited_for_without_end(host: Fetching) -> None:
-    with (host.path / "ollama-slots-fetch.lock").open("w") as lock:
+    with (host.path / "run" / "ollama-slots-fetch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert failed(host, seconds=1) == "failed: waited 1 s for another fetch on this host"
 

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ollama_slots import render
+from ollama_slots.host import scripts
 from tests.unit.declared import declared
 from tests.unit.world import URL
 
@@ -59,8 +60,9 @@ class Host:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metrics = path / "metrics" / "ollama-slots.prom"
-        for name in ("bin", "engine", "metrics", "slots"):
-            (path / name).mkdir()
+        states = Path(scripts.path("state_dir", f"{path}"))
+        for directory in (path / "bin", path / "engine", path / "metrics", states):
+            directory.mkdir(parents=True)
         (path / "bin" / "curl").write_text(CURL)
         (path / "bin" / "curl").chmod(0o755)
         runners = []
@@ -69,7 +71,7 @@ class Host:
             state = (
                 f"model=a:1b\nbase={digest}\nweights=w{number}\ncontext=4096\nvariant={digest}\nloaded={digest}\n"
             )
-            (path / "slots" / f"{name}.slot").write_text(state)
+            (states / f"{name}.slot").write_text(state)
             size = number * 10**9
             runners.append({"digest": digest, "size": size, "size_vram": size, "context_length": 4096})
         listed = {"models": [{"name": it, **runner} for it, runner in zip(SLOTS, runners, strict=True)]}
@@ -81,9 +83,8 @@ class Host:
             (path / "engine" / endpoint).write_text(text)
 
     def warm_up(self, *arguments: str, said: str = "", fails: bool = False) -> None:
-        script = render.warm_up(declared("a:1b", api_seconds=1), needs_gpu=True, url=URL)[render.WARM_UP_SCRIPT][1]
-        text = script.replace("state_dir=/var/lib/ollama-slots\n", f"state_dir={self.path}/slots\n")
-        assert text != script
+        files = render.warm_up(declared("a:1b", api_seconds=1), needs_gpu=True, url=URL, root=f"{self.path}")
+        text = files[render.WARM_UP_SCRIPT][1]
         environ = {
             **os.environ,
             "PATH": f"{self.path}/bin:{os.environ['PATH']}",

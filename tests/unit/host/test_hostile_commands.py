@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pyinfra.api import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
-from ollama_slots import address, facts, names, render
+from ollama_slots import address, names, render
+from ollama_slots.host import scripts
+from ollama_slots.needs import TOOLS
 from ollama_slots.operations import models, preflight, proof, service, warm_up
 from ollama_slots.settings import Settings
-from ollama_slots.targets import Target
-from tests.unit.declared import declared
 from tests.unit.fake import Run, answers
 from tests.unit.hostile import TEXT
 from tests.unit.world import URL, World
@@ -78,11 +78,29 @@ TAKEN = st.fixed_dictionaries(
 ).map(lambda data: Settings.of("gpu", data))
 
 
-@settings(max_examples=1000)
-@given(st.lists(st.lists(ARGUMENTS, max_size=4), max_size=3), ARGUMENTS)
-def test_an_argument_arrives_as_it_is_whatever_it_is(arguments: list[list[str]], text: str) -> None:
-    commands = [facts.script(text, *it) for it in arguments]
-    assert through_sh(commands) == [["sh", "-c", text, "ollama-slots", *it] for it in arguments]
+def body(script: str) -> str:
+    """What of a script's text is the same whatever its arguments are."""
+    text = scripts.text(script, **dict.fromkeys(scripts.said(script, "takes") or [], ""))
+    return text[text.index(scripts.source(scripts.PATHS)) :]
+
+
+def arguments_in(script: str, text: str) -> dict[str, str]:
+    """What sh reads at the head of a script's text, by name; and that there is no more to it."""
+    assert text.endswith(body(script))
+    takes = ["root", *(scripts.said(script, "takes") or [])]
+    asked = " ".join(f'"${it}"' for it in takes)
+    head = f"{text.removesuffix(body(script))}PATH=\nprintf '%s\\0' {asked}"
+    done = subprocess.run(["/bin/sh", "-c", head], capture_output=True, timeout=60, check=True)
+    assert done.stderr == b""
+    return dict(zip(takes, done.stdout.decode().removesuffix("\0").split("\0"), strict=True))
+
+
+@settings(max_examples=300)
+@given(st.lists(ARGUMENTS, max_size=4), ARGUMENTS, ARGUMENTS)
+def test_an_argument_arrives_as_it_is_whatever_it_is(listed: list[str], first: str, second: str) -> None:
+    [words] = through_sh([scripts.command("details", *listed, url=first, doubted=second)])
+    assert [*words[:2], *words[3:]] == ["sh", "-c", "ollama-slots-details", *listed]
+    assert arguments_in("details", words[2]) == {"root": "", "url": first, "doubted": second}
 
 
 @settings(max_examples=1000)
@@ -102,54 +120,61 @@ def deployed(taken: Settings) -> list[list[str]]:
     return through_sh(StringCommand(it) for it in done.commands["gpu"])
 
 
-OURS = {
-    words[2]
-    for registry in (None, "http://mirror:5080")
-    for words in deployed(declared("mistral:7b", model_registry=registry))
-    if words[0] == "sh"
-}
-PULLING = ("ask", "engine", "store", "moves", "bases", "unfinished", "pulling")
-
-
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(TAKEN)
 def test_all_that_a_deploy_sends_is_a_script_of_ours_and_its_arguments(taken: Settings) -> None:
     for program, *words in deployed(taken):
         if program == "systemctl":
             assert words in (["daemon-reload"], ["enable", "ollama-warmup.service"])
             continue
-        flag, text, zero, *arguments = words
-        assert (program, flag, zero) == ("sh", "-c", "ollama-slots")
-        assert text in OURS
-        assert re.fullmatch("\0".join(expected(taken, text, arguments)), "\0".join(arguments))
+        flag, text, zero, *listed = words
+        script = zero.removeprefix("ollama-slots-")
+        assert (program, flag) == ("sh", "-c")
+        found, wanted = arguments_in(script, text), expected(taken, script)
+        assert found.keys() == {"root", *wanted}
+        for name, pattern in wanted.items():
+            assert re.fullmatch(pattern, found[name]), (script, name)
+        assert re.fullmatch("\0".join(expected_list(taken, script, listed)), "\0".join(listed))
 
 
-def expected(taken: Settings, text: str, arguments: list[str]) -> list[str]:
+def expected(taken: Settings, script: str) -> dict[str, str]:
     """A pattern of each argument that a script is to have."""
     [slot], given = taken.slots, re.escape(taken.ollama_url or "")
     url = given or re.escape(URL)
-    bounds = [json.dumps(taken.keep_alive), str(taken.load_seconds), str(taken.lock_seconds)]
-    insecure, name = str(taken.pull_insecure).lower(), names.parse(slot.model or "")
-    pull = [str(taken.pull_stall_seconds), str(taken.pull_seconds), bounds[2], "yes", ""]
-    mirrored = ["/".join(name), taken.model_registry or "", name.repository, name.tag.lower()]
-    model = re.escape(slot.model or "")
-    written = re.escape(render.modelfile(Target(slot, slot.model or "", slot.num_ctx)))
-    sha = "[0-9a-f]{64}"
+    at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
+    name, model, sha = names.parse(slot.model or ""), re.escape(slot.model or ""), "[0-9a-f]{64}"
+    lock = {"lock_seconds": str(taken.lock_seconds)}
+    loading = {"keep_alive": json.dumps(taken.keep_alive), "load_seconds": str(taken.load_seconds), **lock}
+    bringing = {
+        **{"url": url, "model": model, "record_base": "yes", "damaged": "", **lock},
+        **{"stall_seconds": str(taken.pull_stall_seconds), "total_seconds": str(taken.pull_seconds)},
+    }
+    mirrored = {
+        **{"path": "/".join(name), "mirror": taken.model_registry or ""},
+        **{"repository": name.repository, "tag": name.tag.lower()},
+    }
     state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+\nbrought=.*"
+    return {
+        "probe": {"url": given, "tools": " ".join(TOOLS)},
+        "details": {"url": url, "doubted": ""},
+        "install": {},
+        "await": {"verb": "start|restart", "url": given, "seconds": str(taken.api_seconds)},
+        "pull": {**bringing, "insecure": str(taken.pull_insecure).lower()},
+        "fetch": {**bringing, **{key: re.escape(it) for key, it in mirrored.items()}},
+        "warm": {"url": re.escape(at), **loading},
+        "rotate": {
+            **{"url": url, **loading, "slot": slot.name, "rolls_back": "no", "state": state, "weights": sha},
+            **{"context": "[0-9]+", "known": f"({sha} ?)+", "gpu": "no", "make_room": "no"},
+            **{"unload_old": "no", "alone": "yes"},
+        },
+    }[script]
+
+
+def expected_list(taken: Settings, script: str, listed: list[str]) -> list[str]:
+    """A pattern of each argument that comes after a script."""
+    [slot] = taken.slots
+    if script == "details":
+        return [f"{re.escape(slot.model or '')}|{slot.name}:(latest|current|previous)"] * len(listed)
     at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
     files = render.service(taken) | render.warm_up(taken, needs_gpu=False, url=at)
-    installed = [re.escape(it) for path in arguments[::3] for it in (path, *files.get(path, ()))]
-    return {
-        render.host_script("ask", "store", "settings", "probe"): [given, ".*", *files, render.OUTDATED],
-        render.host_script("ask", "engine", "store", "details"): [
-            *(url, ""),
-            *[f"{model}|{slot.name}:(latest|current|previous)"] * len(arguments[2:]),
-        ],
-        render.host_script("install"): installed,
-        render.host_script(*PULLING, "pull"): [url, model, insecure, *pull],
-        render.host_script(*PULLING, "fetch"): [url, model, *map(re.escape, mirrored), *pull],
-        render.host_script("ask", "engine", "store", "moves", "rotate"): [
-            *(url, *bounds, slot.name, written, state, sha, "[0-9]+", f"({sha} ?)+", "no", "no", "no", "yes")
-        ],
-        render.host_script("ask", "engine", "store", "moves", "warm"): [re.escape(at), *bounds, render.RESTARTED],
-    }.get(text) or [given, str(taken.api_seconds)]  # which starts Ollama
+    return [re.escape(it) for path in listed[::3] for it in (path, *files.get(path, ()))]

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots import render
 from ollama_slots.address import beyond_loopback, numeric
+from ollama_slots.host import scripts
+from tests.unit.host.doubled import doubled
 
 NO_ONE = "http://127.0.0.1:1"  # a port at which nobody listens
 
 
 def sh(command: str, **environ: str) -> tuple[int, str]:
     """What a command comes to after the scripts that ask: its exit status, and what it prints."""
-    text = f"url= keep_alive=-1 load_seconds=9\n{render.host_script('ask', 'engine', 'store')}\n{command}"
+    text = f"url= keep_alive=-1 load_seconds=9\n{scripts.libraries('engine', 'store')}\n{command}"
     done = subprocess.run(
         ["sh", "-c", text], env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False
     )
@@ -141,7 +142,7 @@ def test_an_answer_is_one_by_its_http_status(url: str, path: str, fails: bool, s
 
 
 def test_no_option_is_asked_of_curl_that_came_with_7_76() -> None:
-    for it in [*render.HOST_SCRIPTS.glob("*.sh"), *Path("templates").glob("*.j2")]:
+    for it in [*scripts.HERE.glob("*.sh"), *Path("templates").glob("*.j2")]:
         code = "\n".join(line.partition("# ")[0] for line in it.read_text().splitlines())
         assert "--fail-with-body" not in code, it
 
@@ -179,9 +180,9 @@ def test_the_clock_is_seconds_whatever_the_date_says() -> None:
 
 @pytest.mark.parametrize("listens", ["", f"listening() {{ echo {NO_ONE}; }}"])
 def test_a_wait_for_ollama_is_bounded_in_seconds_and_says_where(listens: str) -> None:
-    text = f"{render.host_script('ask')}systemctl() {{ echo 0; }}\n{listens}\n{render.host_script('await')}"
+    text = doubled("await", f"systemctl() {{ echo 0; }}\n{listens}", verb="start", url="", seconds=2)
     start = time.monotonic()
-    done = subprocess.run(["sh", "-c", text, "sh", "", "2"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert 1 <= time.monotonic() - start < 15
     assert (
@@ -191,8 +192,9 @@ def test_a_wait_for_ollama_is_bounded_in_seconds_and_says_where(listens: str) ->
 
 
 def test_a_wait_at_a_given_address_names_the_other_one(url: str) -> None:
-    text = f"{render.host_script('ask')}engine_pid() {{ echo {os.getpid()}; }}\n{render.host_script('await')}"
-    done = subprocess.run(["sh", "-c", text, "sh", NO_ONE, "1"], capture_output=True, text=True, check=False)
+    doubles = f"systemctl() {{ :; }}\nengine_pid() {{ echo {os.getpid()}; }}"
+    text = doubled("await", doubles, verb="restart", url=NO_ONE, seconds=1)
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
     assert done.stderr.startswith(
         f"Ollama does not answer at {NO_ONE}, where ollama_url has it (it listens at {url}"
     )

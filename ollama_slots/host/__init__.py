@@ -1,0 +1,1 @@
+"""All that runs on a host, and the one way to it: scripts.py."""

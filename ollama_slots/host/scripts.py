@@ -1,0 +1,258 @@
+"""The front door to the scripts beside this file: each as one command, its arguments by name.
+
+A script says at its head what it needs and takes:
+
+    # needs: engine store        libraries, which say the same of themselves
+    # takes: url model           arguments, which it finds as $url and $model; or nothing
+    # lists: MODEL...            what it finds as "$@", if anything
+
+What is sent is one text: the arguments, paths.sh, the libraries, each after those that it needs, and the script.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from shlex import quote
+from string import Template
+from typing import Literal
+
+from pyinfra.api import QuoteString, StringCommand
+
+from ollama_slots import names
+from ollama_slots.needs import TOOLS
+from ollama_slots.settings import Settings
+from ollama_slots.step import Pull, Remove, Rotate
+
+HERE = Path(__file__).parent
+PATHS = "paths"
+Files = dict[str, tuple[str, str]]  # mode and text, by path
+
+
+@cache
+def source(name: str) -> str:
+    """Returns the text of a script or library as it is in its file. Raises ValueError where there is none."""
+    try:
+        return (HERE / f"{name}.sh").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(f"{name}: no such script") from None
+
+
+def said(name: str, word: str) -> list[str] | None:
+    """Returns what a script's head says after ``needs``, ``takes`` or ``lists``; None where it does not say it."""
+    head = re.match(r"(#.*\n)*", source(name))
+    line = re.search(rf"^# {word}: (.+)$", head[0] if head else "", re.MULTILINE)
+    return [it for it in line[1].split() if it != "nothing"] if line else None
+
+
+def every() -> list[str]:
+    """Returns the names of all scripts: what runs by itself, and says what it takes."""
+    found = sorted(path.stem for path in HERE.glob("*.sh"))
+    return [name for name in found if said(name, "takes") is not None]
+
+
+def resolved(*wanted: str) -> list[str]:
+    """Returns these with all that they need, each once and after what it needs.
+
+    Raises ValueError where one is not there, or needs itself by way of others.
+    """
+    order: list[str] = []
+
+    def add(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise ValueError(f"{' needs '.join((*path[path.index(name) :], name))}")
+        for other in said(name, "needs") or []:
+            add(other, (*path, name))
+        if name not in order:
+            order.append(name)
+
+    for name in wanted:
+        add(name, ())
+    return order
+
+
+def libraries(*wanted: str, root: str = "") -> str:
+    """Returns the text of libraries with all that they need, for a script that is not here.
+
+    + root: the directory that is the host; a host's own is ""
+    """
+    return f"root={quote(root)}\n" + _sources(*resolved(*wanted))
+
+
+def text(script: str, /, *, root: str = "", **arguments: str | int) -> str:
+    """Returns the whole text of a script. What it ``lists`` is to follow as the arguments of ``sh``.
+
+    + root: the directory that is the host; a host's own is ""
+    + arguments: exactly those that it takes
+
+    Raises ValueError where one is missing or unknown.
+    """
+    takes = said(script, "takes")
+    if takes is None:
+        raise ValueError(f"{script}: is a library")
+    if wrong := arguments.keys() ^ set(takes):
+        names = " ".join(sorted(wrong))
+        raise ValueError(f"{script}: takes {' '.join(takes or ['nothing'])}; missing or unknown: {names}")
+    given = {"root": root, **arguments}
+    assigned = [f"{name}={quote(str(given[name]))}\n" for name in ("root", *takes)]
+    return "".join(assigned) + _sources(*resolved(script))
+
+
+@cache
+def _sources(*resolved: str) -> str:
+    return "".join(map(source, (PATHS, *resolved)))
+
+
+@cache
+def paths(root: str = "") -> dict[str, str]:
+    """Returns every path of paths.sh by its name there."""
+    found = {"root": root}
+    for name, value in re.findall(r"^ *([a-z_]+)=(\S+)", source(PATHS), re.MULTILINE):
+        found[name] = Template(value).substitute(found)
+    return found
+
+
+def path(name: str, root: str = "") -> str:
+    """Returns a path of paths.sh, such as that of the ``warm_up_script``. Raises KeyError where there is none."""
+    return paths(root)[name]
+
+
+def command(script: str, /, *lists: str, **arguments: str | int) -> StringCommand:
+    """Returns the command that runs a script; what it ``lists`` comes after its name."""
+    return StringCommand(
+        *("sh", "-c", QuoteString(text(script, root="", **arguments)), f"ollama-slots-{script}"),
+        *map(QuoteString, lists),
+    )
+
+
+def keep_alive(settings: Settings) -> str:
+    """Returns the keep-alive as a request's JSON has it: a number of seconds, or a quoted duration."""
+    return json.dumps(settings.keep_alive)
+
+
+def probe(url: str | None) -> StringCommand:
+    """Asks all that a deploy wants to know of a host; ``found.Found`` is read from what it prints.
+
+    + url: of Ollama; None, where it is asked where it listens
+    """
+    return command("probe", url=url or "", tools=" ".join(TOOLS))
+
+
+def details(url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> StringCommand:
+    """Asks what some models are made of, and what room there is.
+
+    + doubted: weights, by sha256, that are read and compared with it, which takes seconds a gigabyte
+    """
+    return command("details", *models, url=url, doubted=" ".join(doubted))
+
+
+def stored() -> StringCommand:
+    """Asks what every model in the store is made of, and what unfinished pulls left."""
+    return command("stored")
+
+
+def speed(url: str, seconds: int) -> StringCommand:
+    """Has every slot answer, and asks how fast.
+
+    + seconds: the bound of one answer
+    """
+    return command("speed", url=url, seconds=seconds)
+
+
+def install(files: Files, chosen: Iterable[str]) -> StringCommand:
+    """Puts the chosen ones of these files in place, each whole or not at all."""
+    return command("install", *(it for place in chosen for it in (place, *files[place])))
+
+
+def await_(verb: Literal["start", "restart"], url: str | None, seconds: int) -> StringCommand:
+    """Starts or restarts Ollama, and waits until it answers.
+
+    + url: of Ollama; None, where it is asked where it listens
+    + seconds: the bound of the wait
+    """
+    return command("await", verb=verb, url=url or "", seconds=seconds)
+
+
+def warm(settings: Settings, url: str) -> StringCommand:
+    """Runs the warm-up unit, and mends what keeps it from having every slot resident."""
+    bounds = {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
+    return command("warm", url=url, keep_alive=keep_alive(settings), **bounds)
+
+
+def pull(step: Pull, settings: Settings, url: str) -> StringCommand:
+    """Has the engine pull a model from the model's own registry."""
+    insecure = str(settings.pull_insecure).lower()
+    return command("pull", url=url, model=step.model, insecure=insecure, **_bringing(step, settings))
+
+
+def fetch(step: Pull, settings: Settings, url: str, mirror: str) -> StringCommand:
+    """Fetches a model from a mirror into the store, past the engine, which would take the mirror for its name.
+
+    + mirror: the mirror's URL
+    """
+    name = names.parse(step.model)
+    where = {"path": "/".join(name), "mirror": mirror, "repository": name.repository, "tag": name.tag.lower()}
+    return command("fetch", url=url, model=step.model, **where, **_bringing(step, settings))
+
+
+def _bringing(step: Pull, settings: Settings) -> dict[str, str | int]:
+    return {
+        "stall_seconds": settings.pull_stall_seconds,
+        "total_seconds": settings.pull_seconds,
+        "lock_seconds": settings.lock_seconds,
+        "record_base": _word(step.ours),
+        "damaged": step.damaged or "",
+    }
+
+
+def remove(step: Remove, settings: Settings, url: str) -> StringCommand:
+    """Unloads, puts back, deletes and forgets what is ours."""
+    return command(
+        "remove",
+        *step.delete,
+        url=url,
+        lock_seconds=settings.lock_seconds,
+        unloaded=step.unload or "",
+        interrupted=step.put_back or "",
+        forgotten=step.forget or "",
+        discarded=" ".join(it.removeprefix("sha256:") for it in step.discard),
+    )
+
+
+def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> StringCommand:
+    """Makes a slot's variant, proves it, and has the slot mean it. It wants ``rotate_stdin`` on its stdin.
+
+    + needs_gpu: whether a runner must be wholly in GPU memory
+    """
+    return command(
+        "rotate",
+        url=url,
+        keep_alive=keep_alive(settings),
+        load_seconds=settings.load_seconds,
+        lock_seconds=settings.lock_seconds,
+        slot=step.target.slot.name,
+        rolls_back=_word(not step.modelfile),
+        state=step.state.lines(),
+        weights=step.state.weights,
+        context=step.state.context,
+        known=" ".join(step.known),
+        gpu=_word(needs_gpu),
+        make_room=_word(step.make_room),
+        unload_old=_word(step.unload_old),
+        alone=_word(step.alone),
+    )
+
+
+def rotate_stdin(step: Rotate) -> str:
+    """Returns what ``rotate`` wants on its stdin: the Modelfile, which nobody else on the host is to read.
+
+    Its newline at the end is always there, for pyinfra would add one where none is.
+    """
+    return f"{step.modelfile}\n"
+
+
+def _word(flag: bool) -> str:
+    return "yes" if flag else "no"

@@ -93,7 +93,7 @@ class Both:
                 "load_seconds": 60,
                 "lock_seconds": 9,
             }
-            done = host.run("warm", restarted=f"{host.root}/run/restarted", **given)
+            done = host.run("warm", **given)
             assert done.code == 0, done
         self.compare(settings)
 

@@ -29,7 +29,7 @@ from ollama_slots.targets import aligned, known_weights, targets
 from tests.unit.host.engine import FakeEngine
 from tests.unit.host.fake_programs import Programs
 from tests.unit.host.fake_runners import FakeProc
-from tests.unit.host.seam import rooted, script
+from tests.unit.host.seam import script, words
 
 # By which the engine's own program is what the scripts call it for.
 CREATE = """#!/bin/sh
@@ -123,6 +123,8 @@ class DirectoryHost:
             other = {"MainPID": "0", "Id": "ollama-warmup.service", **self.warm_up_state}
             blocks = ["\n".join(f"{key}={value}" for key, value in it.items()) for it in (unit, other)]
             return 0, "\n\n".join(blocks)
+        if arguments == ("start", "ollama.service"):
+            return 0, ""
         if arguments == ("restart", "ollama.service"):
             self.restart()
             return 0, ""
@@ -153,24 +155,28 @@ class DirectoryHost:
     def install_warm_up(self, settings: Settings, needs_gpu: bool = True) -> None:
         """As a deploy does it, the paths below the directory."""
         path = self.root / render.WARM_UP_SCRIPT.lstrip("/")
-        text = render.warm_up(settings, needs_gpu, self.engine.url)[render.WARM_UP_SCRIPT][1]
+        text = render.warm_up(settings, needs_gpu, self.engine.url, str(self.root))[render.WARM_UP_SCRIPT][1]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(rooted(text, self.root))
+        path.write_text(text)
         path.chmod(0o755)
 
     # What runs on it.
 
     def run(self, which: str, /, *listed: str, stdin: str = "", **arguments: str | int) -> Done:
         """A script of host/, with these arguments by name, and those of its list."""
-        return self._run(script(which, self.root, *listed, stdin=stdin, **arguments), stdin, {})
+        return self._run(script(which, self.root, *listed, **arguments), stdin, {})
 
     def start(self, which: str, /, *listed: str, stdin: str = "", **arguments: str | int) -> subprocess.Popen[str]:
         """The same, begun."""
-        return self._start(script(which, self.root, *listed, stdin=stdin, **arguments), {})
+        process = self._start(script(which, self.root, *listed, **arguments), {})
+        assert process.stdin
+        process.stdin.write(stdin)
+        process.stdin.close()
+        return process
 
     def perform(self, line: StringCommand, stdin: str = "") -> Done:
         """A command of the product's, as a shell on the host is given it."""
-        return self._run(["sh", "-c", rooted(line.get_raw_value(), self.root)], stdin, {})
+        return self._run(words(line, self.root), stdin, {})
 
     def _start(self, words: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
         if self.user:  # what the fakes have written since is this user's, too: the engine's, and the owner's
@@ -241,8 +247,8 @@ class DirectoryHost:
 
     def apply(self, step: Step, settings: Settings, found: Found | None = None) -> Done:
         """The command that takes a step."""
-        line = command(step, settings, found or self.found(settings)).args[0]
-        return self.perform(line)
+        line, stdin = command(step, settings, found or self.found(settings)).args
+        return self.perform(line, stdin or "")
 
     def plan(self, settings: Settings, found: Found | None = None) -> list[Step]:
         """The steps from what is there to what is declared, as operations.models makes them."""

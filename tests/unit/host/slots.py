@@ -85,7 +85,8 @@ def rotation(host: DirectoryHost, name: str, model: str, window: int = 4096, mor
         "keep_alive": -1,
         "load_seconds": 2,
         "lock_seconds": 1,
-        "name": name,
+        "slot": name,
+        "rolls_back": "no",
         "state": state.lines(),
         "weights": state.weights,
         "context": window,
@@ -94,7 +95,7 @@ def rotation(host: DirectoryHost, name: str, model: str, window: int = 4096, mor
         "make_room": "no",
         "unload_old": "yes",
         "alone": "yes",
-        "stdin": text,
+        "stdin": f"{text}\n",
     }
 
 

@@ -14,19 +14,33 @@ NOWHERE = "http://127.0.0.1:1"
 
 def test_one_that_answers_is_waited_for_no_longer(host: DirectoryHost) -> None:
     for url in ("", host.engine.url):
-        done = host.run("await", url=url, seconds=5)
+        done = host.run("await", verb="start", url=url, seconds=5)
         assert (done.code, done.err) == (0, "")
+
+
+def test_it_is_started_or_restarted_first(host: DirectoryHost) -> None:
+    before = host.main
+    for verb in ("start", "restart"):
+        assert host.run("await", verb=verb, url="", seconds=5).code == 0
+        assert host.programs.called.pop() == ["systemctl", verb, "ollama.service"]
+    assert host.main != before
+
+
+def test_one_that_cannot_be_started_is_not_waited_for(host: DirectoryHost) -> None:
+    (host.root / "bin/systemctl").write_text("#!/bin/sh\necho Job failed. >&2\nexit 1\n")
+    done = host.run("await", verb="start", url="", seconds=60)
+    assert (done.code, done.err) == (1, "Job failed.\n")
 
 
 def test_one_that_comes_is_waited_for(host: DirectoryHost) -> None:
     host.stop_engine()
     threading.Timer(0.5, host.start_engine).start()
-    assert host.run("await", url="", seconds=20).code == 0
+    assert host.run("await", verb="start", url="", seconds=20).code == 0
 
 
 def test_one_that_takes_connections_and_does_not_answer_is_not_there(host: DirectoryHost) -> None:
     host.engine.down = True
-    done = host.run("await", url="", seconds=1)
+    done = host.run("await", verb="start", url="", seconds=1)
     assert (done.code, done.err) == (
         1,
         f"Ollama does not answer at {host.engine.url} after 1 s: see journalctl -u ollama\n",
@@ -34,14 +48,14 @@ def test_one_that_takes_connections_and_does_not_answer_is_not_there(host: Direc
 
 
 def test_one_that_is_elsewhere_is_told_of(host: DirectoryHost) -> None:
-    done = host.run("await", url=NOWHERE, seconds=1)
+    done = host.run("await", verb="start", url=NOWHERE, seconds=1)
     assert done.code == 1
     assert f"at {NOWHERE}, where ollama_url has it (it listens at {host.engine.url})," in done.err
 
 
 def test_one_that_listens_nowhere_is_told_of(host: DirectoryHost) -> None:
     host.stop_engine()
-    done = host.run("await", url="", seconds=1)
+    done = host.run("await", verb="start", url="", seconds=1)
     assert done.err == "Ollama does not answer after 1 s: see journalctl -u ollama\n"
 
 

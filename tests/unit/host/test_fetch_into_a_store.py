@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.host.directory_host import DirectoryHost, Done
-from tests.unit.served import CONFIG, WEIGHTS, Registry, served, sha256
+from tests.unit.host.served import CONFIG, WEIGHTS, Registry, served, sha256
 
 W = sha256(WEIGHTS)
 
@@ -32,7 +32,7 @@ def fetch(host: DirectoryHost, mirror: Registry, **other: Any) -> Done:
         "stall_seconds": 300,
         "total_seconds": 20,
         "lock_seconds": 1,
-        "ours": "yes",
+        "record_base": "yes",
         "damaged": "",
     }
     return host.run("fetch", **given | other)

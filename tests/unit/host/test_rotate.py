@@ -321,7 +321,7 @@ def test_a_state_that_cannot_be_written_is_no_success(one: DirectoryHost) -> Non
 
 def back(host: DirectoryHost, **other: Any) -> Any:
     state = state_of(host, "a:1b", modelfile("a:1b"))
-    return rotate(host, "one", "a:1b", stdin="", state=state.lines(), **other)
+    return rotate(host, "one", "a:1b", stdin="\n", rolls_back="yes", state=state.lines(), **other)
 
 
 @pytest.fixture
@@ -405,7 +405,7 @@ def test_two_at_once_come_one_after_the_other(one: DirectoryHost) -> None:
     whose = [it.rpartition(" ")[2].partition(":")[0] for it in one.asked()]
     assert whose in (["one"] * 4 + ["two"] * 4, ["two"] * 4 + ["one"] * 4)
     for process in both:
-        for pipe in (process.stdin, process.stdout, process.stderr):
+        for pipe in (process.stdout, process.stderr):
             assert pipe
             pipe.close()
 

@@ -26,7 +26,7 @@ def pull(host: DirectoryHost, model: str = "b:1b", **other: Any) -> Done:
         "stall_seconds": 300,
         "total_seconds": 20,
         "lock_seconds": 1,
-        "ours": "yes",
+        "record_base": "yes",
         "damaged": "",
     }
     return host.run("pull", **given | other)
@@ -55,7 +55,7 @@ def test_a_model_comes_and_is_recorded_as_ours(published: DirectoryHost) -> None
 
 
 def test_one_that_is_not_ours_is_not_recorded(published: DirectoryHost) -> None:
-    assert pull(published, ours="no").code == 0
+    assert pull(published, record_base="no").code == 0
     assert bases(published) == ""
 
 

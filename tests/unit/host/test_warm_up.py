@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ollama_slots import render
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost, Done, directory_host
 from tests.unit.host.slots import holds, memory, modelfile, pulled, pulled_large, weights
@@ -219,7 +218,7 @@ def test_what_has_a_slots_name_and_is_not_its_variant_is_not_proven_by_its_runne
 
 def warm(host: DirectoryHost) -> Done:
     given: dict[str, Any] = {"url": host.engine.url, "keep_alive": -1, "load_seconds": 20, "lock_seconds": 1}
-    return host.run("warm", restarted=f"{host.root}{render.RESTARTED}", **given)
+    return host.run("warm", **given)
 
 
 def test_the_unit_is_run_anew(three: DirectoryHost) -> None:

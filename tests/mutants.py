@@ -83,7 +83,9 @@ NAMED = [
         ROTATE,
         WARM,
     ),
-    fault("an expiry is no fault", "engine", "case $keep_alive in *-*) leaves", "case x in *-*) leaves", ROTATE),
+    fault(
+        "an expiry is no fault", "engine", "case $keep_alive in *-*) ! leaves", "case x in *-*) ! leaves", ROTATE
+    ),
     fault("blindness is never seen", TEMPLATE, 'exit "$blind"', ": ", WARM),
     fault(
         "large blobs are read for sizes",
@@ -124,8 +126,10 @@ NAMED = [
 MORE = [
     fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
     fault("a connection is a listener", "ask", '$4 == "0A" &&', '$4 != "x" &&', LOOKS, "test_ask.py"),
-    fault("an answer need not be done", "engine", """*'"done":true'*) echo""", "*) echo", ROTATE),
-    fault("any window will do", "engine", 'case " $3 " in *" $context "*) ;;', "case x in x) ;;", ROTATE),
+    fault(
+        "an answer need not be done", "engine", "value_of 'done')\" = true ]", "value_of 'done')\" != x ]", ROTATE
+    ),
+    fault("any window will do", "engine", 'case " $3 " in *" $window "*) ;;', "case x in x) ;;", ROTATE),
     fault(
         "what has a slot's name is its variant",
         "engine",
@@ -147,7 +151,7 @@ MORE = [
         '"$away",never) again=yes ;;',
         ROTATE,
     ),
-    fault("a file is replaced before it is on the disk", "engine", 'sync "$1" && mv', "mv", ROTATE),
+    fault("a file is replaced before it is on the disk", "replace", 'sync "$1" && mv', "mv", AWAIT),
     fault(
         "a name is not looked at again",
         "moves",
@@ -161,7 +165,7 @@ MORE = [
     fault(
         "the old one is not put back into memory",
         "rotate",
-        '[ "$make_room" = no ] || answer "$name:latest" >/dev/null',
+        '[ "$make_room" = no ] || answer "$slot:latest" >/dev/null',
         ":",
         ROTATE,
     ),
@@ -169,7 +173,7 @@ MORE = [
     fault(
         "the state of what was before is not written",
         "rotate",
-        'write "$candidate.state" "$state_dir/previous/$name.slot"',
+        'write "$candidate.state" "$previous_states/$slot.slot"',
         ":",
         ROTATE,
     ),
@@ -181,7 +185,7 @@ MORE = [
         ":",
         ROTATE,
     ),
-    fault("no room is made", "rotate", '[ "$make_room" = no ] || unload "$name:latest"', ":", ROTATE),
+    fault("no room is made", "rotate", '[ "$make_room" = no ] || unload "$slot:latest"', ":", ROTATE),
     fault("a shared runner is unloaded", "rotate", '[ "$alone" = no ] || unload', "false || unload", ROTATE),
     fault("a slot loses its runner's digest", "remove", 'pass_on "$model" || exit 1', ":", REMOVE),
     fault(
@@ -206,7 +210,7 @@ MORE = [
     fault(
         "what was resident still is",
         TEMPLATE,
-        'held=$(proven "$name" "$gpu") ||\n        { say "<3>$name: was',
+        'proof=$(proven "$name" "$gpu") ||\n        { say "<3>$name: was',
         'false ||\n        { say "<3>$name: was',
         WARM,
     ),
@@ -221,7 +225,7 @@ MORE = [
     fault("what came is on the disk or not", "pulling", '[ "$1" -ne 0 ] || on_disk ||', "true ||", PULLS),
     fault("a mirror is believed", "fetch", '[ "$(sha256sum 2>/dev/null <"$1")" = "$2  -" ]', "true", FETCH),
     fault("two fetch at once", "fetch", "flock -n 8 ||", "true ||", FETCH),
-    fault("a file may be half written", "install", 'sync "$1.new"', ":", AWAIT),
+    fault("a file may be half written", "install", 'replace "$1.new" "$1"', 'mv "$1.new" "$1"', AWAIT),
     fault("a dot in a name is any letter", "bases", "sed 's/\\./\\\\./g'", "cat", "test_bases.py", REMOVE),
     fault(
         "an old manifest comes first",
@@ -233,8 +237,8 @@ MORE = [
     fault(
         "what takes connections answers",
         "await",
-        '[ -z "$url" ] || ! api 5 /api/version >/dev/null || exit 0',
-        '[ -z "$url" ] || exit 0',
+        '[ -z "$asked" ] || ! (url=$asked && api 5 /api/version >/dev/null) || exit 0',
+        '[ -z "$asked" ] || exit 0',
         AWAIT,
     ),
 ]

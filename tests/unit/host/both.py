@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 from ollama_slots import prune, rollback
@@ -120,7 +121,11 @@ class Both:
         elif what == "lose state":
             (root / f"var/lib/ollama-slots/{where}.slot").unlink(missing_ok=True)
         elif what == "edit Modelfile":
-            (root / f"etc/ollama/modelfiles/{where}.Modelfile").unlink(missing_ok=True)
+            # In earnest: where it is deleted, a rotation fails (test_rotate.py), which plain values do not tell.
+            file = root / f"etc/ollama/modelfiles/{where}.Modelfile"
+            if file.exists():
+                file.write_text("FROM another\n")
+                self.world.files[f"{MODELFILES}/{where}.Modelfile"] = sha256(b"FROM another\n").hexdigest()
         elif what == "evict" and victim:
             engine.runners.evict(victim)
 

@@ -56,6 +56,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.asked: list[str] = []  # what changes something
         # Knobs, by name.
         self.refuses: str | None = None  # what a copy is answered with
+        self.deaf = False  # a copy is said to be done, and is not
         self.create_fails: str | None = None
         self.fails: dict[str, str] = {}  # with what a load fails
         self.silent: set[str] = set()  # it does not answer at all
@@ -212,7 +213,8 @@ class FakeEngine(ThreadingHTTPServer):
             raise Refusal(500, self.refuses)
         if text is None:
             raise Refusal(404, f"model '{source}' not found")
-        self.files.write(destination, text)
+        if not self.deaf:
+            self.files.write(destination, text)
         return {}
 
     def delete(self, name: str) -> dict[str, Any]:

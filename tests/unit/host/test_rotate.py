@@ -211,6 +211,17 @@ def test_a_copy_that_is_refused_leaves_it_as_it_was(new: DirectoryHost) -> None:
     assert after == before
 
 
+def test_a_copy_is_believed_when_ollama_lists_it(new: DirectoryHost) -> None:
+    holds(new, "one", "a:1b")
+    pulled(new, "b:1b")
+    new.engine.deaf = True
+    done = rotate(new, "one", "b:1b")
+    assert done.code == 1
+    assert "slot one: it cannot be switched: one:previous was to mean " in done.err
+    assert names(new, "one") == {"latest": A, "current": B}
+    assert new.state("one")["weights"] == A
+
+
 def test_a_candidate_of_a_slot_that_holds_nothing_is_gone_when_it_is_refused(host: DirectoryHost) -> None:
     pulled(host, "b:1b")
     on_cpu(host)
@@ -317,6 +328,15 @@ def test_a_state_that_cannot_be_written_is_no_success(one: DirectoryHost) -> Non
     done = rotate(one, "one", "b:1b")
     assert done.code == 1
     assert done.err.endswith("slot one: holds the new model, but its state could not be written\n")
+
+
+@pytest.mark.xfail(strict=True, reason="the state of what was before is taken to have its Modelfile")
+def test_a_modelfile_that_somebody_deleted_keeps_no_slot_from_its_next_model(one: DirectoryHost) -> None:
+    (one.root / "etc/ollama/modelfiles/one.Modelfile").unlink()
+    rotate(one, "one", "b:1b")
+    done = rotate(one, "one", "b:1b")
+    assert (done.code, done.err) == (0, ""), "not even the second time"
+    assert one.state("one")["weights"] == B
 
 
 def back(host: DirectoryHost, **other: Any) -> Any:

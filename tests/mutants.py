@@ -125,7 +125,7 @@ NAMED = [
 ]
 MORE = [
     fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
-    fault("a connection is a listener", "ask", '$4 == "0A" &&', '$4 != "x" &&', LOOKS, "test_ask.py"),
+    fault("a connection is a listener", "ask", '$4 == "0A" &&', '$4 != "x" &&', LOOKS, "host/test_ask.py"),
     fault(
         "an answer need not be done", "engine", "value_of 'done')\" = true ]", "value_of 'done')\" != x ]", ROTATE
     ),
@@ -157,10 +157,10 @@ MORE = [
         "moves",
         '[ "$(digest_of "$1")" = "$meant" ] || ! api',
         "true || ! api",
-        "test_moves.py",
+        "host/test_moves.py",
         ROTATE,
     ),
-    fault("two names have one file", "moves", 'cp -p "$file"', 'ln "$file"', "test_moves.py", ROTATE),
+    fault("two names have one file", "moves", 'cp -p "$file"', 'ln "$file"', "host/test_moves.py", ROTATE),
     fault("a candidate is left", "moves", 'mean "$1:current" "$1:latest"', ":", ROTATE),
     fault(
         "the old one is not put back into memory",
@@ -226,7 +226,7 @@ MORE = [
     fault("a mirror is believed", "fetch", '[ "$(sha256sum 2>/dev/null <"$1")" = "$2  -" ]', "true", FETCH),
     fault("two fetch at once", "fetch", "flock -n 8 ||", "true ||", FETCH),
     fault("a file may be half written", "install", 'replace "$1.new" "$1"', 'mv "$1.new" "$1"', AWAIT),
-    fault("a dot in a name is any letter", "bases", "sed 's/\\./\\\\./g'", "cat", "test_bases.py", REMOVE),
+    fault("a dot in a name is any letter", "bases", "sed 's/\\./\\\\./g'", "cat", "host/test_bases.py", REMOVE),
     fault(
         "an old manifest comes first",
         "stored",

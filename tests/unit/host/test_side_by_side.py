@@ -26,7 +26,7 @@ HISTORY = st.lists(st.tuples(DECLARED, st.lists(EVENTS, max_size=2)), min_size=2
 
 
 # Few: each takes seconds. Where one fails, what led to it is in the failure: there is no time to look for less.
-@settings(max_examples=5, phases=[Phase.generate])
+@settings(max_examples=4, phases=[Phase.generate])
 @given(HISTORY, st.booleans(), st.sampled_from([9, len(SLOTS)]))
 def test_two_implementations_of_a_host_agree(
     history: list[tuple[Settings, list[tuple[str, Any]]]], previous: bool, most: int

@@ -159,7 +159,9 @@ def test_what_ollama_cannot_read_is_named_after_its_model(one: DirectoryHost) ->
 
 def test_the_size_of_weights_is_not_looked_for_in_weights(one: DirectoryHost) -> None:
     """A large blob may hold anything, and reading it takes minutes."""
-    one.engine.files.blob("0" * 64).write_text(f'{{"digest":"sha256:{A}","size":7}}\n' * 5000)
+    one.engine.files.blob("0" * 64).write_text(
+        f'{{"layers":[{{"digest":"sha256:{A}","size":7}}]}}' + " " * 300_000
+    )
     assert one.details(["a:1b"]).damaged == {}
 
 

@@ -88,11 +88,11 @@ NAMED = [
     ),
     fault("blindness is never seen", TEMPLATE, 'exit "$blind"', ": ", WARM),
     fault(
-        "large blobs are read for sizes",
+        "large blobs are read for manifests",
         "store",
         "-type f -size -200k ! -name '*-partial*'",
         "-type f ! -name '*-partial*'",
-        LOOKS,
+        PULLS,
     ),
     fault(
         "large blobs are swept",

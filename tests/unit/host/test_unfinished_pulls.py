@@ -143,3 +143,17 @@ def test_what_the_engine_is_pulling_is_not(published: DirectoryHost) -> None:
     (published.proc.path / f"{published.main}/fd/9").symlink_to(partial)
     assert published.run("remove", url=published.engine.url, lock_seconds=1, discarded=B).code == 0
     assert partial.exists()
+
+
+def test_what_a_large_blob_says_makes_nothing_a_models(published: DirectoryHost) -> None:
+    """Blobs that are manifests are small; of others a store has hundreds of gigabytes."""
+    published.engine.pulls = ["cut"]
+    assert pull(published).code == 1
+    blobs = published.engine.files.blobs
+    (blobs / f"sha256-{B}-partial").rename(blobs / f"sha256-{B}")
+    for part in blobs.glob(f"sha256-{B}-partial-*"):
+        part.unlink()
+    large = blobs / f"sha256-{'0' * 64}"
+    large.write_text(f'{{"layers":[{{"digest":"sha256:{B}","size":7}}]}}' + " " * 300_000)
+    assert published.run("remove", url=published.engine.url, lock_seconds=1, discarded=B).code == 0
+    assert not (blobs / f"sha256-{B}").exists()

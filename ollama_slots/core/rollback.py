@@ -22,7 +22,9 @@ def steps(snapshot: Snapshot) -> list[Step]:
     if died:
         return [*died]  # they may be in the place of what is gone back to
     priors = [(slot, prior) for slot in _chosen(settings) if (prior := _prior(slot, snapshot))]
-    _check_windows(settings, observed, {slot.name: prior for slot, prior in priors})
+    # What a slot had before it went back is not what it is to have.
+    ahead = {slot.name: prior for slot, prior in priors if not _is_back(slot, prior, observed)}
+    _check_windows(settings, observed, ahead)
     held = holdings(snapshot, {prior.weights for _, prior in priors})
     rotations: list[Step] = []
     for slot, prior in priors:

@@ -42,26 +42,41 @@ doubt() { # doubt WHY: weights that are not what they should be go, and the next
     exit 0
 }
 
-write() { # write FROM TO: whole or not at all
-    install -m 644 "$1" "$2.new" && replace "$2.new" "$2"
+write() { # write FROM TO: whole or not at all; where there is no FROM, which somebody may have removed, no TO
+    if [ -e "$1" ]; then
+        install -m 644 "$1" "$2.new" && replace "$2.new" "$2"
+    else
+        rm -f "$2"
+    fi
 }
 
 serves_as_known() { # whether NAME, or with an argument another tag of it, is what the slot's state says
     [ -e "$state_dir/$slot.slot" ] && is "$slot:${1:-latest}" "$(value variant "$slot")"
 }
 
-write_states() { # the slot's first: it is what a run goes by that finds these half written
-    was=''
-    if [ "$known_before" = yes ]; then
-        was=$(cat "$state_dir/$slot.slot") && cp "$modelfiles/$slot.Modelfile" "$candidate.was" || return
-    fi
+write_own() { # the state, by which the next run tells that the Modelfile is not there yet
     printf '%s\nvariant=%s\nloaded=%s\n' "$state" "$new" "${loaded:-$new}" >"$candidate.state" &&
         { [ "$rolls_back" = yes ] || date '+made=%s' >>"$candidate.state"; } &&
-        write "$candidate" "$modelfiles/$slot.Modelfile" && write "$candidate.state" "$state_dir/$slot.slot" || return
-    if [ -n "$was" ]; then # else NAME:previous keeps its own, for a rollback
-        printf '%s\n' "$was" >"$candidate.state" &&
-            write "$candidate.was" "$previous_modelfiles/$slot.Modelfile" &&
-            write "$candidate.state" "$previous_states/$slot.slot"
+        write "$candidate.state" "$state_dir/$slot.slot" && write "$candidate" "$modelfiles/$slot.Modelfile"
+}
+
+write_previous() { # what is known of NAME:previous; where nothing is, it keeps its own, for a rollback
+    [ -n "$was" ] || return 0
+    printf '%s\n' "$was" >"$candidate.state" &&
+        write "$candidate.was" "$previous_modelfiles/$slot.Modelfile" &&
+        write "$candidate.state" "$previous_states/$slot.slot"
+}
+
+write_states() { # a run that dies between the two is done again by a deploy, and is over for a rollback
+    was=''
+    if [ "$known_before" = yes ]; then
+        was=$(cat "$state_dir/$slot.slot") || return
+        [ ! -e "$modelfiles/$slot.Modelfile" ] || cp "$modelfiles/$slot.Modelfile" "$candidate.was" || return
+    fi
+    if [ "$rolls_back" = yes ]; then
+        write_own && write_previous
+    else
+        write_previous && write_own
     fi
 }
 
@@ -71,6 +86,7 @@ sweep
 # A system prompt is nobody's to read; a state is read by the warm-up, which is nobody.
 install -d -m 700 "$modelfiles" "$previous_modelfiles" "$candidates" || fail "cannot make its directories"
 install -d -m 755 "$previous_states" || fail "cannot make the directory of its state"
+rm -f "$candidate" "$candidate.was"
 broken=''
 if [ "$rolls_back" = no ]; then
     printf '%s' "$modelfile" >"$candidate" || fail "cannot write $candidate"
@@ -86,7 +102,8 @@ if [ "$rolls_back" = no ]; then
     fi
     new=$(digest_of "$slot:current")
 else
-    cp "$previous_modelfiles/$slot.Modelfile" "$candidate" || fail "the Modelfile of $slot:previous is gone"
+    [ ! -e "$previous_modelfiles/$slot.Modelfile" ] || cp "$previous_modelfiles/$slot.Modelfile" "$candidate" ||
+        fail "cannot write $candidate"
     new=$(value variant "previous/$slot") # which may be switched to already, by a run that died
     is "$slot:latest" "$new" || why=$(mean "$slot:current" "$slot:previous") || fail "its candidate cannot be named: $why"
 fi

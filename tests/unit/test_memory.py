@@ -137,3 +137,28 @@ def test_flash_attention_saves_the_scores_and_takes_larger_batches() -> None:
     slow, fast = (held(LLAMA, GB, 16384, 1, flash) for flash in (False, True))
     assert slow - fast > 9 * 10**8
     assert held(LLAMA, GB, 65536, 1, flash=True) - held(LLAMA, GB, 65536, 0, flash=True) > 65536 * 128 * 1024
+
+
+def test_of_heads_that_differ_by_block_the_most_hold_the_cache() -> None:
+    """What is foreseen may be more than what is taken, and never less."""
+    uneven = LLAMA | {"llama.attention.head_count_kv": [8, 8, 2, 8]}
+    assert held(uneven, GB, 16384, 1, flash=True) == held(LLAMA, GB, 16384, 1, flash=True)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "parallel", "batch"),
+    [
+        (4096, 1, 512),
+        (4097, 1, 1024),
+        (32768, 1, 1024),
+        (32769, 1, 2048),
+        (16385, 2, 2048),
+    ],
+)
+def test_the_engines_batch_grows_with_the_window_and_what_it_is_computed_in_with_the_batch(
+    tokens: int, parallel: int, batch: int
+) -> None:
+    """512, 1,024 and 2,048 tokens (server/sched.go, v0.32.15): four bytes each of the mask, and 8 rows."""
+    cache = tokens * parallel * 128 * 1024
+    assert held(LLAMA, GB, tokens, parallel, flash=True) - GB - cache == 4 * batch * (tokens + 8 * 4096)
+    assert held(LLAMA, GB, tokens, parallel, flash=False) - GB - cache == 4 * 512 * (33 * tokens + 8 * 4096)

@@ -53,12 +53,15 @@ def test_a_base_that_was_deleted_is_pulled_again() -> None:
 
 
 def test_a_base_without_its_weights_is_pulled_again() -> None:
-    """The engine goes on listing a model, and showing it, whose blob is gone."""
+    """The engine goes on listing a model whose blob is gone, and showing it, where it has read it before."""
     world = deployed(ABC)
     world.restart()
     weights = world.tags["b:1b"].weights
+    world.details(["b:1b"])
     world.lost.add(weights)
     assert world.plan(ABC) == [Pull("b:1b", ("two",), damaged=weights)]
+    world.restart()
+    assert world.plan(ABC) == [Pull("b:1b", ("two",))]
     world.deploy(ABC)
     world.warm_up()
     assert world.faults(ABC) == {}

@@ -147,6 +147,15 @@ def test_slots_that_would_evict_each_other_do_not_go_back_together() -> None:
     assert planned(world, declared("a:1b", "c:1b", rollback="two")) == [], "and what is back already is"
 
 
+def test_a_slot_that_is_back_keeps_no_other_from_going_back_for_what_it_had_meanwhile() -> None:
+    """One had meanwhile, with another window, what two had before."""
+    world = World()
+    for deploy in (declared("x:1b", "a:1b"), declared("a:1b", "c:1b", slot1_num_ctx=8192)):
+        world = deployed(deploy, world)
+    go_back(world, declared("a:1b", "c:1b"))
+    assert world.settled(declared("x:1b", "a:1b"))
+
+
 def test_a_rollback_names_a_slot_or_all() -> None:
     with pytest.raises(PyinfraError, match="rollback: expected all or the name of a slot, found 'five'"):
         one("five")

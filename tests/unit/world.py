@@ -83,6 +83,7 @@ class World:
     service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
     warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
     lost: set[str] = field(default_factory=set)  # weights whose file is gone
+    read: set[str] = field(default_factory=set)  # manifests that the engine has read since it was started
     most: int = 9
     keep_alive: str = "-1"
     parallel: int = 1
@@ -148,6 +149,7 @@ class World:
 
     def restart(self) -> None:
         self.runners.clear()
+        self.read.clear()
 
     def _change(self) -> None:
         if self.lives is not None:
@@ -310,7 +312,7 @@ class World:
             *(
                 f"/var/lib/ollama-slots/{directory}{name}.slot:{line}"
                 for directory, states in (("", self.states), ("previous/", self.previous))
-                for name, state in states.items()
+                for name, state in sorted(states.items())  # as a shell lists files
                 for line in [*state.lines().splitlines(), f"variant={state.variant}", f"loaded={state.loaded}"]
             ),
             "== bases",
@@ -332,13 +334,15 @@ class World:
 
     def show(self, models: list[str]) -> list[str]:
         """The output of host/details.sh."""
-        lines = ["== show"]
+        lines, shown = ["== show"], set[str]()
         present = {names.parse(name).key: model for name, model in self.tags.items()}
         for name in models:
             model = present.get(names.parse(name).key)
-            if model is None:
+            if model is None or (model.weights in self.lost and model.digest not in self.read):
                 lines += [json.dumps({"error": f"model '{name}' not found"}), "404"]
                 continue
+            self.read.add(model.digest)
+            shown.add(model.weights)
             answer = {
                 "modelfile": f"# FROM {name}\n\nFROM /usr/share/ollama/blobs/sha256-{model.weights}\n",
                 "capabilities": ["completion", "vision"] if model.sees else ["completion"],
@@ -350,7 +354,7 @@ class World:
         return [
             *lines,
             "== missing",
-            *sorted(self.lost),
+            *sorted(self.lost & shown),
             "== unreadable",
             "== gpu",
             *gpu,

@@ -1,0 +1,290 @@
+"""Faults that are planted in the product one at a time, and the unit tests that have to turn red for each.
+
+    .venv/bin/python -m tests.mutants             all of them, some seconds to a minute each
+    .venv/bin/python -m tests.mutants rotate      those whose file or name has this in it
+
+Each is planted in a copy of the tree, where the tests named for it are run. The table says which test caught it,
+or LIVED; the exit code is 1 where one lived. A fault whose old text is gone is told of: the code has moved on, and
+the fault has to.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HOST, TEMPLATE = "ollama_slots/host", "templates/ollama-warmup.sh.j2"
+ROTATE, REMOVE, LOOKS, WARM, PULLS, AWAIT, FETCH = (
+    f"host/test_{it}.py"
+    for it in (
+        "rotate",
+        "remove",
+        "looks",
+        "warm_up",
+        "unfinished_pulls",
+        "await_and_install",
+        "fetch_into_a_store",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: in a file, text that is replaced, and the tests, below tests/unit, that are to see it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def fault(name: str, file: str, old: str, new: str, *tests: str) -> Fault:
+    path = file if "/" in file else f"{HOST}/{file}.sh"
+    return Fault(name, path, old, new, tests)
+
+
+MEMORY = "ollama_slots/core/gpu_memory.py"
+NAMED = [
+    fault(
+        "a candidate is never refused",
+        "rotate",
+        'refuse "the candidate is refused: $why"',
+        ":",
+        ROTATE,
+    ),
+    fault("the GPU check is reversed", "engine", '[ "$in_gpu" != "$size" ]', '[ "$in_gpu" = "$size" ]', ROTATE),
+    fault("the lock is shared", "engine", 'flock -w "$1" 9', 'flock -s -w "$1" 9', ROTATE),
+    fault(
+        "an exchange does not keep what served",
+        "moves",
+        '[ -z "$(digest_of "$1:latest")" ] || mean "$1:previous" "$1:latest" || return',
+        ":",
+        ROTATE,
+    ),
+    fault(
+        "an unload does not wait",
+        "engine",
+        'while [ -n "$holding" ] && [ "$(clock)" -lt "$end" ]; do',
+        "while false; do",
+        REMOVE,
+    ),
+    fault(
+        "a runner is found by its digest only",
+        "engine",
+        '*) [ "$(weights_of "$digest")" = "$1" ] || continue ;;',
+        "*) continue ;;",
+        ROTATE,
+        WARM,
+    ),
+    fault(
+        "an expiry is no fault", "engine", "case $keep_alive in *-*) ! leaves", "case x in *-*) ! leaves", ROTATE
+    ),
+    fault("blindness is never seen", TEMPLATE, 'exit "$blind"', ": ", WARM),
+    fault(
+        "large blobs are read for manifests",
+        "store",
+        "-type f -size -200k ! -name '*-partial*'",
+        "-type f ! -name '*-partial*'",
+        PULLS,
+    ),
+    fault(
+        "large blobs are swept",
+        "store",
+        "-type f -size -200k -name 'sha256-*'",
+        "-type f -name 'sha256-*'",
+        ROTATE,
+    ),
+    fault(
+        "a large blob is printed for a manifest",
+        "stored",
+        "-size -200k -exec cat",
+        "-exec cat",
+        LOOKS,
+    ),
+    fault(
+        "the fewest heads hold the cache",
+        MEMORY,
+        'cache = 2 * shape.one("block_count") * max(shape.key_value_heads)',
+        'cache = 2 * shape.one("block_count") * min(shape.key_value_heads)',
+        "test_memory.py",
+    ),
+    fault(
+        "batches stay at 1,024",
+        MEMORY,
+        "1024 if tokens * parallel <= 32768 else 2048",
+        "1024",
+        "test_memory.py",
+    ),
+]
+MORE = [
+    fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
+    fault("a connection is a listener", "ask", '$4 == "0A" &&', '$4 != "x" &&', LOOKS, "host/test_ask.py"),
+    fault(
+        "an answer need not be done", "engine", "value_of 'done')\" = true ]", "value_of 'done')\" != x ]", ROTATE
+    ),
+    fault("any window will do", "engine", 'case " $3 " in *" $window "*) ;;', "case x in x) ;;", ROTATE),
+    fault(
+        "what has a slot's name is its variant",
+        "engine",
+        """case " $own" in *" $(value variant "$1") "*) ;; *) own='' ;; esac""",
+        ":",
+        WARM,
+    ),
+    fault(
+        "an unload is asked for once",
+        "engine",
+        '[ -z "$holding" ] || api 10 /api/generate "{\\"model\\":\\"$1\\",\\"keep_alive\\":0}" >/dev/null',
+        ":",
+        REMOVE,
+    ),
+    fault(
+        "what has gone is not asked again",
+        "engine",
+        '"$away",) again=yes ;;',
+        '"$away",never) again=yes ;;',
+        ROTATE,
+    ),
+    fault("a file is replaced before it is on the disk", "replace", 'sync "$1" && mv', "mv", AWAIT),
+    fault(
+        "a name is not looked at again",
+        "moves",
+        '[ "$(digest_of "$1")" = "$meant" ] || ! api',
+        "true || ! api",
+        "host/test_moves.py",
+        ROTATE,
+    ),
+    fault("two names have one file", "moves", 'cp -p "$file"', 'ln "$file"', "host/test_moves.py", ROTATE),
+    fault("a candidate is left", "moves", 'mean "$1:current" "$1:latest"', ":", ROTATE),
+    fault(
+        "the old one is not put back into memory",
+        "rotate",
+        '[ "$make_room" = no ] || answer "$slot:latest" >/dev/null',
+        ":",
+        ROTATE,
+    ),
+    fault("the old one is not unloaded", "rotate", '[ "$unload_old" = no ] || unload', "true || unload", ROTATE),
+    fault(
+        "the state of what was before is not written",
+        "rotate",
+        'write "$candidate.state" "$previous_states/$slot.slot"',
+        ":",
+        ROTATE,
+    ),
+    fault("what is made may not be on the disk", "rotate", "why=$(on_disk 2>&1) || refuse", ": || refuse", ROTATE),
+    fault(
+        "a rotation that died forgets what was before",
+        "rotate",
+        "! serves_as_known previous || known_before=yes",
+        ":",
+        ROTATE,
+    ),
+    fault("no room is made", "rotate", '[ "$make_room" = no ] || unload "$slot:latest"', ":", ROTATE),
+    fault("a shared runner is unloaded", "rotate", '[ "$alone" = no ] || unload', "false || unload", ROTATE),
+    fault("a slot loses its runner's digest", "remove", 'pass_on "$model" || exit 1', ":", REMOVE),
+    fault(
+        "a rollback that died loses its way back",
+        "remove",
+        'mean "$1:previous" "$1:current" || return',
+        ":",
+        REMOVE,
+    ),
+    fault("one look keeps another out", "probe", "flock -s -n 9", "flock -n 9", LOOKS),
+    fault("a host in change is looked at", "probe", "if ! flock -s -n 9; then", "if false; then", LOOKS),
+    fault("no process is live", "probe", "'sha256-[0-9a-f]\\{64\\}' ", "'sha255-[0-9a-f]\\{64\\}' ", LOOKS),
+    fault(
+        "a cut blob is whole",
+        "details",
+        '[ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ]',
+        "true",
+        LOOKS,
+    ),
+    fault("doubted weights are not read", "details", 'case " $doubted " in', "case x in", LOOKS),
+    fault("the smallest comes first", TEMPLATE, "sort -s -k 1,1rn", "sort -s -k 1,1n", WARM),
+    fault(
+        "what was resident still is",
+        TEMPLATE,
+        'proof=$(proven "$name" "$gpu") ||\n        { say "<3>$name: was',
+        'false ||\n        { say "<3>$name: was',
+        WARM,
+    ),
+    fault("old figures stay", TEMPLATE, 'publish "$resident"\n[ "${1-}" != stop ]', '[ "${1-}" != stop ]', WARM),
+    fault("what leaves is loaded at once", TEMPLATE, "while some_leave &&", "while false &&", WARM),
+    fault("a restart follows each failure", TEMPLATE, '[ "${EXIT_STATUS-}" = "$blind" ] &&', "true &&", WARM),
+    fault("it is restarted again and again", TEMPLATE, '[ ! -e "$restarted" ] || exit 0', "true || exit 0", WARM),
+    fault("a stranger's runner stays", "warm", '{ unload "$name:latest" && again=yes; }', "again=yes", WARM),
+    fault("a pull is not recorded as ours", "pulling", 'note_pulled "$model") ||', ":) ||", PULLS),
+    fault("all that was left is ours", "unfinished", '[ "${when:-$now}" = "$now" ]', "true", PULLS),
+    fault("what is being pulled is discarded", "remove", 'in_pull "$blob" ||', "false ||", PULLS),
+    fault("what came is on the disk or not", "pulling", '[ "$1" -ne 0 ] || on_disk ||', "true ||", PULLS),
+    fault("a mirror is believed", "fetch", '[ "$(sha256sum 2>/dev/null <"$1")" = "$2  -" ]', "true", FETCH),
+    fault("two fetch at once", "fetch", "flock -n 8 ||", "true ||", FETCH),
+    fault("a file may be half written", "install", 'replace "$1.new" "$1"', 'mv "$1.new" "$1"', AWAIT),
+    fault("a dot in a name is any letter", "bases", "sed 's/\\./\\\\./g'", "cat", "host/test_bases.py", REMOVE),
+    fault(
+        "an old manifest comes first",
+        "stored",
+        "manifests-v2/*/*/*/* manifests/*/*/*/*",
+        "manifests/*/*/*/* manifests-v2/*/*/*/*",
+        LOOKS,
+    ),
+    fault(
+        "what takes connections answers",
+        "await",
+        '[ -z "$asked" ] || ! (url=$asked && api 5 /api/version >/dev/null) || exit 0',
+        '[ -z "$asked" ] || exit 0',
+        AWAIT,
+    ),
+]
+
+
+def run(tests: tuple[str, ...], tree: Path) -> str | None:
+    """The first test that fails, if one does."""
+    paths = [f"tests/unit/{it}" for it in tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "--no-header", *paths]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    caught = re.search(r"^(?:FAILED|ERROR) \S+::([^\s\[]+)", done.stdout, re.MULTILINE)
+    return caught[1] if caught else f"?? {done.stdout[-200:]}"
+
+
+def plant(one: Fault, tree: Path) -> str:
+    """What caught a fault, in a copy of the tree."""
+    path = tree / one.file
+    before = path.read_text()
+    if before.count(one.old) != 1:
+        return f"?? its old text is there {before.count(one.old)} times"
+    path.write_text(before.replace(one.old, one.new))
+    caught = run(one.tests, tree)
+    path.write_text(before)
+    return caught or "LIVED"
+
+
+def main(which: str = "") -> int:
+    faults = [it for it in (*NAMED, *MORE) if which in it.name or which in it.file]
+    bad = 0
+    with tempfile.TemporaryDirectory() as directory:
+        tree = Path(directory) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__"))
+        whole = tuple(sorted({test for one in faults for test in one.tests}))
+        if red := run(whole, tree):
+            print(f"{red} fails without any fault")
+            return 2
+        print("| fault | file | caught by |\n|---|---|---|")
+        for one in faults:
+            caught = plant(one, tree)
+            bad += caught.startswith(("LIVED", "??"))
+            print(f"| {one.name} | {one.file.rpartition('/')[2]} | {caught} |", flush=True)
+    print(f"{len(faults) - bad} of {len(faults)} caught")
+    return min(bad, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

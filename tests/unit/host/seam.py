@@ -1,0 +1,24 @@
+"""The way to the scripts of host/: how a test has one run below a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+
+from pyinfra.api import QuoteString, StringCommand
+
+from ollama_slots.host import scripts
+
+
+def script(which: str, root: Path, /, *lists: str, **arguments: str | int) -> list[str]:
+    """The words of a command that runs a script; what it takes and is not named here is empty."""
+    given: dict[str, str | int] = {it: arguments.pop(it, "") for it in scripts.said(which, "takes") or []}
+    return ["sh", "-c", scripts.text(which, root=str(root), **given, **arguments), "ollama-slots", *lists]
+
+
+def words(command: StringCommand, root: Path) -> list[str]:
+    """Those of a command of the product's, which is for a host that is no directory."""
+    plain = [str(it.obj) if isinstance(it, QuoteString) else str(it) for it in command.bits]
+    given = [it.replace("root=''\n", f"root={quote(str(root))}\n", 1) for it in plain]
+    assert given != plain
+    return given

@@ -1,0 +1,83 @@
+"""host/await.sh waits for Ollama, and host/install.sh puts files in place."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.unit.host.directory_host import DirectoryHost
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+def test_one_that_answers_is_waited_for_no_longer(host: DirectoryHost) -> None:
+    for url in ("", host.engine.url):
+        done = host.run("await", verb="start", url=url, seconds=5)
+        assert (done.code, done.err) == (0, "")
+
+
+def test_it_is_started_or_restarted_first(host: DirectoryHost) -> None:
+    before = host.main
+    for verb in ("start", "restart"):
+        assert host.run("await", verb=verb, url="", seconds=5).code == 0
+        assert host.programs.called.pop() == ["systemctl", verb, "ollama.service"]
+    assert host.main != before
+
+
+def test_one_that_cannot_be_started_is_not_waited_for(host: DirectoryHost) -> None:
+    (host.root / "bin/systemctl").write_text("#!/bin/sh\necho Job failed. >&2\nexit 1\n")
+    done = host.run("await", verb="start", url="", seconds=60)
+    assert (done.code, done.err) == (1, "Job failed.\n")
+
+
+def test_one_that_comes_is_waited_for(host: DirectoryHost) -> None:
+    host.stop_engine()
+    threading.Timer(0.5, host.start_engine).start()
+    assert host.run("await", verb="start", url="", seconds=20).code == 0
+
+
+def test_one_that_takes_connections_and_does_not_answer_is_not_there(host: DirectoryHost) -> None:
+    host.engine.down = True
+    done = host.run("await", verb="start", url="", seconds=1)
+    assert (done.code, done.err) == (
+        1,
+        f"Ollama does not answer at {host.engine.url} after 1 s: see journalctl -u ollama\n",
+    )
+
+
+def test_one_that_is_elsewhere_is_told_of(host: DirectoryHost) -> None:
+    done = host.run("await", verb="start", url=NOWHERE, seconds=1)
+    assert done.code == 1
+    assert f"at {NOWHERE}, where ollama_url has it (it listens at {host.engine.url})," in done.err
+
+
+def test_one_that_listens_nowhere_is_told_of(host: DirectoryHost) -> None:
+    host.stop_engine()
+    done = host.run("await", verb="start", url="", seconds=1)
+    assert done.err == "Ollama does not answer after 1 s: see journalctl -u ollama\n"
+
+
+def test_files_are_whole_or_not_there(host: DirectoryHost) -> None:
+    one, two = host.root / "etc/x/one", host.root / "etc/x/y/two"
+    assert host.run("install", str(one), "644", "1\n\n", str(two), "755", "it's $HOME").code == 0
+    assert (one.read_text(), two.read_text()) == ("1\n\n", "it's $HOME")
+    assert (one.stat().st_mode & 0o777, two.stat().st_mode & 0o777) == (0o644, 0o755)
+    assert [it.name for it in (host.root / "etc/x").rglob("*") if it.suffix == ".new"] == []
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name_and_its_name_after(host: DirectoryHost) -> None:
+    path = host.root / "etc/x/one"
+    assert host.run("install", str(path), "644", "1").code == 0
+    assert (host.root / "synced").read_text().splitlines() == [f"{path}.new", str(path.parent)]
+
+
+@pytest.mark.parametrize("fault", ["no-sync", "etc/x/one.new/in/the/way"])
+def test_a_file_that_cannot_be_written_is_as_it_was(host: DirectoryHost, fault: str) -> None:
+    path = host.root / "etc/x/one"
+    assert host.run("install", str(path), "644", "1").code == 0
+    blocks: Path = host.root / fault
+    blocks.mkdir(parents=True)
+    assert host.run("install", str(path), "644", "2").code != 0
+    assert path.read_text() == "1"

@@ -21,9 +21,9 @@ def test_all_that_is_asked_after_the_probe_is_asked_where_it_listens() -> None:
     done = run(world, *ALL)
     assert done.failed == set()
     asked = [
-        it for it in done.commands["gpu"] if "/api/" in it and "== units" not in it and "systemctl start" not in it
+        it for it in done.commands["gpu"] if "/api/" in it and "== units" not in it and "verb=start" not in it
     ]
-    later = [it for it in asked if "systemctl restart ollama.service" not in it]
+    later = [it for it in asked if "verb=restart" not in it]
     assert later
     assert all(LAN in it for it in later)
     assert run(world, *ALL).changed == {"gpu": False}
@@ -77,7 +77,7 @@ def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(
         ready.listens, ready.service["MainPID"] = LAN, "42"
         return []
 
-    done = Run([warm_up], AB, gpu=answers(ready, AB) | {"systemctl start ollama.service": Asked(start)})
+    done = Run([warm_up], AB, gpu=answers(ready, AB) | {"verb=start": Asked(start)})
     assert done.failed == set()
     assert "start Ollama: it does not run" in caplog.text
     assert ready.faults(AB) == {}
@@ -87,8 +87,6 @@ def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(
 def test_an_ollama_that_runs_and_listens_nowhere_is_waited_for(ready: World) -> None:
     ready.listens = ""
     probe = silent(ready)
-    done = Run(
-        [service], AB, gpu=answers(ready, AB) | {"== units": probe, "systemctl start ollama": {"success": False}}
-    )
+    done = Run([service], AB, gpu=answers(ready, AB) | {"== units": probe, "verb=start": {"success": False}})
     assert done.failed == {"gpu"}
-    assert "systemctl start ollama.service" in done.commands["gpu"][-1]
+    assert "verb=start" in done.commands["gpu"][-1]

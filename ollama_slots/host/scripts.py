@@ -123,7 +123,7 @@ def path(name: str, root: str = "") -> str:
 def command(script: str, /, *lists: str, **arguments: str | int) -> StringCommand:
     """Returns the command that runs a script; what it ``lists`` comes after its name."""
     return StringCommand(
-        *("sh", "-c", QuoteString(text(script, root="", **arguments)), f"ollama-slots-{script}"),
+        *("sh", "-c", QuoteString(text(script, root="", **arguments)), f"ollama-slots/{script}"),
         *map(QuoteString, lists),
     )
 

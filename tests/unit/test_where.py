@@ -25,7 +25,7 @@ def test_all_that_is_asked_after_the_probe_is_asked_where_it_listens() -> None:
     done = run(world, *ALL)
     assert done.failed == set()
     asked = [
-        it for it in done.commands["gpu"] if "/api/" in it and "== units" not in it and "systemctl start" not in it
+        it for it in done.commands["gpu"] if "/api/" in it and "== units" not in it and "verb=start" not in it
     ]
     later = [it for it in asked if "verb=restart" not in it]
     assert later

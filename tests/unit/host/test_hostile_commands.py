@@ -102,7 +102,7 @@ def arguments_in(script: str, text: str) -> dict[str, str]:
 @given(st.lists(ARGUMENTS, max_size=4), ARGUMENTS, ARGUMENTS)
 def test_an_argument_arrives_as_it_is_whatever_it_is(listed: list[str], first: str, second: str) -> None:
     [words] = through_sh([scripts.command("details", *listed, url=first, doubted=second)])
-    assert [*words[:2], *words[3:]] == ["sh", "-c", "ollama-slots-details", *listed]
+    assert [*words[:2], *words[3:]] == ["sh", "-c", "ollama-slots/details", *listed]
     assert arguments_in("details", words[2]) == {"root": "", "url": first, "doubted": second}
 
 
@@ -131,7 +131,7 @@ def test_all_that_a_deploy_sends_is_a_script_of_ours_and_its_arguments(taken: Se
             assert words in (["daemon-reload"], ["enable", "ollama-warmup.service"])
             continue
         flag, text, zero, *listed = words
-        script = zero.removeprefix("ollama-slots-")
+        script = zero.removeprefix("ollama-slots/")
         assert (program, flag) == ("sh", "-c")
         found, wanted = arguments_in(script, text), expected(taken, script)
         assert found.keys() == {"root", *wanted}

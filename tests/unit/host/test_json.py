@@ -6,9 +6,9 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +302,7 @@ def test_it_is_fast(name: str, tmp_path: Path) -> None:
     (tmp_path / "awk").symlink_to(str(shutil.which(name)))
     tokens = json.dumps({"model_info": {"tokens": [f'tok{it}"é' for it in range(70_000)]}})
     assert len(tokens) > 1_300_000
-    start = time.monotonic()
+    start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     code, printed = sh(f"{tmp_path}:{os.environ['PATH']}", "read_json", tokens)
-    assert time.monotonic() - start < 5
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start < 3
     assert (code, len(printed.splitlines())) == (0, 70_000)

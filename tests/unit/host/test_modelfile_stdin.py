@@ -8,6 +8,7 @@ import subprocess
 import threading
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 import paramiko
 import pytest
@@ -149,3 +150,22 @@ def test_what_did_not_arrive_as_it_was_sent_is_not_made(arrived: str, tmp_path: 
     assert done.returncode == 1
     assert "its Modelfile did not arrive as it was sent" in done.stderr
     assert not (tmp_path / "made").exists()
+
+
+class Asked:
+    """A host that is asked for a command."""
+
+    current_op_global_arguments: ClassVar[dict[str, object]] = {"_sudo": True, "_get_pty": True, "name": "x"}
+
+    def run_shell_command(self, command: StringCommand, **arguments: object) -> tuple[bool, None]:
+        self.command, self.arguments = command, arguments
+        return True, None
+
+
+@pytest.mark.parametrize("text", ["FROM x", ""])
+def test_a_rotation_is_given_it_and_no_terminal_that_would_change_it(text: str) -> None:
+    step, asked = rotation(text), Asked()
+    taken = commands.command(step, declared("a:1b"), Found(url="http://127.0.0.1:1", has_gpu=False))
+    assert taken.function(None, asked, *taken.args)
+    assert asked.arguments == {"_sudo": True, "_get_pty": False, "_stdin": f"{text}\n", "print_output": True}
+    assert f"rolls_back={'no' if text else 'yes'}\n" in asked.command.get_raw_value()

@@ -45,15 +45,15 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
         world.apply(world.plan(settings)[0])
 
     return {
-        "' ollama-slots-install": Asked(install),  # first, for what is installed has words of the others in it
+        "ollama-slots/install": Asked(install),  # first, for what is installed has words of the others in it
         "== units": Asked(world.probe),
         "== show": Asked(lambda: world.show(questions(settings, world.found()))),
         "verb=restart": Asked(restart),
         "systemctl restart ollama-warmup.service": Asked(world.warm_up),
-        "' ollama-slots-pull": Asked(step),
-        "' ollama-slots-fetch": Asked(step),
-        "' ollama-slots-rotate": Asked(step),
-        "' ollama-slots-remove": Asked(step),
+        "ollama-slots/pull": Asked(step),
+        "ollama-slots/fetch": Asked(step),
+        "ollama-slots/rotate": Asked(step),
+        "ollama-slots/remove": Asked(step),
     }
 
 

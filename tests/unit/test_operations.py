@@ -276,7 +276,7 @@ def test_an_api_that_does_not_answer_fails_the_models(caplog: pytest.LogCaptureF
     assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text
 
 
-@pytest.mark.parametrize("command", ["' ollama-slots-pull", "' ollama-slots-rotate"])
+@pytest.mark.parametrize("command", ["ollama-slots/pull", "ollama-slots/rotate"])
 def test_a_step_that_fails_is_the_last_one_on_its_host(command: str, ready: World) -> None:
     bad = World()
     failing = answers(bad, AB) | {command: {"success": False}}
@@ -292,13 +292,13 @@ def test_a_pull_whose_connection_breaks_is_told_of(
     stderr: str, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Else pyinfra says no more than that there was an error; a pull that fails says why itself."""
-    failing = answers(World(), AB) | {"' ollama-slots-pull": {"success": False, "stderr": stderr}}
+    failing = answers(World(), AB) | {"ollama-slots/pull": {"success": False, "stderr": stderr}}
     assert Run([models], AB, gpu=failing).failed == {"gpu"}
     assert ("the connection broke, or the command was killed: the next run goes on" in caplog.text) == told
 
 
 def test_a_step_that_is_done_in_vain_is_not_done_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    in_vain = answers(World(), AB) | {"' ollama-slots-pull": ""}
+    in_vain = answers(World(), AB) | {"ollama-slots/pull": ""}
     done = Run([models], AB, gpu=in_vain)
     assert done.failed == {"gpu"}
     assert "pull a:1b, for slot one: was done, and is still to do" in caplog.text
@@ -320,7 +320,7 @@ def test_a_modelfile_is_on_no_command_line() -> None:
     """Every user of a host can read them: what is in it goes to the script's stdin (test_modelfile_stdin.py)."""
     settings = declared("a:1b", max_loaded_models=9, slot1_system="it's $(reboot)")
     done = Run([models], settings, gpu=answers(World(), settings))
-    assert [it for it in done.commands["gpu"] if "' ollama-slots-rotate" in it]
+    assert [it for it in done.commands["gpu"] if "ollama-slots/rotate" in it]
     assert not any("reboot" in it for it in done.commands["gpu"])
 
 

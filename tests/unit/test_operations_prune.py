@@ -16,7 +16,7 @@ LISTED, PRUNED = declared("a:1b"), declared("a:1b", prune=True)
 def responses(world: World, settings: Settings) -> dict[str, Any]:
     return answers(world, settings) | {
         "== manifests": Asked(lambda: store.print_stored(world)),
-        "' ollama-slots-remove": Asked(lambda: world.apply(store.steps(world, settings)[0])),
+        "ollama-slots/remove": Asked(lambda: world.apply(store.steps(world, settings)[0])),
     }
 
 
@@ -39,7 +39,7 @@ def test_each_removal_is_one_command_and_after_the_last_nothing_is_left() -> Non
     world = deployed(TWO)
     done = run(world, PRUNED)
     assert (done.failed, done.changed) == (set(), {"gpu": True})
-    assert len([it for it in done.commands["gpu"] if "' ollama-slots-remove" in it]) == 2
+    assert len([it for it in done.commands["gpu"] if "ollama-slots/remove" in it]) == 2
     assert set(world.tags) == {"a:1b", "one:latest", "one:current"}
     again = run(world, PRUNED)
     assert again.changed == {"gpu": False}
@@ -55,15 +55,15 @@ def test_a_dry_run_takes_nothing() -> None:
 
 def test_what_cannot_be_removed_ends_the_run_on_its_host_alone() -> None:
     bad, good = deployed(TWO), deployed(TWO)
-    failing = responses(bad, PRUNED) | {"' ollama-slots-remove": {"success": False}}
+    failing = responses(bad, PRUNED) | {"ollama-slots/remove": {"success": False}}
     done = Run([prune], PRUNED, bad=failing, gpu=responses(good, PRUNED))
     assert done.failed == {"bad"}
-    assert "' ollama-slots-remove" in done.commands["bad"][-1]
+    assert "ollama-slots/remove" in done.commands["bad"][-1]
     assert "b:1b" not in good.tags
 
 
 def test_what_is_removed_in_vain_is_not_removed_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    assert run(deployed(TWO), PRUNED, **{"' ollama-slots-remove": ""}).failed == {"gpu"}
+    assert run(deployed(TWO), PRUNED, **{"ollama-slots/remove": ""}).failed == {"gpu"}
     assert "remove two: no slot has this name: was done, and is still to do" in caplog.text
 
 

@@ -169,10 +169,10 @@ def test_the_mirror_is_asked_where_there_is_one_and_the_host_told_to_fetch_from_
         "a:1b: the mirror http://mirror:5080 cannot be asked from here (it is away): the host's own pull decides"
     )
     assert line in told(World(), settings, {A: Unknown("it is away")})
-    fetches = [it for it in done.commands["gpu"] if "' ollama-slots-fetch" in it]
+    fetches = [it for it in done.commands["gpu"] if "ollama-slots/fetch" in it]
     assert len(fetches) == 2
     assert all("mirror=http://mirror:5080\nrepository=library/" in it for it in fetches)
-    assert not any("' ollama-slots-pull" in it for it in done.commands["gpu"])
+    assert not any("ollama-slots/pull" in it for it in done.commands["gpu"])
 
 
 def test_a_deploy_that_would_fail_ends_before_anything_is_changed(

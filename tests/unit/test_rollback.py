@@ -165,7 +165,7 @@ def run(world: World, settings: Settings, **more: Any) -> Run:
     def back() -> None:
         world.apply(planned(world, settings)[0])
 
-    host = answers(world, settings) | {"' ollama-slots-rotate": Asked(back)}
+    host = answers(world, settings) | {"ollama-slots/rotate": Asked(back)}
     return Run([rollback], settings, gpu=host, **more)
 
 

@@ -16,10 +16,11 @@ from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.connectors.util import make_unix_command, run_local_process, write_stdin
 
-from ollama_slots.core.observed import SlotState
+from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.steps import Rotate
 from ollama_slots.core.targets import Target
 from ollama_slots.host import scripts
+from ollama_slots.run import executor
 from tests.unit.declared import declared
 
 TEXTS = [
@@ -165,7 +166,7 @@ class Asked:
 @pytest.mark.parametrize("text", ["FROM x", ""])
 def test_a_rotation_is_given_it_and_no_terminal_that_would_change_it(text: str) -> None:
     step, asked = rotation(text), Asked()
-    taken = commands.command(step, declared("a:1b"), Found(url="http://127.0.0.1:1", has_gpu=False))
+    taken = executor.command(step, declared("a:1b"), Observed(url="http://127.0.0.1:1", has_gpu=False))
     assert taken.function(None, asked, *taken.args)
     assert asked.arguments == {"_sudo": True, "_get_pty": False, "_stdin": f"{text}\n", "print_output": True}
     assert f"rolls_back={'no' if text else 'yes'}\n" in asked.command.get_raw_value()

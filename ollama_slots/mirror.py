@@ -52,7 +52,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: the next run goes on from here", file=sys.stderr)
+        print("interrupted: the next run resumes", file=sys.stderr)
         return 130
 
 
@@ -102,7 +102,7 @@ def _fill(tree: Tree, name: names.Name, insecure: bool) -> str:
     try:
         blobs = client.Manifest.model_validate_json(text).blobs
     except ValidationError:
-        raise ValueError(f"{name.host} answered what is no manifest") from None
+        raise ValueError(f"{name.host} did not answer with a manifest") from None
     came = 0
     for digest, size in blobs.items():
         for path in tree.damaged(digest):

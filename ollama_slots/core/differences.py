@@ -19,7 +19,7 @@ class Difference(NamedTuple):
     found: str
 
     def __str__(self) -> str:
-        return f"{self.what}: wanted {self.wanted}, found {self.found}"
+        return f"{self.what}: expected {self.wanted}, found {self.found}"
 
 
 def differing(files: dict[str, tuple[str, str]], observed: Observed) -> list[str]:
@@ -57,17 +57,21 @@ def _checks(
     base, variant, text = observed.digest(model), observed.digest(name), sha256(modelfile.encode()).hexdigest()
     if state.base not in observed.digests(model):
         now = f"as that is now, {short(base)}" if base else "that is on the host"
-        yield "made again: its base moved", f"it made from {model} {now}", f"it made from {short(state.base)}"
+        yield "made again: its base moved", f"made from {model} {now}", f"made from {short(state.base)}"
     if state.variant not in observed.digests(name):
         made = f"{name} as it was made, {short(state.variant)}"
-        yield "made again: it was changed by hand", made, f"another by hand, {short(variant)}"
+        yield "made again: it was changed by hand", made, f"one changed by hand, {short(variant)}"
     if state.modelfile != text:
-        yield "made again: its Modelfile changed", "it made from its Modelfile as declared", "it made from another"
+        yield "made again: its Modelfile changed", "made from its declared Modelfile", "made from another"
     if details and observed.digests(model) == {state.base} and state.weights != details.weights(model):
         weights = short(details.weights(model))
-        yield "made again: its state is wrong", f"its state to say weights {weights}", short(state.weights)
+        yield "made again: its state is wrong", f"weights {weights} in its state", short(state.weights)
     if details and state.context != context(target, details):
-        yield "made again: its window changed", f"{context(target, details)} tokens", f"{state.context} tokens"
+        yield (
+            "made again: its context window changed",
+            f"{context(target, details)} tokens",
+            f"{state.context} tokens",
+        )
     copy = observed.modelfiles.get(name)
     if copy not in {text, state.modelfile}:  # a changed Modelfile is reported already
         yield "its Modelfile written again", f"{name}.Modelfile as it was made", "another" if copy else "none"

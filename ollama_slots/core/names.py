@@ -74,9 +74,7 @@ def parse(text: str) -> Name:
             shown = text if len(text) <= 60 else text[:57] + "..."
             raise ValueError(f"{shown!r} is not a model name (its {kind} is wrong): expected {GRAMMAR}")
     if name.tag.lower() == "local":
-        raise ValueError(
-            f"{text!r}: the engine takes :local off; leave it off, or name the tag that it stands for"
-        )
+        raise ValueError(f"{text!r}: Ollama drops the tag :local; leave it out, or name the real tag")
     if name.tag.lower() == "cloud" or name.tag.lower().endswith("-cloud"):
         raise ValueError(f"{text!r} runs in Ollama's cloud: it cannot be pulled or held in GPU memory here")
     return name

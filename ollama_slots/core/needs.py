@@ -31,6 +31,7 @@ def lacking(lines: list[str]) -> str | None:
         )
     if "systemd" in lines:
         told.append(
-            "needs a host that systemd has booted, found another init: Ollama's unit and the warm-up are its"
+            "needs a host that systemd has booted, found another init: "
+            "Ollama's unit and the warm-up are systemd units"
         )
     return "; ".join(told) or None

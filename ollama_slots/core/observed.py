@@ -128,7 +128,7 @@ class Observed(BaseModel):
         """Where Ollama was asked, as the end of a message; nothing, where its process listens nowhere."""
         if self.url is None or self.listens in {None, self.url, self.at}:
             return f" at {self.url}" if self.url else ""
-        return f" at {self.url}, where ollama_url has it: its process listens at {self.listens}"
+        return f" at {self.url}, the ollama_url (its process listens at {self.listens})"
 
     def entry(self, model: str) -> Listed | None:
         """A model that is there, whatever the spelling of its name."""

@@ -39,7 +39,7 @@ class Conflict(NamedTuple):
     @property
     def found(self) -> str:
         """What is written there, in words."""
-        does = f"takes {self.name} away" if self.value is None else f"sets {self.name}={self.value}"
+        does = f"unsets {self.name}" if self.value is None else f"sets {self.name}={self.value}"
         return f"that it {does}"
 
 

@@ -160,7 +160,7 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
         }
         if observed.cut_off(name):
             candidate = f"{name}:current"
-            why = f"put {candidate} back, its rotation was cut off"
+            why = f"put {candidate} back, its rotation was interrupted"
             removals.append(Remove(why, unload=candidate if candidate in idle else None, put_back=name))
         elif unload := next((it for it, weights in idle.items() if weights in held.loaded), None):
             # What a rotation that died after its switch left in memory.

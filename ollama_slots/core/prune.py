@@ -46,14 +46,14 @@ def listing(settings: Settings, observed: Observed, stored: Stored) -> list[Row]
     Raises ValueError on a host whose rotation was cut off, until a deploy has made that good.
     """
     if died := [name for name in ours(settings, observed) if observed.cut_off(name)]:
-        raise ValueError(f"the rotation of {', '.join(died)} was cut off: deploy first")
+        raise ValueError(f"the rotation of {', '.join(died)} was interrupted: deploy first")
     things = [*_slots(settings, observed), *_previous(settings, observed), *_bases(settings, observed)]
     staying = [Row(it.name, it.stays) for it in things if it.stays]
     going = [it for it in things if not it.stays]
     while needed := next(((it, child) for it in going if (child := _child(it, going, stored))), None):
         thing, child = needed
         going.remove(thing)
-        staying.append(Row(thing.name, f"{child} is made of it"))
+        staying.append(Row(thing.name, f"{child} is made from it"))
     left = list(_unfinished(settings, observed, stored))
     rows = [*_rows(settings, observed, stored, going), *(row for row in left if row.step)]
     return [*rows, *staying, *(row for row in left if not row.step)]
@@ -89,7 +89,7 @@ def _previous(settings: Settings, observed: Observed) -> Iterator[_Thing]:
             continue
         stays = _strange(slot.name, (model,), observed)
         if not settings.prune_previous:
-            stays = stays or "kept for a rollback; --data prune_previous=true takes it too"
+            stays = stays or "kept for a rollback; --data prune_previous=true removes it too"
         yield _Thing(model, (model,), "of an earlier rotation", stays=stays, forget=f"previous/{slot.name}")
 
 
@@ -109,7 +109,7 @@ def _bases(settings: Settings, observed: Observed) -> Iterator[_Thing]:
         if listed is None or key in declared:
             continue
         stays = None if observed.brought(listed.name) else "someone else has pulled it since"
-        yield _Thing(listed.name, (listed.name,), "no slot is to be made of it", stays=stays, slot=False)
+        yield _Thing(listed.name, (listed.name,), "no slot has it as its base", stays=stays, slot=False)
 
 
 def _child(thing: _Thing, going: list[_Thing], stored: Stored) -> str | None:
@@ -146,8 +146,8 @@ def _unfinished(settings: Settings, observed: Observed, stored: Stored) -> Itera
     for model in dict.fromkeys(it.model for it in blobs):
         ours = [it for it in blobs if it.model == model and it.ours]
         if len(ours) < sum(it.model == model for it in blobs):
-            yield Row(model, "its pull goes on, or someone else has gone on with it")
+            yield Row(model, "its pull is running, or someone else resumed it")
         if ours:
-            why = "its pull was not finished, and no slot is to be made of it"
+            why = "its pull is unfinished, and no slot has it as its base"
             step = Remove(f"remove {model}: {why}", discard=tuple(it.blob for it in ours))
             yield Row(model, why, frees=sum(it.size for it in ours), step=step)

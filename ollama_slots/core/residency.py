@@ -7,7 +7,7 @@ from ollama_slots.core.observed import Details, Observed, Runner, SlotState
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import Target, targets
 
-EXPIRES = "it expires at"
+EXPIRES = "expires at"
 
 
 def needs_gpu(settings: Settings, observed: Observed) -> bool:
@@ -64,9 +64,9 @@ def misheld(target: Target, observed: Observed) -> str | None:
     if observed.listed is None or observed.runners is None:
         return "Ollama does not answer"
     if state is None:
-        return "what it was made of is not recorded any more" if observed.digest(name) else "it has not been made"
+        return "its state is lost" if observed.digest(name) else "not made yet"
     if not names.same(state.model, target.model):
-        return f"it holds {state.model}, not {target.model}"
+        return f"holds {state.model}, not {target.model}"
     if state.variant not in observed.digests(name):
         return f"{name} is not the variant that was made" if observed.digest(name) else f"{name} is gone"
     return None
@@ -77,17 +77,17 @@ def _unheld(
 ) -> str | None:
     state, runner = observed.states[target.slot.name], residency(target.slot.name, observed, details)
     if runner is None:
-        return "it is not in memory"
+        return "not in memory"
     # Where sharing with different windows is allowed, the one that was asked last has its own.
     sharers = [it for it in observed.states.values() if it.weights == state.weights]
     if runner.context_length not in {it.context for it in sharers}:
-        return f"its context is {runner.context_length} tokens, not {state.context}"
+        return f"context window of {runner.context_length} tokens, not {state.context}"
     if not _weights(target.slot.name, state, details) & observed.live:
-        return "its process is gone"
+        return "its runner has ended"
     if for_ever and not runner.for_ever:
         return f"{EXPIRES} {runner.expires_at}"
     if needs_gpu and runner.size_vram != runner.size:
-        return f"only {runner.size_vram} of its {runner.size} bytes are in GPU memory"
+        return f"only {runner.size_vram} of its {runner.size} bytes in GPU memory"
     return None
 
 

@@ -48,8 +48,8 @@ def _check_windows(settings: Settings, observed: Observed, priors: dict[str, Slo
         if len(set(sharing.values())) > 1:
             who = " and ".join(f"{name} at {tokens} tokens" for name, tokens in sharing.items())
             raise ValueError(
-                f"{who} would share the weights of {prior.model} and evict each other: name one slot that is to "
-                "go back, or deploy what they are to have"
+                f"{who} would share the weights of {prior.model} and evict each other: roll back one slot "
+                "(--data rollback=NAME), or deploy the models that you want"
             )
 
 
@@ -67,8 +67,8 @@ def _prior(slot: Slot, snapshot: Snapshot) -> SlotState | None:
     if snapshot.settings.rollback == slot.name:
         other = "another" if observed.digest(_previous(slot)) else "no"
         raise ValueError(
-            f"slot {slot.name}: wanted the variant that it had before, found {other} {_previous(slot)}: "
-            "deploy the model that it is to have"
+            f"slot {slot.name}: expected its previous variant, found {other} {_previous(slot)}: "
+            "deploy the model that you want"
         )
     return None
 

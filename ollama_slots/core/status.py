@@ -14,7 +14,7 @@ from ollama_slots.core.differences import Difference, differing, of_variant, sho
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.published import Answers, Published
 from ollama_slots.core.rendered import Files, Modelfile, Rendered, ServiceFiles
-from ollama_slots.core.residency import doubtful, faults, misheld, residency
+from ollama_slots.core.residency import EXPIRES, doubtful, faults, misheld, residency
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Remove
@@ -66,7 +66,7 @@ def status(snapshot: Snapshot, rendered: Rendered) -> Status:
     """
     observed = snapshot.observed
     if observed.lacks:
-        needed = Difference("the host", "what is needed there", f"that it {observed.lacks}")
+        needed = Difference("the host", "its requirements", f"that it {observed.lacks}")
         return Status(snapshot, [], [needed])
     return Status(
         snapshot,
@@ -89,7 +89,7 @@ def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[
         differences.append(Difference(name, "enabled", "disabled"))
     differences += _files(name, ours.files, observed)
     if ours.outdated in observed.files:
-        differences.append(Difference(ours.outdated, "no such file", "that of an earlier deploy"))
+        differences.append(Difference(ours.outdated, "no such file", "the file of an earlier version"))
     for it in environment.conflicts(settings, observed, ours):
         differences.append(Difference(it.where, f"{it.name}={it.wanted} to hold", it.found))
     for variable in environment.lacking(settings, observed).items():
@@ -119,8 +119,11 @@ def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:
         differs = [it for _, it in of_variant(target, observed, text, None if missing else details)]
         if missing and observed.digest(target.model):
             differs.append(Difference(f"slot {name}", f"the weights of {target.model} on the disk", "none"))
-        if fault[name] and not misheld(target, observed):
-            differs.append(Difference(f"slot {name}", "it resident as declared", f"that {fault[name]}"))
+        why = fault[name]
+        if why and why.startswith(EXPIRES):
+            differs.append(Difference(f"slot {name}", "to stay loaded", f"that it {why}"))
+        elif why and not misheld(target, observed):
+            differs.append(Difference(f"slot {name}", "resident as declared", why))
         differences += differs
     removals = plan.removals(snapshot, wanted) if details else []
     return differences + [_leftover(it, observed) for it in removals]
@@ -151,11 +154,11 @@ def warm_up(observed: Observed, files: Files) -> list[Difference]:
 
 def _files(unit: str, files: Files, observed: Observed) -> list[Difference]:
     differences = [
-        Difference(path, "its content as declared", "another" if path in observed.files else "no such file")
+        Difference(path, "content as declared", "other content" if path in observed.files else "no such file")
         for path in differing(files, observed)
     ]
     if observed.units.get(unit, {}).get("NeedDaemonReload") == "yes":
-        differences.append(Difference(unit, "its files as systemd has read them", "them changed since"))
+        differences.append(Difference(unit, "unit files as systemd has read them", "changed ones"))
     return differences
 
 
@@ -178,10 +181,10 @@ def _refused(snapshot: Snapshot) -> list[Difference]:
 
 def _leftover(it: Remove, observed: Observed) -> Difference:
     if it.put_back:
-        return Difference(f"slot {it.put_back}", "no rotation under way", "one that was cut off")
+        return Difference(f"slot {it.put_back}", "no rotation in progress", "an interrupted one")
     if it.forget:
         state = observed.states.get(it.forget)
         return Difference(
-            f"slot {it.forget}", "it empty", state.model if state else f"a model of the name {it.forget}"
+            f"slot {it.forget}", "no model", state.model if state else f"a model of the name {it.forget}"
         )
-    return Difference(f"{it.unload}", "it out of memory, for no slot uses it", "it in memory")
+    return Difference(f"{it.unload}", "not in memory (no slot uses it)", "in memory")

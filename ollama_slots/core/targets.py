@@ -73,9 +73,11 @@ def aligned(settings: Settings, wanted: list[Target], weights: dict[str, str]) -
         if len(windows) > 1 and settings.shared_base == "align":
             largest = max(windows)
             result = [replace(target, num_ctx=largest) if target in group else target for target in result]
-            notices.append(f"{what}: one runner, so all get the largest window, {largest} tokens")
+            notices.append(f"{what}: one runner, so all get the largest context window, {largest} tokens")
         elif len(windows) > 1:
-            notices.append(f"{what} with different windows: each request to the other one reloads them")
+            notices.append(
+                f"{what} with different context windows: each request to the other one reloads the model"
+            )
     return result, notices
 
 
@@ -99,7 +101,7 @@ def capped(wanted: list[Target], observed: Observed, details: Details | None) ->
             continue  # nothing is known of it yet
         if window < target.num_ctx:
             notices.append(
-                f"slot {target.slot.name}: {target.model} was trained for {window} tokens, so its window is "
-                f"{window}, not {target.num_ctx}"
+                f"slot {target.slot.name}: {target.model} was trained for {window} tokens, "
+                f"so its context window is {window}, not {target.num_ctx}"
             )
     return notices

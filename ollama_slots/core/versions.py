@@ -25,7 +25,7 @@ def refusal(version: str | None) -> str | None:
     number = _number(version or "")
     if number is None or number >= OLDEST:
         return None
-    return f"Ollama: wanted version {RANGE}, found {version}, which does not show its models' windows: update it"
+    return f"Ollama: expected version {RANGE}, found {version}, which does not report context windows: update it"
 
 
 def notice(version: str | None) -> str | None:
@@ -34,6 +34,6 @@ def notice(version: str | None) -> str | None:
     if version is None or (number and (number <= FILES or number == COPIES)):
         return None
     return (
-        f"Ollama's version is {version}, and this was tried with {RANGE}: "
-        "names are moved by Ollama's own copy, and a request that comes meanwhile may fail"
+        f"Ollama {version} is untested (tested: {RANGE}): "
+        "names are moved by Ollama's own copy, and a request in that moment may fail"
     )

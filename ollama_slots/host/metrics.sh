@@ -28,7 +28,7 @@ $name "*) is=1 ;; *) is=0 ;; esac
     each "$1" ollama_slot_load_seconds seconds
     metric ollama_slot_gpu_bytes "GPU memory that the slot's runner holds; slots of the same weights share one."
     each "$1" ollama_slot_gpu_bytes bytes
-    metric ollama_slot_context_tokens "The window that the slot's runner has."
+    metric ollama_slot_context_tokens "The context window of the slot's runner."
     each "$1" ollama_slot_context_tokens tokens
 }
 

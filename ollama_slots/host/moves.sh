@@ -37,7 +37,7 @@ mean() {
     else
         said=$(api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1\"}") || { error_in "$said" && return 1; }
     fi
-    [ "$(digest_of "$1")" = "$meant" ] || ! api 10 /api/version >/dev/null || { echo "$1 was to mean ${meant}, and Ollama lists it otherwise" && return 1; }
+    [ "$(digest_of "$1")" = "$meant" ] || ! api 10 /api/version >/dev/null || { echo "$1 should have digest ${meant}, but Ollama lists another" && return 1; }
 }
 
 # put_back NAME: NAME:current means what the slot serves again, and not a candidate; with a slot that serves nothing

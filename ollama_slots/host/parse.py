@@ -40,7 +40,7 @@ def parse_probe(output: list[str]) -> Observed:
     """
     parts = sections(output)
     if "end" not in parts:
-        raise ValueError("the probe did not run to its end")
+        raise ValueError("the probe did not finish")
     if lacks := needs.lacking(parts["lacks"]):
         return Observed(lacks=lacks)
     if parts["lacks"]:

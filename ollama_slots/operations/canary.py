@@ -61,7 +61,7 @@ def too_slow(settings: Settings, speeds: dict[str, float | str]) -> list[str]:
         if isinstance(speed, str):
             lines.append(f"slot {slot.name}: does not answer: {speed}")
         elif speed < wanted:
-            lines.append(f"slot {slot.name}: wanted {wanted:g} tokens per second at least, found {speed:.1f}")
+            lines.append(f"slot {slot.name}: expected at least {wanted:g} tokens per second, found {speed:.1f}")
     return lines
 
 

@@ -31,11 +31,11 @@ def preflight(settings: Settings) -> Commands:
         yield refuse("; ".join(reasons))
         return
     if observed.listed is None or observed.runners is None:
-        host.noop("Ollama does not answer: what it has is looked at when it was started")
+        host.noop("Ollama does not answer: its models are checked after it was started")
         return
     try:
         check(gather(settings, observed))
     except ValueError as error:
         yield refuse(str(error))
         return
-    nothing(observed, "nothing stands in the way")
+    nothing(observed, "preflight found no problem")

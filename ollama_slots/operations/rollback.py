@@ -27,7 +27,7 @@ def rollback(settings: Settings) -> Commands:
 
     Idempotency: a slot that holds the older one of its two variants is left alone.
     """
-    yield from take(settings, _to_what_was, "no slot has an older variant to go back to")
+    yield from take(settings, _to_what_was, "no slot has a previous variant to roll back to")
     observed = read(settings) if host.state.is_executing else None
     if observed and observed.listed is not None and observed.runners is not None:
         try:

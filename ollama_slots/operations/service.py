@@ -37,7 +37,7 @@ def service(settings: Settings) -> Commands:
         runs = observed.environ is not None
         as_declared = unit.get("LoadState") == "loaded" and not wrong and observed.version is not None
         if as_declared and not (changed or stale or disabled or reasons):
-            nothing(observed, "Ollama runs with the environment that the slots need")
+            nothing(observed, "Ollama runs with the declared environment")
             return
     if unit.get("LoadState") != "loaded":
         yield refuse(
@@ -63,7 +63,7 @@ def service(settings: Settings) -> Commands:
 def start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
     """Ollama is started, or started anew where its process lacks variables, and has them."""
     if not runs:
-        say_once("start Ollama: it does not run")
+        say_once("start Ollama: it is not running")
     elif wrong:
         say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
     yield scripts.await_("restart" if wrong and runs else "start", settings.ollama_url, settings.api_seconds)

@@ -30,7 +30,8 @@ def status(settings: Settings) -> Commands:
     """
     judged = fact(SlotStatus, settings=settings)
     if judged is None:
-        told, rows = ["it could not be read, so its slots are unknown; see the message above"], [table.UNKNOWN]
+        told = ["the host could not be read, so its slots are unknown; see the message above"]
+        rows = [table.UNKNOWN]
     elif judged.snapshot.observed.lacks:
         told, rows = [judged.snapshot.observed.lacks], [table.UNKNOWN]
     else:
@@ -47,7 +48,7 @@ def status(settings: Settings) -> Commands:
         return
     if host.state.is_executing:
         table.report(host, rows)
-    host.noop("every slot, unit and file is as declared")
+    host.noop("no drift: every slot, unit and file is as declared")
 
 
 def _answers(settings: Settings, observed: Observed) -> Answers:
@@ -55,7 +56,7 @@ def _answers(settings: Settings, observed: Observed) -> Answers:
     for key, answer in answers.items():
         if isinstance(answer, Unknown):
             model = names.parse(key).short
-            say_once(f"{model}: {settings.registry} cannot be asked from here ({answer.why})")
+            say_once(f"{model}: {settings.registry} cannot be queried from the control machine ({answer.why})")
     return answers
 
 

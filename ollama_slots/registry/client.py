@@ -84,7 +84,7 @@ def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
             return Unknown("its manifest names no weights")
         info = _shape(f"{repository}/blobs/{weights.digest}", weights) if shape else {}
     except ValidationError:
-        return Unknown(f"{mirror or name.host} answered what is no manifest")
+        return Unknown(f"{mirror or name.host} did not answer with a manifest")
     except requests.RequestException as error:
         return Unknown(reason(error))
     return Published(

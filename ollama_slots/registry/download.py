@@ -30,7 +30,7 @@ def download(url: str, file: Path, digest: str, size: int, model: str) -> int:
     file.touch()
     had = file.stat().st_size
     if 0 < had < size:
-        print(f"{model}: goes on from {had // MB} MB", flush=True)
+        print(f"{model}: resuming at {had // MB} MB", flush=True)
     came = _bring(url, file, size, model)
     if had and not is_right(file, digest):
         # What was there may be of a registry that was repaired since.
@@ -38,7 +38,7 @@ def download(url: str, file: Path, digest: str, size: int, model: str) -> int:
         came += _bring(url, file, size, model)
     if not is_right(file, digest) or file.stat().st_size != size:
         file.unlink()
-        raise ValueError(f"blob {digest} is damaged in its registry, so it was not taken")
+        raise ValueError(f"blob {digest} is damaged in its registry, so it was rejected")
     return came
 
 

@@ -48,7 +48,7 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
             host.log(f"{step}")
         step = planned[0]
         if str(step) in done or (isinstance(step, Pull) and step.model in pulled):
-            yield refuse(f"{step}: was done, and is still to do")
+            yield refuse(f"{step}: still needed after it ran; giving up")
             return
         if isinstance(step, Pull):
             pulled.add(step.model)
@@ -56,7 +56,7 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
         else:
             done.add(str(step))
         yield command(step, settings, observed)
-    yield refuse(f"gave up after {MOST_STEPS} steps")
+    yield refuse(f"gave up after {MOST_STEPS} steps: the plan does not end, which is a defect")
 
 
 def command(step: Step, settings: Settings, observed: Observed) -> FunctionCommand:

@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 Commands = Generator[PyinfraCommand, None, None]
 Row = tuple[str, ...]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
-BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
+BROKE = "the connection broke, or the command was killed: the next run resumes from what the host has"
 LOOK_AGAIN_SECONDS = 1
 FRESH_SECONDS = 20  # how long a look at a host is good for finding that there is nothing to do
 
@@ -91,7 +91,7 @@ def read(settings: Settings) -> Observed | None:
             message = f"waited {settings.lock_seconds} s for {observed.changing}; try again when it is done"
             complain(message)
             return None
-        say_once(f"waits for {observed.changing}")
+        say_once(f"waiting for {observed.changing}")
         time.sleep(LOOK_AGAIN_SECONDS)
 
 

@@ -27,7 +27,7 @@ def rows(settings: Settings, observed: Observed, faults: list[tuple[Target, str 
         target, fault = wrong.get(slot.name, (None, None))
         state, runner = observed.states.get(slot.name), residency(slot.name, observed)
         if target is None:
-            unknown = f"unknown: say slot{slot.number}_model, for its state is gone"
+            unknown = f"unknown: its state is lost, set slot{slot.number}_model"
             holds = unknown if slot.model is None and observed.digest(slot.name) else "empty"
             lines.append((str(slot.number), slot.name, "-", "-", "-", holds))
             continue
@@ -56,7 +56,7 @@ def report(host: Host, lines: list[Row]) -> None:
         return
     body = [(it.name, *line) for it in state.inventory for line in reported.get(it.name, [])]
     body += [
-        (it.name, "-", "-", "-", "-", "-", "NO: failed before, see above")
+        (it.name, "-", "-", "-", "-", "-", "NO: failed earlier, see above")
         for it in state.inventory
         if it in state.failed_hosts and it.name not in reported
     ]

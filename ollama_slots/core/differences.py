@@ -1,4 +1,4 @@
-"""What is not as declared, each judged in one place: a deploy makes it good, a status tells of it."""
+"""Find the differences of one slot or file: a deploy removes them, a status reports them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ollama_slots.core.targets import Target, context
 
 
 class Difference(NamedTuple):
-    """Something of a host that is not as declared, in words."""
+    """A difference between desired and observed, in words."""
 
     what: str  # a slot, a unit, a file, a process
     wanted: str
@@ -23,7 +23,7 @@ class Difference(NamedTuple):
 
 
 def differing(files: dict[str, tuple[str, str]], observed: Observed) -> list[str]:
-    """The paths whose content on the host differs; a file is its mode and its text, by path."""
+    """Return the paths of files whose content on the host differs; a file is its mode and its text, by path."""
     return [
         path for path, (_, text) in files.items() if observed.files.get(path) != sha256(text.encode()).hexdigest()
     ]
@@ -32,7 +32,7 @@ def differing(files: dict[str, tuple[str, str]], observed: Observed) -> list[str
 def of_variant(
     target: Target, observed: Observed, modelfile: str, details: Details | None
 ) -> list[tuple[str, Difference]]:
-    """Why a slot's variant is to be made: as a plan says it, and what differs. Nothing where it is as declared.
+    """Return why a slot's variant has to be made, and what differs; nothing if it is as declared.
 
     + modelfile: the text that is declared
     + details: None where none were asked; what only they tell is then taken to be well
@@ -52,7 +52,7 @@ def of_variant(
 def _checks(
     target: Target, state: SlotState, observed: Observed, modelfile: str, details: Details | None
 ) -> Iterator[tuple[str, str, str]]:
-    """Why a variant of the right model is to be made again, what is wanted, and what was found."""
+    """Yield why a variant of the right model has to be made again, what was expected, and what was found."""
     name, model = target.slot.name, target.model
     base, variant, text = observed.digest(model), observed.digest(name), sha256(modelfile.encode()).hexdigest()
     if state.base not in observed.digests(model):
@@ -78,5 +78,5 @@ def _checks(
 
 
 def short(digest: str | None) -> str:
-    """A digest as ``ollama list`` shows it."""
+    """Return a digest as ``ollama list`` shows it."""
     return (digest or "none")[:12]

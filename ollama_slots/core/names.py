@@ -1,4 +1,4 @@
-"""The grammar of model names, as the engine's own (types/model/name.go of Ollama v0.32.15)."""
+"""Parse model names by Ollama's own grammar (types/model/name.go of v0.32.15)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Name(NamedTuple):
 
 @lru_cache(10_000)  # a fleet has a few names, each parsed many times a host
 def parse(text: str) -> Name:
-    """Splits a model name as the engine does.
+    """Split a model name as Ollama does.
 
     + text: the name, e.g. ``qwen2.5-coder:14b`` or ``registry.example.com:5000/team/model``
 
@@ -81,5 +81,5 @@ def parse(text: str) -> Name:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two valid names mean the same model: ``x`` is ``x:latest``, and case does not count."""
+    """Return whether two valid names mean the same model: ``x`` is ``x:latest``, and case does not count."""
     return parse(one).key == parse(other).key

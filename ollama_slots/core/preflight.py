@@ -1,4 +1,4 @@
-"""What would keep a deploy from ending well, found before anything is changed on any host."""
+"""Check, before anything is changed on any host, what would make a deploy fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILL = "fill it with ollama-slots-mirror, or "
 
 
 def refusals(snapshot: Snapshot) -> list[str]:
-    """Says why a deploy would fail on this host: a line for each reason, with what was wanted, found, and to do.
+    """Return why a deploy would fail on this host, a line for each reason: what was expected, found, and to do.
 
     + snapshot: with details, and the registries' answers for each model of ``to_pull``
     """
@@ -51,7 +51,7 @@ def refusals(snapshot: Snapshot) -> list[str]:
 
 
 def notices(snapshot: Snapshot) -> list[str]:
-    """Says what could not be checked, and what is lost already."""
+    """Return notices: what could not be checked, and what is lost already."""
     settings, observed = snapshot.settings, snapshot.observed
     lines = [
         f"slot {name}: {name}:previous is gone from Ollama's models, so there is no rollback to {state.model}: "
@@ -78,7 +78,7 @@ def notices(snapshot: Snapshot) -> list[str]:
 
 
 def outlook(snapshot: Snapshot) -> list[str]:
-    """Says what the slots will hold of GPU memory, at the most."""
+    """Return the GPU memory that each slot will hold at most, a line for each."""
     return [
         f"slot {' and '.join(it.slot.name for it in need.slots)}: {need.slots[0].model} holds "
         f"{need.held / GB:.2f} GB of GPU memory at most"

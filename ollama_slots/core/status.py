@@ -1,4 +1,4 @@
-"""All that differs between what is declared and what a host was observed to have: drift.
+"""Report the drift of a host: every difference between desired and observed.
 
 It judges by what a deploy goes by, so that a status with nothing to report and a deploy with nothing to do are the
 same thing.
@@ -25,14 +25,14 @@ WARM_UP = "ollama-warmup.service"
 
 @dataclass(frozen=True)
 class Status:
-    """A host's slots, and all that is not as declared; ``faults`` are what keeps a slot from being resident."""
+    """The slots of a host and its drift; ``faults`` say why a slot is not resident."""
 
     snapshot: Snapshot
     faults: list[tuple[Target, str | None]]
     differences: list[Difference]
 
     def to_json(self) -> dict[str, Any]:
-        """As ``pyinfra --json`` prints it: windows in tokens, memory in bytes, null where there is no runner."""
+        """Return what ``pyinfra --json`` prints: windows in tokens, memory in bytes, null without a runner."""
         observed, slots = self.snapshot.observed, []
         for target, fault in self.faults:
             name, state = target.slot.name, observed.states.get(target.slot.name)
@@ -51,7 +51,7 @@ class Status:
 
 
 def unsure(snapshot: Snapshot, modelfile: Modelfile) -> bool:
-    """Whether details are to be asked (``plan.questions``) before anything is said of the slots."""
+    """Return whether details have to be asked (``plan.questions``) before anything is said of the slots."""
     if _silent(snapshot.observed):
         return False
     if _refused(snapshot):
@@ -60,7 +60,7 @@ def unsure(snapshot: Snapshot, modelfile: Modelfile) -> bool:
 
 
 def status(snapshot: Snapshot, rendered: Rendered) -> Status:
-    """How a host is.
+    """Return the status of a host.
 
     + snapshot: without details where ``unsure`` says that they are not needed
     """
@@ -80,7 +80,7 @@ def status(snapshot: Snapshot, rendered: Rendered) -> Status:
 
 
 def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[Difference]:
-    """What the service operation would make good, or refuse."""
+    """Return the differences that the service operation would remove, or refuse."""
     name, unit = environment.UNIT, observed.units.get(environment.UNIT, {})
     differences = []
     if unit.get("LoadState") != "loaded":
@@ -105,7 +105,7 @@ def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[
 
 
 def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:
-    """What the models operation would make good, or refuse, and what the warm-up would load."""
+    """Return the differences that the models operation and the warm-up would remove, or refuse."""
     observed, details = snapshot.observed, snapshot.details
     if _silent(observed):
         return []  # reported already
@@ -130,7 +130,7 @@ def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:
 
 
 def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Difference]:
-    """The bases that their registries have otherwise by now. A deploy keeps to what a host has."""
+    """Return the bases that have changed in their registries. A deploy keeps what a host has."""
     differences = []
     for target in targets(settings, observed):
         answer, has = answers.get(names.parse(target.model).key), observed.digest(target.model)
@@ -144,7 +144,7 @@ def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Diff
 
 
 def warm_up(observed: Observed, files: Files) -> list[Difference]:
-    """What the warm-up operation would make good of its unit."""
+    """Return the differences that the warm-up operation would remove."""
     unit, differences = observed.units.get(WARM_UP, {}), []
     for key, state in (("UnitFileState", "enabled"), ("ActiveState", "active")):
         if unit.get(key) != state:

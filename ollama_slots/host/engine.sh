@@ -1,4 +1,4 @@
-# What the scripts on a host share: what Ollama's API says, and what is made of it.
+# Shared by the scripts on a host: models, runners, the proof of residency, unloading, the lock.
 # needs: ask json
 # Set before: $url (of the API), $keep_alive (JSON), $load_seconds (bound of one load).
 

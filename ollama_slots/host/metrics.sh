@@ -1,4 +1,4 @@
-# What the warm-up came to, as a text file that Prometheus' node_exporter collects.
+# The result of the warm-up as metrics, for the textfile collector of Prometheus' node_exporter.
 # needs: engine
 
 # metric NAME HELP: the head of a metric; its values follow.

@@ -1,4 +1,4 @@
-# Moves names: from one instant to the next a name means what another one does.
+# Moves names in one step: a name means at once what another one means.
 # needs: engine store
 #
 # Two ways lead there. From 0.40 on, Ollama's own copy replaces a name in one step. Before, its create and copy write a

@@ -1,5 +1,5 @@
-# What a pull by the engine (pull.sh) and a fetch from a mirror (fetch.sh) share: how they are told of, and how they
-# end. Set before: $model, $stall_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this tool).
+# Shared by pull.sh (a pull by Ollama) and fetch.sh (a fetch from a mirror): progress, and how they begin and end.
+# Set before: $model, $stall_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this tool).
 # needs: bases unfinished moves
 look_seconds=2 before=0 still=0
 

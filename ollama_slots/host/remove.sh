@@ -1,4 +1,4 @@
-# Unloads, puts back, deletes and forgets what is ours. What is gone already is no error.
+# Unloads, puts back, deletes and forgets models and slots of ours. What is gone already is no error.
 # needs: moves bases unfinished
 # takes: url lock_seconds unloaded interrupted forgotten discarded
 # lists: MODEL...

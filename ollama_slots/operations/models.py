@@ -1,4 +1,4 @@
-"""Pulls bases, makes variants, and has every slot hold what is declared."""
+"""Pull bases, make variants, and rotate slots to what is declared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ollama_slots.run.session import Commands
 
 @operation()
 def models(settings: Settings) -> Commands:
-    """Every base is pulled, every variant is made, every slot holds what is declared.
+    """Pull every base, make every variant, and rotate slots to what is declared.
 
     + settings: of this host
 

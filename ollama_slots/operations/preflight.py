@@ -1,4 +1,4 @@
-"""Checks, before anything is changed on any host, that a deploy will end well."""
+"""Check, before anything is changed on any host, whether the deploy can succeed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ollama_slots.run.session import Commands, looks, nothing, refuse, unread
 
 @operation()
 def preflight(settings: Settings) -> Commands:
-    """What would keep the deploy from ending well is found before anything is changed on any host.
+    """Check, before anything is changed on any host, whether the deploy can succeed.
 
     + settings: of this host
 

@@ -1,4 +1,4 @@
-"""Takes slots back to the variant that they had before."""
+"""Roll back slots to their previous variants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ollama_slots.run.session import Commands, read, say_once
 
 @operation()
 def rollback(settings: Settings) -> Commands:
-    """Slots go back to the variant that they had before, by the rotation by which they left it.
+    """Roll back slots to their previous variants, by the same rotation that replaced them.
 
     + settings: of this host; ``rollback`` names a slot, or all of them
 

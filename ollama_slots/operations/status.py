@@ -1,4 +1,4 @@
-"""Reports the slots, and all that is not as declared."""
+"""Report the slots, and all drift."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ollama_slots.run.session import Commands, Row, fact, say_once
 
 @operation()
 def status(settings: Settings) -> Commands:
-    """Fails the host with a line for each thing that is not as declared. Ends a run with the slot table.
+    """Report drift: fail the host with a line for each difference. Ends a run with the slot table.
 
     + settings: of this host
 
@@ -61,7 +61,7 @@ def _answers(settings: Settings, observed: Observed) -> Answers:
 
 
 def _tell(state: State, host: Host, lines: list[str], rows: list[Row]) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """What differs; then the host's part of the table, so that the table comes last."""
+    """Log the differences, then report the host's rows, so that the table comes last."""
     for line in lines:
         host.log_styled(line, fg="red", log_func=logger.error)
     table.report(host, rows)

@@ -1,4 +1,4 @@
-"""Ollama and its warm-up run as the slots need them."""
+"""Test that Ollama and its warm-up run as the slots need them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_warm_up_unit_is_valid(look: Look) -> None:
 
 
 def seconds(value: str) -> float:
-    """A number, or the seconds of a duration; whatever is less than none is for ever."""
+    """Return a number, or the seconds of a duration; less than zero is for ever."""
     units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
     parts = re.findall(r"([\d.]+)(ms|[hms])", value)
     length = sum(float(amount) * units[unit] for amount, unit in parts) if parts else float(value.lstrip("-"))

@@ -1,4 +1,4 @@
-"""Every slot holds the model that is declared, as declared, and a slot without one holds nothing."""
+"""Test that every slot holds its declared model, as declared, and a slot without one holds nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODELFILES = "/etc/ollama/modelfiles"
 
 
 def held(look: Look, slot: Slot) -> tuple[str, str]:
-    """How messages call a slot, and its base."""
+    """Return what messages call a slot, and its base."""
     base = look.base(slot)
     if base is None:
         pytest.skip("the slot is to hold no model")
@@ -29,13 +29,13 @@ def variant_of(look: Look, slot: Slot) -> models.Model:
 
 
 def window(look: Look, slot: Slot) -> int:
-    """Tokens: the slot's own, or where slots share a runner under ``align`` the largest of theirs."""
+    """Return the slot's own window, or under ``align`` the largest of the slots that share its runner."""
     align = look.settings.shared_base == "align"
     return max(it.num_ctx for it in look.sharing(slot)) if align else slot.num_ctx
 
 
 def contexts(look: Look, slot: Slot) -> set[int]:
-    """Tokens that the runner may have: under ``allow`` the window of whichever slot was asked last."""
+    """Return the windows that the runner may have: under ``allow`` that of whichever slot was asked last."""
     variant = variant_of(look, slot)
     windows = {window(look, it) for it in look.sharing(slot)}
     # The engine caps at what the model was trained for, and gives a vision model 2048 at least.

@@ -47,7 +47,7 @@ def test_a_dry_run_tells_every_step_that_is_known_and_takes_none(caplog: pytest.
     assert world.states == {}
     for line in ("slot one: a:1b at 4096 tokens", "slot two: b:1b at 4096 tokens"):
         assert len([it for it in caplog.messages if line in it]) == 1
-    assert "still to do" not in caplog.text
+    assert "still needed after it ran" not in caplog.text
 
 
 def test_a_dry_run_on_a_host_as_declared_has_nothing_to_tell(ready: World) -> None:

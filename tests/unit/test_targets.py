@@ -94,7 +94,7 @@ def test_error_has_nothing_against_different_weights() -> None:
 def test_allow_does_as_it_is_told_and_warns() -> None:
     settled, [notice] = windows(declared("x:16b", "x", slot2_num_ctx=8192, shared_base="allow"), twins())
     assert settled == {"one": 4096, "two": 8192}
-    assert "each request to the other one reloads them" in notice
+    assert "each request to the other one reloads the model" in notice
 
 
 def test_a_host_with_aligned_slots_is_settled() -> None:

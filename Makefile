@@ -17,7 +17,7 @@ DISK   ?= xfs
 MOMENTS ?= 10
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check faults pages chaos powercut engines bench lab lab-down requirements
+.PHONY: demo test check faults pages chaos powercut engines bench lab lab-down awks requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -26,7 +26,7 @@ demo: lab
 APART := --dist loadfile --tx 'popen//python=tests/lab/apart one' --tx 'popen//python=tests/lab/apart two'
 
 # The lab is built here, where there is a network; each half of its tests brings up one of its own.
-test: check lab lab-down
+test: check awks lab lab-down
 	.venv/bin/pytest -n auto tests/unit
 	.venv/bin/pytest --durations=15 $(APART) tests/lab
 
@@ -62,6 +62,11 @@ lab: .venv/installed
 
 lab-down: .venv/installed
 	.venv/bin/python -m lab down
+
+# The JSON reader of the hosts is tested under each awk that one may have.
+awks:
+	@command -v gawk >/dev/null && command -v busybox >/dev/null || \
+		{ apt-get update -q && apt-get install -y -q gawk busybox; }
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -q && apt-get install -y -q python3-venv; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -182,7 +183,8 @@ class Shown(_Answer):
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Shown | None:
         """Read an answer; None where Ollama has no such model, or no weights for it."""
-        blob = re.search(r"^FROM .*sha256-([0-9a-f]{64})$", answer.get("modelfile") or "", re.MULTILINE)
+        first = next(_froms(answer.get("modelfile") or ""), "")
+        blob = re.fullmatch(r".*sha256-([0-9a-f]{64})", first)
         if blob is None:
             return None
         info = answer.get("model_info") or {}
@@ -192,6 +194,21 @@ class Shown(_Answer):
             sees="vision" in (answer.get("capabilities") or []),
             model_info=info,
         )
+
+
+def _froms(modelfile: str) -> Iterator[str]:
+    """Yield what a Modelfile is FROM, its weights first; what a license or a prompt has in it is none.
+
+    The engine quotes a text of several lines with " or three of them (parser/parser.go, v0.32.15).
+    """
+    quotes = ""
+    for line in modelfile.split("\n"):
+        if quotes:
+            quotes = "" if quotes in line else quotes
+        elif line.startswith("FROM "):
+            yield line.removeprefix("FROM ").removesuffix("\r")
+        elif begun := re.match(r'[A-Z]+ ([a-z_]+ )?("""|")', line):
+            quotes = "" if begun[2] in line[begun.end() :] else begun[2]
 
 
 class Details(BaseModel):

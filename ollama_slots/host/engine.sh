@@ -68,8 +68,10 @@ error_in() {
 HTTP *}" | value_of error | plain | grep -a . ||
             printf '%s\n' "$1" | tr -s '\n\t\r' ' ' | sed 's/<[^<>]*>/ /g; s/   */ /g; s/^ //; s/ $//'
     } | LC_ALL=C awk '
-        length($0) > 600 { $0 = substr($0, 1, 600); sub(/[\300-\377]?[\200-\277]*$/, ""); $0 = $0 "..." }
-        { print }'
+        {
+            for (end = 600; substr($0, end + 1, 1) >= "\200" && substr($0, end + 1, 1) < "\300"; end--); # within a letter
+            print substr($0, 1, end) (length($0) > end ? "..." : "")
+        }'
 }
 
 # answer NAME:TAG [SECONDS]: has the model answer one token, which loads it; prints the seconds, or the error and fails.
@@ -114,9 +116,9 @@ END
 
 # slots: the names of the slots that hold a model.
 slots() {
-    for state in "$state_dir"/*.slot; do
-        state=${state##*/}
-        [ "$state" = '*.slot' ] || echo "${state%.slot}"
+    for file in "$state_dir"/*.slot; do
+        file=${file##*/}
+        [ "$file" = '*.slot' ] || echo "${file%.slot}"
     done
 }
 

@@ -39,7 +39,8 @@ manifests() {
 sizes() {
     awk -F '\t' '
         /^$/ { split("", digest); split("", bytes); next }
-        { path = $1; if (!sub(/(^|\/)(digest|size)$/, "", path)) next }
+        $1 !~ /^(config|(layers|manifests)\/[0-9]+)\/(digest|size)$/ { next }
+        { path = $1; sub(/[a-z]+$/, "", path) }
         $1 ~ /digest$/ { digest[path] = substr($2, 8) } # after sha256:
         $1 ~ /size$/ { bytes[path] = $2 }
         path in digest && path in bytes { print digest[path], bytes[path] }'

@@ -1,4 +1,4 @@
-# Makes a slot's variant over its name, and writes down what the warm-up unit is to prove. Follows engine.sh.
+# Makes a slot's variant over its name, and writes down what the warm-up unit is to prove.
 # Environment: NAME BASE TOKENS
 set -eu
 url=http://127.0.0.1:11434

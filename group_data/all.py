@@ -77,7 +77,7 @@ rollback = "all"
 # --- Bounds, in seconds ----------------------------------------------------------------------------------
 api_seconds = 120  # for Ollama's API to answer after a start
 load_seconds = 600  # for one model to load and answer one token
-pull_seconds = 6 * 3600  # for one pull; the next run goes on from there
+pull_seconds = 6 * 3600  # for one pull; the next run resumes
 pull_stall_seconds = 300  # for a pull in which no byte arrives; that Ollama then checks all of it does not count
 
 # --- tasks/prune.py --------------------------------------------------------------------------------------

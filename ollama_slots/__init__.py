@@ -1,4 +1,4 @@
-"""Keeps the right language models pulled, configured and hot in GPU memory on a fleet of Ollama hosts.
+"""Keep the right language models pulled, configured and hot in GPU memory on a fleet of Ollama hosts.
 
 What a pyinfra project deploys is in ``deploys``. Behind it are rooms, each of which imports only from those below:
 

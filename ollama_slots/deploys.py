@@ -1,4 +1,4 @@
-"""What a pyinfra project deploys: ``from ollama_slots.deploys import slots``, and ``slots()`` in its deploy.py.
+"""Deploy from a pyinfra project: ``from ollama_slots.deploys import slots``, and ``slots()`` in its deploy.py.
 
 Each takes what it needs from the data of the host at hand (``group_data/all.py`` of the checkout is the manual),
 and what they do not say from the defaults. Wrong data end the run with one line before any host is changed.
@@ -23,7 +23,7 @@ def _settings() -> Settings:
 
 @deploy(NAME, data_defaults=DATA)
 def slots() -> None:
-    """Has every slot hold its model, hot in GPU memory: on canaries first, elsewhere only if no canary failed."""
+    """Deploy every slot, hot in GPU memory: canaries first, other hosts only if no canary failed."""
     settings = _settings()
     _preflight(settings)
     # Two calls, for pyinfra orders what it does on different hosts by the lines that it comes from.
@@ -36,49 +36,49 @@ def slots() -> None:
 
 @deploy(NAME, data_defaults=DATA)
 def preflight() -> None:
-    """Checks, before anything is changed, that a deploy will end well."""
+    """Check, before anything is changed, whether a deploy can succeed."""
     _preflight(_settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def service() -> None:
-    """Has Ollama run with the environment that the slots need."""
+    """Configure Ollama with the environment that the slots need."""
     _service(_settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def models() -> None:
-    """Pulls bases, makes variants, and rotates slots."""
+    """Pull bases, make variants, and rotate slots."""
     _models(_settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def warm_up() -> None:
-    """Installs and runs the warm-up unit, and proves every slot resident."""
+    """Install and run the warm-up unit, and prove every slot resident."""
     _warm_up(_settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def canary() -> None:
-    """Proves the canaries, and stops every other host where one has failed."""
+    """Prove the canaries, and stop every other host if one has failed."""
     _canary(_settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def status() -> None:
-    """Reports the slots and all drift; a host that differs fails. Changes nothing."""
+    """Report the slots and all drift; a host that differs fails. Changes nothing."""
     operations.status.status(name="Report drift", settings=_settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def rollback() -> None:
-    """Takes every slot, or the one that ``rollback`` names, back to the variant that it had before."""
+    """Roll back every slot, or the one that ``rollback`` names, to its previous variant."""
     operations.rollback.rollback(name="Roll back slots", settings=_settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def prune() -> None:
-    """Lists what this tool brought and nothing declares any more; with ``prune`` removes it."""
+    """List undeclared models and slots of ours; with ``prune`` remove them."""
     operations.prune.prune(name="Prune undeclared models", settings=_settings())
 
 

@@ -1,4 +1,4 @@
-"""What is read of a host. Facts only: they change nothing, and what they cannot know is None."""
+"""Read a host. Facts change nothing, and answer None for what they cannot know."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ollama_slots.host.desired import settings_of, with_defaults
 
 
 class HostObserved(FactBase[Observed | None]):
-    """All that a deploy asks of a host, in one command: units, environment, files, states, models, runners."""
+    """Read all that a deploy needs in one command: units, environment, files, states, models, runners."""
 
     def command(self, settings: Settings) -> StringCommand:
-        """The probe, for a host with these settings."""
+        """Return the probe, for a host with these settings."""
         return scripts.probe(settings.ollama_url)
 
     def process(self, output: list[str]) -> Observed:
-        """The probe's output, read."""
+        """Parse the probe's output."""
         try:
             return parse.parse_probe(output)
         except (ValueError, KeyError) as error:
@@ -33,14 +33,14 @@ class HostObserved(FactBase[Observed | None]):
 
 
 class HostStored(FactBase[Stored | None]):
-    """What every model of a host is made of, and what unfinished pulls left. Asked only when something may go."""
+    """Read what every model is made of, and what unfinished pulls left. Used only by prune."""
 
     def command(self) -> StringCommand:
-        """All manifests, and the records of unfinished pulls."""
+        """Return the command that prints all manifests, and the records of unfinished pulls."""
         return scripts.stored()
 
     def process(self, output: list[str]) -> Stored:
-        """The output, read."""
+        """Parse the output."""
         try:
             return parse.parse_stored(output)
         except (ValueError, KeyError) as error:
@@ -48,12 +48,12 @@ class HostStored(FactBase[Stored | None]):
 
 
 class ModelDetails(FactBase[Details | None]):
-    """What /api/show says of some models, and the GPU memory free. Asked only when something is to be done."""
+    """Read /api/show of some models, and the free GPU memory. Used only when something is to be done."""
 
     models: list[str]
 
     def command(self, url: str, models: list[str], doubted: tuple[str, ...] = ()) -> StringCommand:
-        """One request for each of the models, all over one connection to Ollama at this address.
+        """Return one request for each of the models, all over one connection to Ollama at this address.
 
         + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
         """
@@ -61,7 +61,7 @@ class ModelDetails(FactBase[Details | None]):
         return scripts.details(url, models, doubted)
 
     def process(self, output: list[str]) -> Details:
-        """The answers, read."""
+        """Parse the answers."""
         try:
             return parse.parse_details(self.models, output)
         except (ValueError, KeyError) as error:
@@ -69,19 +69,19 @@ class ModelDetails(FactBase[Details | None]):
 
 
 class SlotSpeeds(FactBase[dict[str, float | str] | None]):
-    """Tokens per second by slot, as the engine counts them; text says why a slot did not answer."""
+    """Measure tokens per second by slot, as Ollama counts them; text says why a slot did not answer."""
 
     def command(self, url: str, seconds: int) -> StringCommand:
-        """One request for each slot that holds a model, to Ollama at this address, each with this bound."""
+        """Return one request for each slot that holds a model, to Ollama at this address, each with this bound."""
         return scripts.speed(url, seconds)
 
     def process(self, output: list[str]) -> dict[str, float | str]:
-        """The answers, read."""
+        """Parse the answers."""
         return parse.parse_speeds(output)
 
 
 class SlotStatus(FactBase[status.Status | None]):
-    """How a host's slots are, and all that is not as declared. Also by hand: ``pyinfra --json ... fact``.
+    """Read the status of a host: slots and drift. Also by hand: ``pyinfra --json ... fact``.
 
     One command, and ModelDetails only where something may differ.
     """
@@ -89,7 +89,7 @@ class SlotStatus(FactBase[status.Status | None]):
     settings: Settings
 
     def command(self, settings: Settings | None = None) -> StringCommand:
-        """The probe, for a host with these settings; None: with those of its data.
+        """Return the probe, for a host with these settings; None: with those of its data.
 
         Wrong data end the run with one line, as everywhere; pyinfra's ``fact`` would go on, and end with 0.
         """
@@ -101,7 +101,7 @@ class SlotStatus(FactBase[status.Status | None]):
         return HostObserved().command(self.settings)
 
     def process(self, output: list[str]) -> status.Status:
-        """The probe's output against what is declared."""
+        """Compare the probe's output with what is declared."""
         observed = HostObserved().process(output)
         if observed.busy:
             raise FactProcessError(f"{observed.busy} is changing this host")

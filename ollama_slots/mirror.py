@@ -1,4 +1,4 @@
-"""Fills a mirror, from which hosts get their models: each blob once from its registry, whatever the fleet's size.
+"""Fill a mirror from which hosts pull: each blob is downloaded once, whatever the fleet's size.
 
 ``ollama-slots-mirror DIR`` fills DIR with all models that the inventory's hosts declare, or with those
 that are named. DIR is what mirror/nginx.conf serves (``model_registry``), and what is carried by disk into a
@@ -26,7 +26,7 @@ Models = dict[str, tuple[names.Name, bool]]  # by canonical key, and whether its
 
 
 def main() -> int:
-    """Fills a mirror's directory, or verifies it; returns the exit code."""
+    """Fill a mirror's directory, or verify it; return the exit code."""
     parser = argparse.ArgumentParser(prog="ollama-slots-mirror", description=main.__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR", help="the mirror's, made where it is not there")
     parser.add_argument(
@@ -52,18 +52,18 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: the next run goes on from here", file=sys.stderr)
+        print("interrupted: the next run resumes", file=sys.stderr)
         return 130
 
 
 def named(models: list[str], insecure: bool) -> Models:
-    """Models by the names that were given. Raises ValueError for what is no name."""
+    """Return models by the names that were given. Raises ValueError for what is no name."""
     parsed = [names.parse(model) for model in models]
     return {name.key: (name, insecure) for name in parsed}
 
 
 def of_inventory(inventory: str) -> Models:
-    """The models that the hosts of an inventory declare; slot 4 only where the data do.
+    """Return the models that the hosts of an inventory declare; slot 4 only where the data do.
 
     Raises ValueError where there are none.
     """
@@ -79,7 +79,7 @@ def of_inventory(inventory: str) -> Models:
 
 
 def fill(tree: Tree, wanted: Models) -> int:
-    """Has every model in the tree, whole; tells of each that failed, and returns the exit code."""
+    """Fill the tree with every model; report each that failed, and return the exit code."""
     code = 0
     for name, insecure in wanted.values():
         try:
@@ -102,7 +102,7 @@ def _fill(tree: Tree, name: names.Name, insecure: bool) -> str:
     try:
         blobs = client.Manifest.model_validate_json(text).blobs
     except ValidationError:
-        raise ValueError(f"{name.host} answered what is no manifest") from None
+        raise ValueError(f"{name.host} did not answer with a manifest") from None
     came = 0
     for digest, size in blobs.items():
         for path in tree.damaged(digest):
@@ -117,7 +117,7 @@ def _fill(tree: Tree, name: names.Name, insecure: bool) -> str:
 
 
 def check(tree: Tree) -> int:
-    """Tells of each model in the tree whether it is whole; returns the exit code."""
+    """Report whether each model in the tree is whole; return the exit code."""
     models, broken = 0, 0
     for model, wrong in tree.check():
         models, broken = models + 1, broken + bool(wrong)

@@ -1,4 +1,4 @@
-"""Reads model_selection.json: a model for each of slots 1 to 3.
+"""Read model_selection.json: a model for each of slots 1 to 3.
 
 ``ollama-slots-selection FILE`` prints which model gets which slot, and why; ``--json`` for programs.
 """
@@ -18,7 +18,7 @@ from ollama_slots.core.selection import Choice, Selection, choose, parse
 
 
 def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
-    """A selection file's content and the choice made from it, or None where there is no such file.
+    """Return a selection file's content and the choice made from it, or None where there is no such file.
 
     Raises PyinfraError with one line that names the file, the key and what was expected, so that a run which
     meets a bad file ends before any host is contacted.
@@ -36,7 +36,7 @@ def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
 
 
 def slot_models(path: str | Path) -> dict[str, str]:
-    """Host data from a selection file: ``slot1_model`` to ``slot3_model``, or nothing where there is no file.
+    """Return host data from a selection file: ``slot1_model`` to ``slot3_model``, or nothing without a file.
 
     + path: the file, relative to where pyinfra runs
 
@@ -62,7 +62,7 @@ def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa
 
 
 def main() -> int:
-    """The command: prints the slots of one file, and returns the exit code."""
+    """Print the slots of one file, and return the exit code."""
     parser = argparse.ArgumentParser(prog="ollama-slots-selection", description=main.__doc__)
     parser.add_argument("file", help="a model_selection.json")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

@@ -1,1 +1,1 @@
-"""The thinking, pure: from what is desired and observed to differences and steps. Nothing here does any I/O."""
+"""Decide, purely: from desired and observed to differences and steps. Nothing here does any I/O."""

@@ -1,4 +1,4 @@
-"""The address at which Ollama is asked."""
+"""Normalise the address at which Ollama is asked."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from ipaddress import ip_address
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """The host of a URL, and its port with the colon."""
+    """Return the host of a URL, and its port with the colon."""
     host, port = re.fullmatch(r"http://(\[.*\]|[^:]*)((?::[0-9]+)?)", url).groups()  # type: ignore[union-attr]
     return host.strip("[]"), port
 
 
 def numeric(url: str, answered: str | None = None) -> str | None:
-    """A URL with a number for its host, an IPv6 one in its short form; None where that is not known.
+    """Return a URL with a number for its host, an IPv6 one in its short form; None where that is not known.
 
     + answered: the number at which a host with a name answered
     """
@@ -28,6 +28,6 @@ def numeric(url: str, answered: str | None = None) -> str | None:
 
 
 def beyond_loopback(url: str) -> str | None:
-    """The number of a URL's host, where that is not one of loopback's."""
+    """Return the number of a URL's host, where that is not one of loopback's."""
     address = ip_address(_parts(url)[0])
     return None if address.is_loopback or address.is_unspecified else str(address)

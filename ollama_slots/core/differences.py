@@ -1,4 +1,4 @@
-"""What is not as declared, each judged in one place: a deploy makes it good, a status tells of it."""
+"""Find the differences of one slot or file: a deploy removes them, a status reports them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ollama_slots.core.targets import Target, context
 
 
 class Difference(NamedTuple):
-    """Something of a host that is not as declared, in words."""
+    """A difference between desired and observed, in words."""
 
     what: str  # a slot, a unit, a file, a process
     wanted: str
     found: str
 
     def __str__(self) -> str:
-        return f"{self.what}: wanted {self.wanted}, found {self.found}"
+        return f"{self.what}: expected {self.wanted}, found {self.found}"
 
 
 def differing(files: dict[str, tuple[str, str]], observed: Observed) -> list[str]:
-    """The paths whose content on the host differs; a file is its mode and its text, by path."""
+    """Return the paths of files whose content on the host differs; a file is its mode and its text, by path."""
     return [
         path for path, (_, text) in files.items() if observed.files.get(path) != sha256(text.encode()).hexdigest()
     ]
@@ -32,7 +32,7 @@ def differing(files: dict[str, tuple[str, str]], observed: Observed) -> list[str
 def of_variant(
     target: Target, observed: Observed, modelfile: str, details: Details | None
 ) -> list[tuple[str, Difference]]:
-    """Why a slot's variant is to be made: as a plan says it, and what differs. Nothing where it is as declared.
+    """Return why a slot's variant has to be made, and what differs; nothing if it is as declared.
 
     + modelfile: the text that is declared
     + details: None where none were asked; what only they tell is then taken to be well
@@ -52,27 +52,31 @@ def of_variant(
 def _checks(
     target: Target, state: SlotState, observed: Observed, modelfile: str, details: Details | None
 ) -> Iterator[tuple[str, str, str]]:
-    """Why a variant of the right model is to be made again, what is wanted, and what was found."""
+    """Yield why a variant of the right model has to be made again, what was expected, and what was found."""
     name, model = target.slot.name, target.model
     base, variant, text = observed.digest(model), observed.digest(name), sha256(modelfile.encode()).hexdigest()
     if state.base not in observed.digests(model):
         now = f"as that is now, {short(base)}" if base else "that is on the host"
-        yield "made again: its base moved", f"it made from {model} {now}", f"it made from {short(state.base)}"
+        yield "made again: its base moved", f"made from {model} {now}", f"made from {short(state.base)}"
     if state.variant not in observed.digests(name):
         made = f"{name} as it was made, {short(state.variant)}"
-        yield "made again: it was changed by hand", made, f"another by hand, {short(variant)}"
+        yield "made again: it was changed by hand", made, f"one changed by hand, {short(variant)}"
     if state.modelfile != text:
-        yield "made again: its Modelfile changed", "it made from its Modelfile as declared", "it made from another"
+        yield "made again: its Modelfile changed", "made from its declared Modelfile", "made from another"
     if details and observed.digests(model) == {state.base} and state.weights != details.weights(model):
         weights = short(details.weights(model))
-        yield "made again: its state is wrong", f"its state to say weights {weights}", short(state.weights)
+        yield "made again: its state is wrong", f"weights {weights} in its state", short(state.weights)
     if details and state.context != context(target, details):
-        yield "made again: its window changed", f"{context(target, details)} tokens", f"{state.context} tokens"
+        yield (
+            "made again: its context window changed",
+            f"{context(target, details)} tokens",
+            f"{state.context} tokens",
+        )
     copy = observed.modelfiles.get(name)
     if copy not in {text, state.modelfile}:  # a changed Modelfile is reported already
         yield "its Modelfile written again", f"{name}.Modelfile as it was made", "another" if copy else "none"
 
 
 def short(digest: str | None) -> str:
-    """A digest as ``ollama list`` shows it."""
+    """Return a digest as ``ollama list`` shows it."""
     return (digest or "none")[:12]

@@ -1,4 +1,4 @@
-"""The environment of Ollama's process: as declared, as observed, and as the host's files will have it."""
+"""Compare the environment of Ollama's process: desired, observed, and as the host's files will set it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA = {"OLLAMA_KEEP_ALIVE": "keep_alive", "OLLAMA_MAX_LOADED_MODELS": "max_load
 
 
 def declared(settings: Settings) -> dict[str, str]:
-    """Gives the variables that Ollama's process is to have."""
+    """Return the variables that Ollama's process is to have."""
     return {
         "OLLAMA_KEEP_ALIVE": str(settings.keep_alive),
         "OLLAMA_MAX_LOADED_MODELS": str(settings.loaded_models),
@@ -23,18 +23,18 @@ def declared(settings: Settings) -> dict[str, str]:
 
 
 def outdated(ours: ServiceFiles, observed: Observed) -> list[str]:
-    """Gives the paths of our files that are to be written, or to be taken away."""
+    """Return the paths of our files that have to be written or removed."""
     of_earlier_deploys = [ours.outdated] if ours.outdated in observed.files else []
     return differing(ours.files, observed) + of_earlier_deploys
 
 
 def stale(observed: Observed) -> bool:
-    """Says whether systemd has yet to read the unit's files as they are."""
+    """Return whether systemd has yet to read the unit's files as they are."""
     return observed.units.get(UNIT, {}).get("NeedDaemonReload") == "yes"
 
 
 def lacking(settings: Settings, observed: Observed) -> dict[str, str]:
-    """Gives the variables that Ollama's process lacks or has otherwise, as declared; all, where none runs."""
+    """Return the declared variables that Ollama's process lacks or has with another value; all, if it is down."""
     running = observed.environ or {}
     return {
         name: value
@@ -44,7 +44,7 @@ def lacking(settings: Settings, observed: Observed) -> dict[str, str]:
 
 
 def conflicts(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[owner.Conflict]:
-    """Finds what on the host keeps variables from being as declared, however often Ollama is started."""
+    """Find what on the host overrides declared variables, however often Ollama is restarted."""
     environment = declared(settings)
     theirs = {it.path for it in observed.settings} - set(ours.files)
     shown = set() if _changed_since(observed, theirs) else environment.keys() - lacking(settings, observed).keys()
@@ -52,7 +52,7 @@ def conflicts(settings: Settings, observed: Observed, ours: ServiceFiles) -> lis
 
 
 def refusals(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[str]:
-    """Says why Ollama would not get what is declared, so that it is not started for that.
+    """Return why Ollama would not get the declared environment, so that it is not restarted in vain.
 
     A line for each reason: what was expected, what was found, what to do.
     """
@@ -69,7 +69,7 @@ def refusals(settings: Settings, observed: Observed, ours: ServiceFiles) -> list
 
 
 def in_vain(lacks: dict[str, str], observed: Observed) -> str:
-    """Says that Ollama was started with all in place, and lacks variables all the same."""
+    """Return the message that Ollama lacks variables although all files are in place."""
     paths = ", ".join(sorted({it.path for it in observed.settings}))
     return (
         f"expected Ollama's process to have {words(lacks)}, found {words(has(observed, lacks)) or 'none of it'}, "
@@ -79,17 +79,17 @@ def in_vain(lacks: dict[str, str], observed: Observed) -> str:
 
 
 def has(observed: Observed, lacks: dict[str, str]) -> dict[str, str]:
-    """Gives what the process has in place of these variables."""
+    """Return what the process has in place of these variables."""
     return {name: value for name, value in (observed.environ or {}).items() if name in lacks}
 
 
 def words(variables: dict[str, str]) -> str:
-    """Writes variables for people."""
+    """Return variables as text for people."""
     return ", ".join(f"{name}={value}" for name, value in variables.items())
 
 
 def _changed_since(observed: Observed, paths: Iterable[str]) -> bool:
-    """Whether any of these was changed since Ollama was started, as far as is known, so that a start may tell."""
+    """Return whether any of these may have changed since Ollama was started, so that a restart may help."""
     if observed.started is None or stale(observed):
         return True
     return any(observed.changed.get(path, 0) > observed.started for path in paths)

@@ -1,4 +1,4 @@
-"""What a person is told of bad data: one line."""
+"""Report bad data in one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 def first_error(error: ValidationError) -> str:
-    """The first of pydantic's findings as one line: where, what was expected, what was found.
+    """Return the first of pydantic's findings as one line: where, expected, found.
 
     Values are cut, so that a hostile one cannot flood a terminal or forge a second line.
     """
@@ -19,7 +19,7 @@ def first_error(error: ValidationError) -> str:
 
 
 def shown(value: object) -> str:
-    """A value of whatever size and depth, as a message shows it."""
+    """Return a value of whatever size and depth, as a message shows it."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested a thousand deep, or a number of more than 4300 digits

@@ -1,4 +1,4 @@
-"""How much GPU memory models take, and whether all slots of a host fit into it together.
+"""Estimate how much GPU memory models take, and decide whether all slots of a host fit into it together.
 
 There are two figures a model: the engine's own guess, by which it ends other runners, and what it really holds.
 """
@@ -51,7 +51,7 @@ class _Shape:
 
 
 def predicted(model_info: dict[str, Any], file_bytes: int, tokens: int) -> int:
-    """The bytes that the engine expects a model to need (predictor of llm/llama_server.go, v0.32.15).
+    """Return the bytes that Ollama expects a model to need (predictor of llm/llama_server.go, v0.32.15).
 
     + model_info: as /api/show gives it
     + file_bytes: size of the weights
@@ -63,7 +63,7 @@ def predicted(model_info: dict[str, Any], file_bytes: int, tokens: int) -> int:
 
 
 def held(model_info: dict[str, Any], file_bytes: int, tokens: int, parallel: int, flash: bool) -> int:
-    """The bytes that a model holds at the most once it is loaded: what /api/ps shows, or somewhat less.
+    """Return the bytes that a loaded model holds at most: what /api/ps shows, or somewhat less.
 
     + model_info, file_bytes: as in ``predicted``
     + tokens: the window
@@ -93,7 +93,7 @@ class Need:
 
 
 def fits(snapshot: Snapshot, model: str, tokens: int) -> bool:
-    """Says whether the engine would load a model with a window of so many tokens without evicting another one.
+    """Return whether Ollama would load a model with a window of so many tokens without evicting another one.
 
     Where the GPU memory is unknown the answer is yes: the engine does not check it on a host without a GPU, and
     what a load evicted all the same is seen by the proof, and warmed again.
@@ -115,13 +115,13 @@ def fits(snapshot: Snapshot, model: str, tokens: int) -> bool:
 
 
 def parallel(observed: Observed) -> int:
-    """Reads how many requests a runner takes at once: each has a cache of its own."""
+    """Return how many requests a runner takes at once: each has a cache of its own."""
     said = (observed.environ or {}).get("OLLAMA_NUM_PARALLEL", "1")
     return int(said) if said.isdigit() and int(said) else 1
 
 
 def needs(snapshot: Snapshot) -> list[Need]:
-    """What the slots need of GPU memory, the largest first; slots whose model is unknown are left out."""
+    """Return the GPU memory that each runner needs, the largest first; unknown models are left out."""
     observed, details = snapshot.observed, snapshot.detailed
     sharing: dict[str, list[Target]] = defaultdict(list)
     for target in snapshot.wanted:
@@ -143,7 +143,7 @@ def needs(snapshot: Snapshot) -> list[Need]:
 
 
 def fit(wanted: list[Need], room: int) -> bool:
-    """Whether runners stay in memory together, loaded in this order, by the engine's own rule.
+    """Return whether runners stay in memory together, loaded in this order, by Ollama's own rule.
 
     + room: bytes of GPU memory for all of them
 
@@ -159,7 +159,7 @@ def fit(wanted: list[Need], room: int) -> bool:
 
 
 def room(snapshot: Snapshot) -> int | None:
-    """Bytes of GPU memory for the slots: what is free, and what Ollama holds now. None is unknown."""
+    """Return the GPU memory for the slots, in bytes: what is free, and what Ollama holds now. None is unknown."""
     if snapshot.settings.gpu_memory_gib is not None:
         return int(snapshot.settings.gpu_memory_gib * GIB)
     details = snapshot.detailed
@@ -169,7 +169,7 @@ def room(snapshot: Snapshot) -> int | None:
 
 
 def largest_windows(snapshot: Snapshot, room: int) -> str | None:
-    """The largest windows with which the slots would fit, the larger ones made smaller first, as data; or None."""
+    """Return the largest windows with which the slots would fit, larger ones reduced first, as data; or None."""
 
     def capped(steps: int) -> list[Need]:
         return needs(snapshot.with_windows(steps * WINDOW_STEP))

@@ -1,4 +1,4 @@
-"""What a variable means to Ollama: another spelling of the same is no difference."""
+"""Compare values of environment variables by what they mean to Ollama."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_SECONDS = 300  # where the engine can make nothing of a keep-alive
 
 
 def same(name: str, value: str, other: str) -> bool:
-    """Whether two values of an environment variable are one to Ollama."""
+    """Return whether two values of an environment variable are one to Ollama."""
     return _meaning(name, value) == _meaning(name, other)
 
 
@@ -35,7 +35,7 @@ def _meaning(name: str, value: str) -> object:
 
 
 def _seconds(text: str) -> Fraction | str:
-    """How long a model is kept: a duration of Go's, or whole seconds (envconfig/config.go, v0.32.15)."""
+    """Return how long a model is kept: a duration of Go's, or whole seconds (envconfig/config.go, v0.32.15)."""
     number = re.fullmatch(rf"([-+]?)(\d{{1,18}}|({PART})+)", text, re.ASCII)
     if number is None:
         return Fraction(DEFAULT_SECONDS)

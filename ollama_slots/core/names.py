@@ -1,4 +1,4 @@
-"""The grammar of model names, as the engine's own (types/model/name.go of Ollama v0.32.15)."""
+"""Parse model names by Ollama's own grammar (types/model/name.go of v0.32.15)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Name(NamedTuple):
 
 @lru_cache(10_000)  # a fleet has a few names, each parsed many times a host
 def parse(text: str) -> Name:
-    """Splits a model name as the engine does.
+    """Split a model name as Ollama does.
 
     + text: the name, e.g. ``qwen2.5-coder:14b`` or ``registry.example.com:5000/team/model``
 
@@ -74,14 +74,12 @@ def parse(text: str) -> Name:
             shown = text if len(text) <= 60 else text[:57] + "..."
             raise ValueError(f"{shown!r} is not a model name (its {kind} is wrong): expected {GRAMMAR}")
     if name.tag.lower() == "local":
-        raise ValueError(
-            f"{text!r}: the engine takes :local off; leave it off, or name the tag that it stands for"
-        )
+        raise ValueError(f"{text!r}: Ollama drops the tag :local; leave it out, or name the real tag")
     if name.tag.lower() == "cloud" or name.tag.lower().endswith("-cloud"):
         raise ValueError(f"{text!r} runs in Ollama's cloud: it cannot be pulled or held in GPU memory here")
     return name
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two valid names mean the same model: ``x`` is ``x:latest``, and case does not count."""
+    """Return whether two valid names mean the same model: ``x`` is ``x:latest``, and case does not count."""
     return parse(one).key == parse(other).key

@@ -1,4 +1,4 @@
-"""What the scripts of host/ need of a host, and how a person is told of what it lacks."""
+"""List what the scripts of host/ need, and report what a host lacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOOLS = {
 
 
 def lacking(lines: list[str]) -> str | None:
-    """What a host lacks, on one line, with what to do; None where it lacks nothing.
+    """Return what a host lacks and what to do, on one line, or None.
 
     + lines: ``root USER``, ``systemd`` or a tool, each that is missing
     """
@@ -31,6 +31,7 @@ def lacking(lines: list[str]) -> str | None:
         )
     if "systemd" in lines:
         told.append(
-            "needs a host that systemd has booted, found another init: Ollama's unit and the warm-up are its"
+            "needs a host that systemd has booted, found another init: "
+            "Ollama's unit and the warm-up are systemd units"
         )
     return "; ".join(told) or None

@@ -1,4 +1,4 @@
-"""What a host was found to have."""
+"""Model what was observed on a host."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Runner(_Answer):
 
 
 class SlotState(BaseModel):
-    """What the last rotation of a slot wrote down: what its variant was made of, and the result."""
+    """The record of a slot's last rotation: what its variant was made of, and the result."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -81,7 +81,7 @@ class SlotState(BaseModel):
     brought: str = ""  # when the engine lists the base as pulled, where this tool did: should the record be lost
 
     def lines(self) -> str:
-        """The state file's text, but for what its maker adds: the digests of variant and runner, and when."""
+        """Return the state file without what rotate.sh adds: the digests of variant and runner, and when."""
         known = self.model_dump(exclude={"variant", "loaded"} | (set() if self.made else {"made"}))
         return "\n".join(f"{key}={value}" for key, value in known.items())
 
@@ -129,29 +129,29 @@ class Observed(BaseModel):
         """Where Ollama was asked, as the end of a message; nothing, where its process listens nowhere."""
         if self.url is None or self.listens in {None, self.url, self.at}:
             return f" at {self.url}" if self.url else ""
-        return f" at {self.url}, where ollama_url has it: its process listens at {self.listens}"
+        return f" at {self.url}, the ollama_url (its process listens at {self.listens})"
 
     def entry(self, model: str) -> Listed | None:
-        """A model that is there, whatever the spelling of its name."""
+        """Return a model that is there, whatever the spelling of its name."""
         return (self.listed or {}).get(names.parse(model).key)
 
     def digest(self, model: str) -> str | None:
-        """The manifest digest of a model that is there."""
+        """Return the manifest digest of a model that is there."""
         listed = self.entry(model)
         return listed.digest if listed else None
 
     def digests(self, model: str) -> frozenset[str]:
-        """All the manifest digests of a model that is there: one, but for a manifest list."""
+        """Return all the manifest digests of a model that is there: one, but for a manifest list."""
         listed = self.entry(model)
         return listed.digests | {listed.digest} if listed else frozenset()
 
     def remembered(self, name: str) -> str | None:
-        """The base of a slot whose state is lost: as the engine has it of its variant, if that is one of ours."""
+        """Return the base of a slot whose state is lost: what Ollama shows, if the variant is one of ours."""
         listed = self.entry(name)
         return listed.parent or None if listed and name in self.modelfiles else None
 
     def cut_off(self, name: str) -> bool:
-        """Whether a slot's rotation died: NAME:current is neither what NAME is, nor what was made for it last.
+        """Return whether a rotation was interrupted: NAME:current is neither NAME nor what was made last.
 
         What was made last is not known where the state is lost, and the slot is made again then anyway.
         """
@@ -162,12 +162,12 @@ class Observed(BaseModel):
         return bool(candidate) and not candidate & {*serving, state.variant}
 
     def brought(self, model: str) -> bool:
-        """Whether a model is there as this tool pulled it; whoever pulls it again makes it theirs."""
+        """Return whether a model is there as a deploy pulled it; whoever pulls it again makes it theirs."""
         key, listed = names.parse(model).key, self.entry(model)
         return listed is not None and key in self.bases and listed.modified_at == self.bases[key]
 
     def spelling(self, model: str) -> str:
-        """A model's name as the host has it: to the engine's create, unlike to its API, case counts."""
+        """Return a model's name as the host has it: to the engine's create, unlike to its API, case counts."""
         listed = self.entry(model)
         return listed.name if listed else model
 
@@ -182,7 +182,7 @@ class Shown(_Answer):
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Shown | None:
-        """Reads an answer; None where the engine has no such model, or no weights for it."""
+        """Read an answer; None where Ollama has no such model, or no weights for it."""
         first = next(_froms(answer.get("modelfile") or ""), "")
         blob = re.fullmatch(r".*sha256-([0-9a-f]{64})", first)
         if blob is None:
@@ -197,7 +197,7 @@ class Shown(_Answer):
 
 
 def _froms(modelfile: str) -> Iterator[str]:
-    """What a Modelfile is FROM, its weights first; what a license or a prompt has in it is none.
+    """Yield what a Modelfile is FROM, its weights first; what a license or a prompt has in it is none.
 
     The engine quotes a text of several lines with " or three of them (parser/parser.go, v0.32.15).
     """
@@ -225,11 +225,11 @@ class Details(BaseModel):
     blobs: dict[str, int] | None = None  # bytes on the disk of each layer, by sha256; of a pull cut off, too
 
     def as_of(self, observed: Observed) -> Details:
-        """These, but for models that were not there yet when the host was found as it was: they came meanwhile."""
+        """Return these details without models that appeared after the host was read."""
         known = {key: it for key, it in self.shown.items() if key in (observed.listed or {})}
         return self.model_copy(update={"shown": known})
 
     def weights(self, model: str) -> str | None:
-        """The blob that a model runs on."""
+        """Return the blob that a model runs on."""
         shown = self.shown.get(names.parse(model).key)
         return shown.weights if shown else None

@@ -1,4 +1,4 @@
-"""What the files of Ollama's unit, the owner's and ours, come to for its environment. Pure.
+"""Work out which environment the files of Ollama's unit, the owner's and ours, add up to. Pure.
 
 As systemd has it (systemd.exec(5)): what EnvironmentFile= names wins over any Environment=, the file that is named
 last over all; then UnsetEnvironment= takes away; then the program of ExecStart= sets what it likes (shell.py).
@@ -39,14 +39,14 @@ class Conflict(NamedTuple):
     @property
     def found(self) -> str:
         """What is written there, in words."""
-        does = f"takes {self.name} away" if self.value is None else f"sets {self.name}={self.value}"
+        does = f"unsets {self.name}" if self.value is None else f"sets {self.name}={self.value}"
         return f"that it {does}"
 
 
 def conflicts(
     environment: dict[str, str], shown: Collection[str], observed: Observed, drop_in: str, file: str
 ) -> list[Conflict]:
-    """The variables that will not be as declared, however often Ollama is started.
+    """Return the variables that something on the host overrides, however often Ollama is restarted.
 
     + environment: as declared
     + shown: those that Ollama's process shows to be as declared, whatever its start script looks like
@@ -71,7 +71,7 @@ def _holds(name: str, wanted: str, value: str | None) -> bool:
 
 
 def _unit(fragment: str, texts: Texts) -> Iterator[Line]:
-    """The lines of the unit's files, in the order in which systemd reads them."""
+    """Yield the lines of the unit's files, in the order in which systemd reads them."""
     yield from texts.get(fragment, [])
     drop_ins: dict[str, str] = {}
     for path in sorted(texts, key=lambda path: (not path.startswith("/etc/"), not path.startswith("/run/"))):
@@ -82,7 +82,7 @@ def _unit(fragment: str, texts: Texts) -> Iterator[Line]:
 
 
 def _places(unit: Iterator[Line], texts: Texts, names: list[str]) -> dict[str, Place]:
-    """The place that decides on each of the variables."""
+    """Return the place that decides on each of the variables."""
     set_in: dict[str, Place] = {}
     read: dict[str, Place] = {}
     unset: list[tuple[str, str]] = []
@@ -111,7 +111,7 @@ def _places(unit: Iterator[Line], texts: Texts, names: list[str]) -> dict[str, P
 
 
 def _service(unit: Iterator[Line]) -> Iterator[tuple[str, str, str]]:
-    """Key, value and place of each setting of [Service], lines that go on put together; no comment goes on."""
+    """Yield key, value and place of each setting of [Service], continued lines joined; comments never are."""
     section = ""
     for line in shell.joined(unit, COMMENT):
         text = line.text.strip()
@@ -123,7 +123,7 @@ def _service(unit: Iterator[Line]) -> Iterator[tuple[str, str, str]]:
 
 
 def _read(value: str, texts: Texts) -> dict[str, Place]:
-    """What the files that an EnvironmentFile= names set: it may have wildcards, and specifiers such as %E."""
+    """Return what the files of an EnvironmentFile= set: it may have wildcards, and specifiers such as %E."""
     pattern = re.sub("%[A-Za-z]", "*", value.removeprefix("-")).replace("%%", "%")
     places: dict[str, Place] = {}
     for path in sorted(it for it in texts if fnmatchcase(it, pattern)):
@@ -140,7 +140,7 @@ def _assignments(words: list[str], where: str) -> dict[str, Place]:
 
 
 def _words(text: str) -> list[str]:
-    """Words as systemd takes them apart: quotes may be around a part of one."""
+    """Split words as systemd does: quotes may be around a part of one."""
     try:
         return shlex.split(text)
     except ValueError:  # a quote without an end, which systemd does not take

@@ -1,4 +1,4 @@
-"""From what is declared and what a host has to the ordered steps between the two. The thinking is here."""
+"""Plan the ordered steps from observed to desired. The decisions are here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TAGS = ("latest", "current", "previous")
 
 
 def questions(settings: Settings, observed: Observed) -> list[str]:
-    """The models whose details the steps depend on: the bases, all that is ours, and all that is loaded."""
+    """Return the models whose details the steps depend on: the bases, all of ours, and all that is loaded."""
     loaded = {runner.digest for runner in observed.runners or ()}
     variants = {f"{name}:{tag}" for name in ours(settings, observed) for tag in TAGS}
     asked = [target.model for target in targets(settings, observed)]
@@ -33,13 +33,13 @@ def questions(settings: Settings, observed: Observed) -> list[str]:
 
 
 def doubted(observed: Observed) -> tuple[str, ...]:
-    """The weights of slots that the warm-up could not load, if that is so: the disk may have lost them."""
+    """Return the weights that a failed warm-up could not load: they may be damaged on the disk."""
     failed = observed.units.get("ollama-warmup.service", {}).get("ActiveState") == "failed"
     return tuple(sorted({it.weights for it in observed.states.values()} - observed.live)) if failed else ()
 
 
 def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
-    """Whether the host is as declared, as far as that can be told without asking for details.
+    """Return whether the host is as declared, as far as that is known without asking for details.
 
     A slot that is about to be unloaded is not: its weights may be gone from the disk, which only the details tell.
     """
@@ -60,7 +60,7 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
 
 
 def steps(snapshot: Snapshot, modelfile: Modelfile) -> list[Step]:
-    """The steps from what the host has to what is declared, in order; none where it is so.
+    """Return the ordered steps from observed to desired; none if nothing differs.
 
     Only the first is sure to be right when it is taken: a step changes what the later ones depend on.
     """
@@ -91,7 +91,7 @@ def steps(snapshot: Snapshot, modelfile: Modelfile) -> list[Step]:
 
 
 def removals(snapshot: Snapshot, wanted: list[Target]) -> list[Remove]:
-    """All of ours that is to go, whatever else is to be done.
+    """Return the removals that are due, whatever other steps are.
 
     + wanted: what the slots are to hold
     """
@@ -108,16 +108,16 @@ class Held:
     loaded: set[str | None]  # what is in memory
 
     def idle(self, weights: str | None) -> bool:
-        """Whether no slot answers with them, nor is to."""
+        """Return whether no slot answers with them, nor is to."""
         return weights not in self.needed and weights not in self.serving.values()
 
     def by_others(self, name: str) -> set[str]:
-        """What all slots but one answer with now."""
+        """Return what all slots but one answer with now."""
         return {weights for other, weights in self.serving.items() if other != name}
 
 
 def holdings(snapshot: Snapshot, needed: set[str | None]) -> Held:
-    """What a host's weights are for.
+    """Return which weights serve, are needed, and are loaded.
 
     + needed: those that the slots at hand are to have
     """
@@ -131,12 +131,12 @@ def holdings(snapshot: Snapshot, needed: set[str | None]) -> Held:
 
 
 def ours(settings: Settings, observed: Observed) -> list[str]:
-    """The names of the slots, of those that are declared and of those that a host has."""
+    """Return the names of the slots: of those that are declared and of those that a host has."""
     return list(dict.fromkeys([*(slot.name for slot in settings.slots), *observed.states]))
 
 
 def _changed(observed: Observed) -> dict[str, SlotState]:
-    """What is known of the slots whose name somebody else gave to another model, or took away."""
+    """Return the states of slots whose name was changed or removed by hand."""
     return {name: state for name, state in observed.states.items() if state.variant not in observed.digests(name)}
 
 
@@ -149,7 +149,7 @@ def _emptied(settings: Settings, observed: Observed) -> list[str]:
 
 
 def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
-    """What is to be cleared away of rotations that died, and of slots that were changed by hand."""
+    """Return the removals of what interrupted rotations and manual changes left."""
     observed, details = snapshot.observed, snapshot.detailed
     removals: list[Remove] = []
     for name in ours(snapshot.settings, observed):
@@ -160,7 +160,7 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
         }
         if observed.cut_off(name):
             candidate = f"{name}:current"
-            why = f"put {candidate} back, its rotation was cut off"
+            why = f"put {candidate} back, its rotation was interrupted"
             removals.append(Remove(why, unload=candidate if candidate in idle else None, put_back=name))
         elif unload := next((it for it, weights in idle.items() if weights in held.loaded), None):
             # What a rotation that died after its switch left in memory.
@@ -214,7 +214,7 @@ def _to_target(snapshot: Snapshot, target: Target, modelfile: str, held: Held) -
 def rotation(
     snapshot: Snapshot, target: Target, modelfile: str, state: SlotState, held: Held, room: bool, why: str
 ) -> Rotate:
-    """The step that has a slot's candidate take its name.
+    """Return the step that switches a slot to its candidate.
 
     + modelfile, state, why: of the step
     + held: what the host's weights are for

@@ -1,4 +1,4 @@
-"""What would keep a deploy from ending well, found before anything is changed on any host."""
+"""Check, before anything is changed on any host, what would make a deploy fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILL = "fill it with ollama-slots-mirror, or "
 
 
 def refusals(snapshot: Snapshot) -> list[str]:
-    """Says why a deploy would fail on this host: a line for each reason, with what was wanted, found, and to do.
+    """Return why a deploy would fail on this host, a line for each reason: what was expected, found, and to do.
 
     + snapshot: with details, and the registries' answers for each model of ``to_pull``
     """
@@ -21,54 +21,56 @@ def refusals(snapshot: Snapshot) -> list[str]:
     for target in snapshot.declared:
         if isinstance(snapshot.answers.get(names.parse(target.model).key), Missing):
             reasons.append(
-                f"slot {target.slot.name}: wanted {target.model}, {settings.registry} has no such model: "
+                f"slot {target.slot.name}: expected {target.model}, found no such model in {settings.registry}: "
                 f"{FILL if settings.model_registry else ''}correct slot{target.slot.number}_model"
             )
     models, free = snapshot.to_pull, snapshot.detailed.disk_free
     pull, headroom = snapshot.bytes_to_pull(models), int(settings.disk_headroom_gib * GIB)
     if pull and free is not None and free < pull + headroom:
         reasons.append(
-            f"disk: wanted {pull / GB:.1f} GB for {' and '.join(models)} and {headroom / GB:.1f} GB of headroom, "
-            f"found {free / GB:.1f} GB free where Ollama keeps its models: "
+            f"disk: expected {pull / GB:.1f} GB for {' and '.join(models)} and {headroom / GB:.1f} GB of headroom"
+            f", found {free / GB:.1f} GB free where Ollama keeps its models: "
             "free some, or choose smaller models"
         )
     ahead = snapshot.foreseen
     bytes_free, these = room(ahead), needs(ahead)
     if needs_gpu(settings, ahead.observed) and bytes_free is not None and not fit(these, bytes_free):
         windows = largest_windows(ahead, bytes_free)
-        advice = f"with {windows} they would fit" if windows else "no windows would fit: choose smaller models"
+        advice = (
+            f"with {windows} they would fit" if windows else "no context windows would fit: choose smaller models"
+        )
         parts = ", ".join(
             f"{' and '.join(it.slot.name for it in need.slots)} {need.held / GB:.2f}" for need in these
         )
         wish = sum(it.held for it in these)
         reasons.append(
-            f"GPU memory: wanted {wish / GB:.1f} GB ({parts}), found {bytes_free / GB:.1f} GB, and Ollama loads a "
-            f"model beside others only into four fifths of what is free: {advice}"
+            f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {bytes_free / GB:.1f} GB, and Ollama loads "
+            f"a model beside others only into four fifths of what is free: {advice}"
         )
     return reasons
 
 
 def notices(snapshot: Snapshot) -> list[str]:
-    """Says what could not be checked, and what is lost already."""
+    """Return notices: what could not be checked, and what is lost already."""
     settings, observed = snapshot.settings, snapshot.observed
     lines = [
-        f"slot {name}: {name}:previous is gone from Ollama's models, and with it the way back to {state.model}: "
+        f"slot {name}: {name}:previous is gone from Ollama's models, so there is no rollback to {state.model}: "
         "an Ollama before 0.40 does not see the names that a later one wrote"
         for name, state in observed.previous.items()
         if name in {it.slot.name for it in snapshot.declared} and not observed.digest(f"{name}:previous")
     ]
     lines += [
-        f"{names.parse(key).short}: {settings.registry} cannot be asked from here ({it.why}): "
+        f"{names.parse(key).short}: {settings.registry} cannot be queried from the control machine ({it.why}): "
         "the host's own pull decides"
         for key, it in snapshot.answers.items()
         if isinstance(it, Unknown)
     ]
     if needs_gpu(settings, observed) and room(snapshot) is None:
-        lines.append("the GPU memory is unknown, so whether the slots fit is not checked: gpu_memory_gib tells it")
+        lines.append("the GPU memory is unknown, so whether the slots fit is not checked: set gpu_memory_gib")
     shown = snapshot.foreseen.detailed.shown
     known = {it.model: shown.get(names.parse(it.model).key) for it in snapshot.declared}
     lines += [
-        f"{model}: its shape is unknown, so only its weights are counted"
+        f"{model}: its architecture is unknown, so only its weights are counted"
         for model, it in known.items()
         if it and not it.model_info
     ]
@@ -76,9 +78,9 @@ def notices(snapshot: Snapshot) -> list[str]:
 
 
 def outlook(snapshot: Snapshot) -> list[str]:
-    """Says what the slots will hold of GPU memory, at the most."""
+    """Return the GPU memory that each slot will hold at most, a line for each."""
     return [
         f"slot {' and '.join(it.slot.name for it in need.slots)}: {need.slots[0].model} holds "
-        f"{need.held / GB:.2f} GB of GPU memory at the most"
+        f"{need.held / GB:.2f} GB of GPU memory at most"
         for need in needs(snapshot.foreseen)
     ]

@@ -1,4 +1,4 @@
-"""What this tool brought and nothing declares any more: what of it can go, and what stays and why."""
+"""List undeclared models and slots of ours: what can be removed, and what stays and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ollama_slots.core.targets import targets
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the listing: something of ours that nothing declares."""
+    """A row of the list: something undeclared of ours."""
 
     name: str
     why: str
@@ -39,28 +39,28 @@ class _Thing:
 
 
 def listing(settings: Settings, observed: Observed, stored: Stored) -> list[Row]:
-    """What can go, in the order in which it can, and then what stays.
+    """Return what can be removed, in order, and then what stays.
 
     Variants go before the bases that they are made of. What somebody else made or pulled is in no row, or in one
     that says that it stays.
     Raises ValueError on a host whose rotation was cut off, until a deploy has made that good.
     """
     if died := [name for name in ours(settings, observed) if observed.cut_off(name)]:
-        raise ValueError(f"the rotation of {', '.join(died)} was cut off: deploy first")
+        raise ValueError(f"the rotation of {', '.join(died)} was interrupted: deploy first")
     things = [*_slots(settings, observed), *_previous(settings, observed), *_bases(settings, observed)]
     staying = [Row(it.name, it.stays) for it in things if it.stays]
     going = [it for it in things if not it.stays]
     while needed := next(((it, child) for it in going if (child := _child(it, going, stored))), None):
         thing, child = needed
         going.remove(thing)
-        staying.append(Row(thing.name, f"{child} is made of it"))
+        staying.append(Row(thing.name, f"{child} is made from it"))
     left = list(_unfinished(settings, observed, stored))
     rows = [*_rows(settings, observed, stored, going), *(row for row in left if row.step)]
     return [*rows, *staying, *(row for row in left if not row.step)]
 
 
 def lines(settings: Settings, rows: list[Row]) -> list[str]:
-    """The listing as people read it: name, bytes and why."""
+    """Return the list as people read it: name, bytes and why."""
     can_go = [row for row in rows if row.step]
     word = "to remove" if settings.prune else "can go: --data prune=true removes them"
     table = [("name", "bytes", "why")]
@@ -72,7 +72,7 @@ def lines(settings: Settings, rows: list[Row]) -> list[str]:
 
 
 def _slots(settings: Settings, observed: Observed) -> Iterator[_Thing]:
-    """Slots that were renamed or taken out of the data, each with all its names."""
+    """Yield slots that were renamed or removed from the data, each with all its names."""
     declared = {slot.name.lower() for slot in settings.slots}  # to the engine, case does not count
     for name in observed.states:
         if name.lower() in declared:
@@ -82,19 +82,19 @@ def _slots(settings: Settings, observed: Observed) -> Iterator[_Thing]:
 
 
 def _previous(settings: Settings, observed: Observed) -> Iterator[_Thing]:
-    """What declared slots had before their last rotation."""
+    """Yield what declared slots had before their last rotation."""
     for slot in settings.slots:
         model = f"{slot.name}:previous"
         if slot.name not in observed.states or observed.digest(model) in (None, observed.digest(slot.name)):
             continue
         stays = _strange(slot.name, (model,), observed)
         if not settings.prune_previous:
-            stays = stays or "kept for a rollback; --data prune_previous=true takes it too"
+            stays = stays or "kept for a rollback; --data prune_previous=true removes it too"
         yield _Thing(model, (model,), "of an earlier rotation", stays=stays, forget=f"previous/{slot.name}")
 
 
 def _strange(name: str, models: tuple[str, ...], observed: Observed) -> str | None:
-    """That one of a slot's names is not what the slot's states say, in words."""
+    """Return that one of a slot's names was changed by someone else, in words."""
     states = (observed.states.get(name), observed.previous.get(name))
     made = {state.variant for state in states if state}
     strange = next((model for model in models if not observed.digests(model) & made), None)
@@ -102,18 +102,18 @@ def _strange(name: str, models: tuple[str, ...], observed: Observed) -> str | No
 
 
 def _bases(settings: Settings, observed: Observed) -> Iterator[_Thing]:
-    """Bases that this tool pulled, and that no slot is to be made of."""
+    """Yield bases that a deploy pulled, and that no slot has as its base."""
     declared = {names.parse(target.model).key for target in targets(settings, observed)}
     for key in observed.bases:
         listed = (observed.listed or {}).get(key)
         if listed is None or key in declared:
             continue
         stays = None if observed.brought(listed.name) else "someone else has pulled it since"
-        yield _Thing(listed.name, (listed.name,), "no slot is to be made of it", stays=stays, slot=False)
+        yield _Thing(listed.name, (listed.name,), "no slot has it as its base", stays=stays, slot=False)
 
 
 def _child(thing: _Thing, going: list[_Thing], stored: Stored) -> str | None:
-    """The first model that stays and was made of this one."""
+    """Return the first model that stays and was made from this one."""
     gone = {key for it in going for key in it.keys}
     left = (it for key, it in stored.models.items() if key not in gone)
     made = [it.name for it in left if it.parents & thing.keys]
@@ -121,7 +121,7 @@ def _child(thing: _Thing, going: list[_Thing], stored: Stored) -> str | None:
 
 
 def _rows(settings: Settings, observed: Observed, stored: Stored, going: list[_Thing]) -> list[Row]:
-    """What goes, one after the other, with what each frees."""
+    """Return the removable rows in order, with the bytes that each frees."""
     serving = {names.parse(name).key for name in (*(slot.name for slot in settings.slots), *observed.states)}
     rows, left = [], dict(stored.models)
     for thing in going:
@@ -139,15 +139,15 @@ def _rows(settings: Settings, observed: Observed, stored: Stored, going: list[_T
 
 
 def _unfinished(settings: Settings, observed: Observed, stored: Stored) -> Iterator[Row]:
-    """What was pulled, though not to its end, of models that no slot is to be made of."""
+    """Yield unfinished pulls of models that no slot has as its base."""
     declared = {names.parse(target.model).key for target in targets(settings, observed)}
     used = {digest for it in stored.models.values() for digest in it.blobs}
     blobs = [it for it in stored.unfinished if it.blob not in used and names.parse(it.model).key not in declared]
     for model in dict.fromkeys(it.model for it in blobs):
         ours = [it for it in blobs if it.model == model and it.ours]
         if len(ours) < sum(it.model == model for it in blobs):
-            yield Row(model, "its pull goes on, or someone else has gone on with it")
+            yield Row(model, "its pull is running, or someone else resumed it")
         if ours:
-            why = "its pull was not finished, and no slot is to be made of it"
+            why = "its pull is unfinished, and no slot has it as its base"
             step = Remove(f"remove {model}: {why}", discard=tuple(it.blob for it in ours))
             yield Row(model, why, frees=sum(it.size for it in ours), step=step)

@@ -1,4 +1,4 @@
-"""What is known of a model before any host has it: what its registry said."""
+"""Model what a registry says of a model before any host has it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Unknown:
-    """The registry cannot be asked from here, or says what no registry says; ``why`` in words."""
+    """The registry cannot be queried from the control machine, or says what no registry says; ``why`` in words."""
 
     why: str
 

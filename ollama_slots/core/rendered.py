@@ -1,4 +1,4 @@
-"""The files that a host is to have, filled in from the templates by host/render.py."""
+"""Model the files that a host is to have, as host/render.py fills them in from the templates."""
 
 from __future__ import annotations
 

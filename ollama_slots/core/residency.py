@@ -1,4 +1,4 @@
-"""Whether a slot is in memory as declared. Pure. The warm-up script asks the same on the host (host/engine.sh)."""
+"""Judge whether a slot is resident as declared. Pure. Its twin on the host is in host/engine.sh."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from ollama_slots.core.observed import Details, Observed, Runner, SlotState
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import Target, targets
 
-EXPIRES = "it expires at"
+EXPIRES = "expires at"
 
 
 def needs_gpu(settings: Settings, observed: Observed) -> bool:
-    """Whether slots must be wholly in GPU memory on this host."""
+    """Return whether slots must be wholly in GPU memory on this host."""
     return observed.has_gpu if settings.require_gpu == "auto" else settings.require_gpu
 
 
 def weights_by_digest(observed: Observed, details: Details | None = None) -> dict[str, str]:
-    """The weights behind each manifest of which they are known: by its digest, which outlives any name."""
+    """Return the known weights by manifest digest, which outlives any name."""
     known = {
         digest: state.weights
         for state in observed.states.values()
@@ -30,7 +30,7 @@ def weights_by_digest(observed: Observed, details: Details | None = None) -> dic
 
 
 def residency(name: str, observed: Observed, details: Details | None = None) -> Runner | None:
-    """The runner that serves a slot, found by its weights: another name's runner counts if they are the same."""
+    """Return the runner that serves a slot, found by its weights, whichever name loaded it."""
     state = observed.states.get(name)
     if state is None or state.variant not in observed.digests(name):
         return None  # what the state says of the weights does not hold for what has the name now
@@ -40,14 +40,14 @@ def residency(name: str, observed: Observed, details: Details | None = None) -> 
 
 
 def _weights(name: str, state: SlotState, details: Details | None) -> set[str | None]:
-    """What a slot may run on: what it was made with, and what the engine has made of that since (0.40)."""
+    """Return the weights that a slot may run on: those of its state, and what Ollama converted them to (0.40)."""
     return {state.weights, (details.weights(name) if details else None) or state.weights}
 
 
 def fault(
     target: Target, observed: Observed, needs_gpu: bool, for_ever: bool = False, details: Details | None = None
 ) -> str | None:
-    """What keeps a slot from being as declared and resident, in words, or None.
+    """Return why a slot is not resident as declared, in words, or None.
 
     + needs_gpu: it must be wholly in GPU memory
     + for_ever: it must not expire; a client's own keep_alive may have seen to that it does
@@ -56,7 +56,7 @@ def fault(
 
 
 def misheld(target: Target, observed: Observed) -> str | None:
-    """What keeps a slot's name from being the variant that was made for the model declared, in words, or None.
+    """Return why a slot's name is not the variant of its declared model, in words, or None.
 
     Where it is not, nothing can be said of its runner.
     """
@@ -64,9 +64,9 @@ def misheld(target: Target, observed: Observed) -> str | None:
     if observed.listed is None or observed.runners is None:
         return "Ollama does not answer"
     if state is None:
-        return "what it was made of is not recorded any more" if observed.digest(name) else "it has not been made"
+        return "its state is lost" if observed.digest(name) else "not made yet"
     if not names.same(state.model, target.model):
-        return f"it holds {state.model}, not {target.model}"
+        return f"holds {state.model}, not {target.model}"
     if state.variant not in observed.digests(name):
         return f"{name} is not the variant that was made" if observed.digest(name) else f"{name} is gone"
     return None
@@ -77,28 +77,28 @@ def _unheld(
 ) -> str | None:
     state, runner = observed.states[target.slot.name], residency(target.slot.name, observed, details)
     if runner is None:
-        return "it is not in memory"
+        return "not in memory"
     # Where sharing with different windows is allowed, the one that was asked last has its own.
     sharers = [it for it in observed.states.values() if it.weights == state.weights]
     if runner.context_length not in {it.context for it in sharers}:
-        return f"its context is {runner.context_length} tokens, not {state.context}"
+        return f"context window of {runner.context_length} tokens, not {state.context}"
     if not _weights(target.slot.name, state, details) & observed.live:
-        return "its process is gone"
+        return "its runner has ended"
     if for_ever and not runner.for_ever:
         return f"{EXPIRES} {runner.expires_at}"
     if needs_gpu and runner.size_vram != runner.size:
-        return f"only {runner.size_vram} of its {runner.size} bytes are in GPU memory"
+        return f"only {runner.size_vram} of its {runner.size} bytes in GPU memory"
     return None
 
 
 def faults(
     settings: Settings, observed: Observed, details: Details | None = None
 ) -> list[tuple[Target, str | None]]:
-    """Each slot that is to hold a model on this host, with what is wrong with it."""
+    """Return each slot that is to hold a model on this host, with what is wrong with it."""
     gpu = needs_gpu(settings, observed)
     return [(it, fault(it, observed, gpu, settings.for_ever, details)) for it in targets(settings, observed)]
 
 
 def doubtful(settings: Settings, observed: Observed) -> bool:
-    """Whether faults are to be judged by the details: a foreign name's runner may hold a slot's very weights."""
+    """Return whether the details are needed to judge: another name's runner may hold a slot's very weights."""
     return bool(observed.runners) and any(why for _, why in faults(settings, observed))

@@ -1,4 +1,4 @@
-"""Which slots can go back to the variant they had before, and the steps there."""
+"""Plan the rollback of slots to their previous variants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ollama_slots.core.targets import Target
 
 
 def steps(snapshot: Snapshot) -> list[Step]:
-    """The rotations that take the slots back, one a slot; none where they are back already.
+    """Return the rotations of a rollback, one a slot; none if the slots are back already.
 
     Raises ValueError where one slot is named, and there is nothing that it could go back to, and where slots
     would come to evict each other: what each of them had before need not be of the same deploy.
@@ -43,15 +43,15 @@ def _chosen(settings: Settings) -> list[Slot]:
 
 
 def _check_windows(settings: Settings, observed: Observed, priors: dict[str, SlotState]) -> None:
-    """The engine keeps one runner for one set of weights: slots that go back to them need the same window."""
+    """Check that slots which go back to shared weights have the same context window: they share one runner."""
     then = observed.states | priors
     for prior in priors.values() if settings.shared_base != "allow" else ():
         sharing = {name: it.context for name, it in then.items() if it.weights == prior.weights}
         if len(set(sharing.values())) > 1:
             who = " and ".join(f"{name} at {tokens} tokens" for name, tokens in sharing.items())
             raise ValueError(
-                f"{who} would share the weights of {prior.model} and evict each other: name one slot that is to "
-                "go back, or deploy what they are to have"
+                f"{who} would share the weights of {prior.model} and evict each other: roll back one slot "
+                "(--data rollback=NAME), or deploy the models that you want"
             )
 
 
@@ -60,7 +60,7 @@ def _previous(slot: Slot) -> str:
 
 
 def _prior(slot: Slot, snapshot: Snapshot) -> SlotState | None:
-    """What is known of the variant before, as long as a name has it: NAME, where a rollback died late."""
+    """Return the state of the previous variant, if a name still has it (NAME, if a rollback died late)."""
     observed, details = snapshot.observed, snapshot.detailed
     state = observed.previous.get(slot.name)
     for name in (_previous(slot), slot.tagged) if state else ():
@@ -69,14 +69,14 @@ def _prior(slot: Slot, snapshot: Snapshot) -> SlotState | None:
     if snapshot.settings.rollback == slot.name:
         other = "another" if observed.digest(_previous(slot)) else "no"
         raise ValueError(
-            f"slot {slot.name}: wanted the variant that it had before, found {other} {_previous(slot)}: "
-            "deploy the model that it is to have"
+            f"slot {slot.name}: expected its previous variant, found {other} {_previous(slot)}: "
+            "deploy the model that you want"
         )
     return None
 
 
 def _is_back(slot: Slot, prior: SlotState, observed: Observed) -> bool:
-    """Whether the slot holds the older one of its two, and its state says so: twice back is once back."""
+    """Return whether the slot holds the older one of its two, and its state says so: twice back is once back."""
     state, serving = observed.states.get(slot.name), observed.digests(slot.name)
     if state is None or state.variant not in serving:
         return False

@@ -1,4 +1,4 @@
-"""The content of a model_selection.json, checked, and the models that it gives to slots 1 to 3."""
+"""Check the content of a model_selection.json, and choose the models of slots 1 to 3 from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Metrics(BaseModel):
 
 
 def _is_none(name: str) -> bool:
-    """Whether a name is the word that empties a slot. A program wrote it; only a person empties one."""
+    """Return whether a name is the word that empties a slot. A program wrote it; only a person empties one."""
     return name.lower() == EMPTY
 
 
@@ -69,7 +69,7 @@ class Selection(BaseModel):
 
 
 def parse(text: str) -> Selection:
-    """A selection file's text to its checked content.
+    """Parse and check a selection file's text.
 
     Raises ValueError with one line that names the key and what was expected.
     """
@@ -114,7 +114,7 @@ class Candidate(NamedTuple):
 
 
 def choose(selection: Selection) -> dict[int, Choice]:
-    """A model for each of slots 1, 2 and 3.
+    """Choose a model for each of slots 1, 2 and 3.
 
     + selection: the file's content; its explicit slot keys win, the rest is computed from its results:
       slot 1 the highest coding composite, slot 2 the highest general composite, slot 3 the highest mean of both

@@ -1,4 +1,4 @@
-"""What a host is to have: its data, checked in one place."""
+"""Check a host's data, in one place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _model(value: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Text that a Modelfile can hold between triple quotes, which know no escape."""
+    """Check text that a Modelfile is to hold between triple quotes, which know no escape."""
     if '"""' in value or value.endswith('"') or not re.sub(r"[\t\r\n]", "", value).isprintable():
         # The engine's parser silently leaves out what is not printable (parser/parser.go, v0.32.15).
         raise ValueError('a Modelfile cannot hold text with """ or an unprintable character in it or " at its end')
@@ -31,7 +31,7 @@ def _text(value: str) -> str:
 
 
 def _parameter(value: object) -> object:
-    """A parameter's value: a number, a truth value, text, or a list of texts."""
+    """Check a parameter's value: a number, a truth value, text, or a list of texts."""
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, list) and all(isinstance(it, str) for it in value):
@@ -42,7 +42,7 @@ def _parameter(value: object) -> object:
 
 
 def _keep_alive(value: object) -> object:
-    """As the engine takes it in a request: a number of seconds, or a duration of Go's, which ends at 292 years."""
+    """Check a keep-alive as Ollama takes it in a request: seconds, or a duration of Go's (at most 292 years)."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
         return value
     if isinstance(value, str) and len(value) <= 20 and re.fullmatch(r"-?([0-9]{1,6}(ms|s|m|h))+", value):
@@ -171,7 +171,7 @@ class Settings(BaseModel):
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Settings:
-        """Checks a host's data.
+        """Check a host's data and return its settings.
 
         + data: all of it as pyinfra merged it; keys that are not ours are left alone
 

@@ -1,4 +1,4 @@
-"""Which variables a shell's text sets, as far as it can be told without running it."""
+"""Find which variables a shell text sets, as far as that is known without running it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Set = tuple[str, str | None, str]  # a variable, its value or None where it is t
 
 
 def known(value: str) -> bool:
-    """Whether a value is what it says, and not what only a run would tell."""
+    """Return whether a value is what it says, and not what only a run would tell."""
     return not re.search(r"[$`]", value)
 
 
 def joined(lines: Iterable[Line], comment: str) -> Iterator[Line]:
-    """Lines without comments, those that end in a backslash with what follows them; some may be missing.
+    """Yield lines without comments, those that end in a backslash with the next one; some may be missing.
 
     + comment: a pattern of its beginning
     """
@@ -47,7 +47,7 @@ def joined(lines: Iterable[Line], comment: str) -> Iterator[Line]:
 def assigned(
     text: str, where: str, texts: Mapping[str, list[Line]], names: list[str], earlier: str = ""
 ) -> Iterator[Set]:
-    """What a command line, with the scripts that it runs or reads in, does to these variables, in that order.
+    """Yield what a command line, with the scripts that it runs or sources, does to these variables, in order.
 
     + where: the place of the text
     + texts: scripts by path, or of each the lines that matter
@@ -81,7 +81,7 @@ def assigned(
 
 
 def _script(path: str, texts: Mapping[str, list[Line]], names: list[str]) -> Iterator[Set]:
-    """What a script does to these variables; what it names is looked into, but not itself once more."""
+    """Yield what a script, with those that it names, but not itself again, does to these variables."""
     others = {it: lines for it, lines in texts.items() if it != path}
     last = Line(path, 0, "")
     for line in joined(texts[path], r"\s*#"):
@@ -91,7 +91,7 @@ def _script(path: str, texts: Mapping[str, list[Line]], names: list[str]) -> Ite
 
 
 def _words(text: str) -> list[str]:
-    """Words and operators, without quotes and comments."""
+    """Split into words and operators, without quotes and comments."""
     reader = shlex.shlex(text.replace("\n", "\n;"), posix=True, punctuation_chars=";&|()<>")
     reader.whitespace_split = True
     try:
@@ -101,7 +101,7 @@ def _words(text: str) -> list[str]:
 
 
 def _new(name: str, value: str) -> str | None:
-    """What a variable is set to, or None where it stays what it is, as with ${NAME:-24h}."""
+    """Return what a variable is set to, or None where it stays what it is, as with ${NAME:-24h}."""
     own = re.fullmatch(rf"\$({name}|\{{{name}(:?[-=?+])?(.*)\}})", value)
     if own is None:
         return value

@@ -1,4 +1,4 @@
-"""A host at one moment: what is desired of it, and what was observed."""
+"""Model a host at one moment: what is desired of it, and what was observed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Snapshot:
         return list(missing.values())
 
     def bytes_to_pull(self, models: list[str]) -> int:
-        """Adds up what these models have that is not on the host yet; an unknown model counts nothing."""
+        """Add up what these models have that is not on the host yet; an unknown model counts nothing."""
         layers: dict[str, int] = {}
         for model in models:
             answer = self.answers.get(names.parse(model).key)
@@ -83,6 +83,6 @@ class Snapshot:
         )
 
     def with_windows(self, most: int) -> Snapshot:
-        """The same, were no slot declared with a window of more than so many tokens."""
+        """Return the same, with no slot's window larger than so many tokens."""
         slots = tuple(it.model_copy(update={"num_ctx": min(it.num_ctx, most)}) for it in self.settings.slots)
         return replace(self, settings=self.settings.model_copy(update={"slots": slots}))

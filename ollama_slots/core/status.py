@@ -1,4 +1,4 @@
-"""All that differs between what is declared and what a host was observed to have: drift.
+"""Report the drift of a host: every difference between desired and observed.
 
 It judges by what a deploy goes by, so that a status with nothing to report and a deploy with nothing to do are the
 same thing.
@@ -14,7 +14,7 @@ from ollama_slots.core.differences import Difference, differing, of_variant, sho
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.published import Answers, Published
 from ollama_slots.core.rendered import Files, Modelfile, Rendered, ServiceFiles
-from ollama_slots.core.residency import doubtful, faults, misheld, residency
+from ollama_slots.core.residency import EXPIRES, doubtful, faults, misheld, residency
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Remove
@@ -25,14 +25,14 @@ WARM_UP = "ollama-warmup.service"
 
 @dataclass(frozen=True)
 class Status:
-    """A host's slots, and all that is not as declared; ``faults`` are what keeps a slot from being resident."""
+    """The slots of a host and its drift; ``faults`` say why a slot is not resident."""
 
     snapshot: Snapshot
     faults: list[tuple[Target, str | None]]
     differences: list[Difference]
 
     def to_json(self) -> dict[str, Any]:
-        """As ``pyinfra --json`` prints it: windows in tokens, memory in bytes, null where there is no runner."""
+        """Return what ``pyinfra --json`` prints: windows in tokens, memory in bytes, null without a runner."""
         observed, slots = self.snapshot.observed, []
         for target, fault in self.faults:
             name, state = target.slot.name, observed.states.get(target.slot.name)
@@ -51,7 +51,7 @@ class Status:
 
 
 def unsure(snapshot: Snapshot, modelfile: Modelfile) -> bool:
-    """Whether details are to be asked (``plan.questions``) before anything is said of the slots."""
+    """Return whether details have to be asked (``plan.questions``) before anything is said of the slots."""
     if _silent(snapshot.observed):
         return False
     if _refused(snapshot):
@@ -60,13 +60,13 @@ def unsure(snapshot: Snapshot, modelfile: Modelfile) -> bool:
 
 
 def status(snapshot: Snapshot, rendered: Rendered) -> Status:
-    """How a host is.
+    """Return the status of a host.
 
     + snapshot: without details where ``unsure`` says that they are not needed
     """
     observed = snapshot.observed
     if observed.lacks:
-        needed = Difference("the host", "what is needed there", f"that it {observed.lacks}")
+        needed = Difference("the host", "its requirements", f"that it {observed.lacks}")
         return Status(snapshot, [], [needed])
     return Status(
         snapshot,
@@ -80,7 +80,7 @@ def status(snapshot: Snapshot, rendered: Rendered) -> Status:
 
 
 def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[Difference]:
-    """What the service operation would make good, or refuse."""
+    """Return the differences that the service operation would remove, or refuse."""
     name, unit = environment.UNIT, observed.units.get(environment.UNIT, {})
     differences = []
     if unit.get("LoadState") != "loaded":
@@ -89,7 +89,7 @@ def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[
         differences.append(Difference(name, "enabled", "disabled"))
     differences += _files(name, ours.files, observed)
     if ours.outdated in observed.files:
-        differences.append(Difference(ours.outdated, "no such file", "that of an earlier deploy"))
+        differences.append(Difference(ours.outdated, "no such file", "the file of an earlier version"))
     for it in environment.conflicts(settings, observed, ours):
         differences.append(Difference(it.where, f"{it.name}={it.wanted} to hold", it.found))
     for variable in environment.lacking(settings, observed).items():
@@ -105,7 +105,7 @@ def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[
 
 
 def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:
-    """What the models operation would make good, or refuse, and what the warm-up would load."""
+    """Return the differences that the models operation and the warm-up would remove, or refuse."""
     observed, details = snapshot.observed, snapshot.details
     if _silent(observed):
         return []  # reported already
@@ -119,15 +119,18 @@ def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:
         differs = [it for _, it in of_variant(target, observed, text, None if missing else details)]
         if missing and observed.digest(target.model):
             differs.append(Difference(f"slot {name}", f"the weights of {target.model} on the disk", "none"))
-        if fault[name] and not misheld(target, observed):
-            differs.append(Difference(f"slot {name}", "it resident as declared", f"that {fault[name]}"))
+        why = fault[name]
+        if why and why.startswith(EXPIRES):
+            differs.append(Difference(f"slot {name}", "to stay loaded", f"that it {why}"))
+        elif why and not misheld(target, observed):
+            differs.append(Difference(f"slot {name}", "resident as declared", why))
         differences += differs
     removals = plan.removals(snapshot, wanted) if details else []
     return differences + [_leftover(it, observed) for it in removals]
 
 
 def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Difference]:
-    """The bases that their registries have otherwise by now. A deploy keeps to what a host has."""
+    """Return the bases that have changed in their registries. A deploy keeps what a host has."""
     differences = []
     for target in targets(settings, observed):
         answer, has = answers.get(names.parse(target.model).key), observed.digest(target.model)
@@ -141,7 +144,7 @@ def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Diff
 
 
 def warm_up(observed: Observed, files: Files) -> list[Difference]:
-    """What the warm-up operation would make good of its unit."""
+    """Return the differences that the warm-up operation would remove."""
     unit, differences = observed.units.get(WARM_UP, {}), []
     for key, state in (("UnitFileState", "enabled"), ("ActiveState", "active")):
         if unit.get(key) != state:
@@ -151,11 +154,11 @@ def warm_up(observed: Observed, files: Files) -> list[Difference]:
 
 def _files(unit: str, files: Files, observed: Observed) -> list[Difference]:
     differences = [
-        Difference(path, "its content as declared", "another" if path in observed.files else "no such file")
+        Difference(path, "content as declared", "other content" if path in observed.files else "no such file")
         for path in differing(files, observed)
     ]
     if observed.units.get(unit, {}).get("NeedDaemonReload") == "yes":
-        differences.append(Difference(unit, "its files as systemd has read them", "them changed since"))
+        differences.append(Difference(unit, "unit files as systemd has read them", "changed ones"))
     return differences
 
 
@@ -178,10 +181,10 @@ def _refused(snapshot: Snapshot) -> list[Difference]:
 
 def _leftover(it: Remove, observed: Observed) -> Difference:
     if it.put_back:
-        return Difference(f"slot {it.put_back}", "no rotation under way", "one that was cut off")
+        return Difference(f"slot {it.put_back}", "no rotation in progress", "an interrupted one")
     if it.forget:
         state = observed.states.get(it.forget)
         return Difference(
-            f"slot {it.forget}", "it empty", state.model if state else f"a model of the name {it.forget}"
+            f"slot {it.forget}", "no model", state.model if state else f"a model of the name {it.forget}"
         )
-    return Difference(f"{it.unload}", "it out of memory, for no slot uses it", "it in memory")
+    return Difference(f"{it.unload}", "not in memory (no slot uses it)", "in memory")

@@ -1,4 +1,4 @@
-"""The steps that change what a host holds; run/executor.py carries them out."""
+"""Define the steps that change a host: pull, rotate, remove; run/executor.py carries them out."""
 
 from __future__ import annotations
 

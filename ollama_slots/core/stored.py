@@ -1,4 +1,4 @@
-"""What a host's store has: models, and what unfinished pulls left."""
+"""Model the content of a host's store: models, and what unfinished pulls left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each slot of a host is to hold: its base, and its window where weights are shared."""
+"""Decide what each slot of a host is to hold: its base, and its context window where weights are shared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Target:
 
 
 def targets(settings: Settings, observed: Observed) -> list[Target]:
-    """The slots that are to hold a model on this host, in order of number."""
+    """Return the slots that are to hold a model on this host, in order of number."""
     wanted = []
     for slot in settings.slots:
         state = observed.states.get(slot.name)
@@ -31,7 +31,7 @@ def targets(settings: Settings, observed: Observed) -> list[Target]:
 
 
 def known_weights(wanted: list[Target], observed: Observed, details: Details | None) -> dict[str, str]:
-    """The weights of each target's base, by slot name, as far as they are known.
+    """Return the weights of each target's base, by slot name, as far as they are known.
 
     From the details where there are any, else from the slot's state as long as the base is the same manifest.
     """
@@ -50,7 +50,7 @@ def known_weights(wanted: list[Target], observed: Observed, details: Details | N
 
 
 def aligned(settings: Settings, wanted: list[Target], weights: dict[str, str]) -> tuple[list[Target], list[str]]:
-    """The targets with their windows settled, and a notice for each set of weights that several slots share.
+    """Return the targets with their windows settled, and a notice for each set of weights that is shared.
 
     The engine keeps one runner for one set of weights, so different windows on it evict each other.
     Raises ValueError where ``shared_base`` forbids it.
@@ -73,21 +73,23 @@ def aligned(settings: Settings, wanted: list[Target], weights: dict[str, str]) -
         if len(windows) > 1 and settings.shared_base == "align":
             largest = max(windows)
             result = [replace(target, num_ctx=largest) if target in group else target for target in result]
-            notices.append(f"{what}: one runner, so all get the largest window, {largest} tokens")
+            notices.append(f"{what}: one runner, so all get the largest context window, {largest} tokens")
         elif len(windows) > 1:
-            notices.append(f"{what} with different windows: each request to the other one reloads them")
+            notices.append(
+                f"{what} with different context windows: each request to the other one reloads the model"
+            )
     return result, notices
 
 
 def context(target: Target, details: Details) -> int:
-    """The window that the engine will show: capped at what the model was trained for, 2048 at least for vision."""
+    """Return the window that Ollama shows: at most what the model was trained for, 2048 at least for vision."""
     shown = details.shown[names.parse(target.model).key]
     window = max(target.num_ctx, 2048) if shown.sees else target.num_ctx
     return min(window, shown.trained_context or window)
 
 
 def capped(wanted: list[Target], observed: Observed, details: Details | None) -> list[str]:
-    """A notice for each slot whose window is more than its model was trained for: the engine caps it."""
+    """Return a notice for each slot whose window is more than its model was trained for: Ollama caps it."""
     notices = []
     for target in wanted:
         state = observed.states.get(target.slot.name)
@@ -99,7 +101,7 @@ def capped(wanted: list[Target], observed: Observed, details: Details | None) ->
             continue  # nothing is known of it yet
         if window < target.num_ctx:
             notices.append(
-                f"slot {target.slot.name}: {target.model} was trained for {window} tokens, so its window is "
-                f"{window}, not {target.num_ctx}"
+                f"slot {target.slot.name}: {target.model} was trained for {window} tokens, "
+                f"so its context window is {window}, not {target.num_ctx}"
             )
     return notices

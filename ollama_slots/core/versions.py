@@ -1,4 +1,4 @@
-"""Which Ollama this can be used with, by its version."""
+"""Decide by its version whether an Ollama is supported."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ RANGE = "0.10 to 0.34, and 0.40"
 
 
 def _number(version: str) -> tuple[int, int] | None:
-    """The first two parts of a version; None for one that is none, as of a build from source (0.0.0)."""
+    """Return the first two parts of a version; None if it is none, as of a build from source (0.0.0)."""
     parts = re.match(r"v?(\d+)\.(\d+)\.", version)
     number = (int(parts[1]), int(parts[2])) if parts else None
     return None if number == (0, 0) else number
 
 
 def refusal(version: str | None) -> str | None:
-    """Why an Ollama cannot be used, in words, or None.
+    """Return why a version of Ollama is not supported, or None.
 
     + version: as /api/version says it; None where it does not answer
     """
     number = _number(version or "")
     if number is None or number >= OLDEST:
         return None
-    return f"Ollama: wanted version {RANGE}, found {version}, which does not show its models' windows: update it"
+    return f"Ollama: expected version {RANGE}, found {version}, which does not report context windows: update it"
 
 
 def notice(version: str | None) -> str | None:
-    """What is to be known of an Ollama that may do, but was never tried, in words, or None."""
+    """Return the notice for an untested version of Ollama, or None."""
     number = _number(version or "")
     if version is None or (number and (number <= FILES or number == COPIES)):
         return None
     return (
-        f"Ollama's version is {version}, and this was tried with {RANGE}: "
-        "names are moved by Ollama's own copy, and a request that comes meanwhile may fail"
+        f"Ollama {version} is untested (tested: {RANGE}): "
+        "names are moved by Ollama's own copy, and a request in that moment may fail"
     )

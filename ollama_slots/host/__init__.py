@@ -1,1 +1,1 @@
-"""The edge to a host: the scripts that run there, their one front door, and what they print, read."""
+"""Run everything on a host: the scripts, their one front door, and the readers of what they print."""

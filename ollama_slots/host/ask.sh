@@ -1,4 +1,4 @@
-# How Ollama is asked: at which address, past every proxy and .curlrc, and for how long.
+# Requests to Ollama: at its address, past every proxy and .curlrc, with a time limit.
 
 # Red Hat's sudo leaves /usr/local out, where nvidia-smi may be.
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

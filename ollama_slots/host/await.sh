@@ -11,6 +11,6 @@ while :; do
     [ "$(clock)" -lt "$end" ] || break
     sleep 0.2
 done
-[ "$asked" = "$listens" ] || asked="$asked, where ollama_url has it (it listens ${listens:+at }${listens:-nowhere}),"
+[ "$asked" = "$listens" ] || asked="$asked, the ollama_url (its process listens ${listens:+at }${listens:-nowhere}),"
 echo "Ollama does not answer${asked:+ at $asked} after $seconds s: see journalctl -u ollama" >&2
 exit 1

@@ -1,4 +1,4 @@
-# The record of the bases that this tool pulled: one a line, with the time at which the engine lists it. Whoever
+# The record of the bases that deploys pulled: one a line, with the time at which Ollama lists it. Whoever
 # pulls it again changes that time, and the base is theirs.
 # needs: engine replace
 

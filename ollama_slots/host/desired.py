@@ -1,4 +1,4 @@
-"""Checks what is desired of a host: its data, with the files that they name."""
+"""Check what is desired of a host: its data, with the files that they name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELECTION = "model_selection.json"  # beside deploy.py
 
 
 def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds what a host's data do not say: the names of the slots, and the models that a selection file gives them.
+    """Add what a host's data do not say: the slots' names, and the models that a selection file gives them.
 
     Raises PyinfraError as ``slot_models`` does.
     """
@@ -23,7 +23,7 @@ def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings_of(name: str, data: Mapping[str, Any]) -> Settings:
-    """Checks a host's data, the templates of its slots included.
+    """Check a host's data, the templates of its slots included.
 
     + name: the host's, for the message
     + data: all of it as pyinfra merged it; keys that are not ours are left alone

@@ -1,4 +1,4 @@
-# Prints what /api/show says of models, which of their weights are not on the disk, and what room there is.
+# Prints /api/show of models, which of their weights are missing or damaged, and free GPU memory and disk.
 # Changes nothing.
 # needs: engine store
 # takes: url doubted

@@ -1,4 +1,4 @@
-# What the scripts on a host share: what Ollama's API says, and what is made of it.
+# Shared by the scripts on a host: models, runners, the proof of residency, unloading, the lock.
 # needs: ask json
 # Set before: $url (of the API), $keep_alive (JSON), $load_seconds (bound of one load).
 
@@ -89,7 +89,7 @@ answer() {
     fi
 }
 
-leaving='it is about to be unloaded' away='it is not in memory'
+leaving='about to be unloaded' away='not in memory'
 
 # leaves TIME: whether a runner that expires then is about to be unloaded: it goes when it is idle, whoever asked for
 # it since (server/sched.go, v0.32.15).
@@ -106,10 +106,10 @@ prove() {
 $found
 END
     [ "$in_gpu" != - ] || in_gpu=0
-    case " $3 " in *" $window "*) ;; *) echo "its context is $window tokens, not $3" && return 1 ;; esac
+    case " $3 " in *" $window "*) ;; *) echo "context window of $window tokens, not $3" && return 1 ;; esac
     case $keep_alive in *-*) ! leaves "$expires" || { echo "$leaving" && return 1; } ;; esac
     if [ "$4" = yes ] && [ "$in_gpu" != "$size" ]; then
-        echo "only $in_gpu of its $size bytes are in GPU memory" && return 1
+        echo "only $in_gpu of its $size bytes in GPU memory" && return 1
     fi
     echo "$in_gpu $window"
 }

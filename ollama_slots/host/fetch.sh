@@ -10,7 +10,7 @@ trap '' PIPE HUP # whoever started it may go: it ends by itself, and records wha
 keep_alive='' load_seconds='' # nothing is loaded here
 source=$mirror/v2/$repository
 accept='Accept: application/vnd.docker.distribution.manifest.v2+json'
-repair='filling the mirror again repairs it'
+repair='fill the mirror again'
 deadline=$(($(clock) + total_seconds))
 
 # blobs_in FILE: DIGEST:BYTES of each blob that a manifest names; fails where it is no manifest.
@@ -51,7 +51,7 @@ watch() {
 bring() {
     while came=$(size_of "$1") && [ "$came" -lt "$3" ]; do
         seconds=$((deadline - $(clock))) before=$came still=0
-        [ "$seconds" -gt 0 ] || complain "failed: it was not done in $total_seconds s" || return
+        [ "$seconds" -gt 0 ] || complain "failed: not finished within $total_seconds s" || return
         curl -sSfL -C - --max-time "$seconds" -o "$1" "$source/blobs/sha256:$2" 2>"$fetched/.said" &
         request=$!
         watch "$1" "$3" "$request" &
@@ -79,7 +79,7 @@ full() {
     for it in $named; do
         [ ! -e "$fetched/sha256-${it%:*}-partial" ] || discard "${it%:*}"
     done
-    complain "failed: $why, so what it had brought is removed again"
+    complain "failed: $why, so its partial download was removed"
 }
 
 # right FILE DIGEST: whether it is what its name says.
@@ -94,7 +94,7 @@ fetch() {
     # The engine's own partial file, which only the engine can go on from.
     [ ! -e "$unfinished/$1" ] || in_pull "$1" || rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
     { : >>"$file" && record "$1" "$model"; } || complain "failed: cannot write to $fetched and $unfinished" || return
-    [ "$had" -eq 0 ] || [ "$had" -ge "$2" ] || echo "$model: goes on from $((had / 1000000)) MB"
+    [ "$had" -eq 0 ] || [ "$had" -ge "$2" ] || echo "$model: resuming at $((had / 1000000)) MB"
     bring "$file" "$1" "$2" || return
     if [ "$had" -gt 0 ] && ! right "$file" "$1"; then
         rm -f "$file"
@@ -102,7 +102,7 @@ fetch() {
     fi
     right "$file" "$1" && return
     rm -f "$file"
-    complain "failed: blob sha256:$1 of $mirror is damaged there, so it was not taken: $repair"
+    complain "failed: blob sha256:$1 of $mirror is damaged there, so it was rejected: $repair"
 }
 
 # give FILE TO: to the store, as the engine's own, by one rename.
@@ -126,7 +126,7 @@ publish_model() {
     for it in $named; do
         file=$fetched/sha256-${it%:*}-partial blob=$blobs/sha256-${it%:*}
         [ ! -e "$file" ] || give "$file" "$blob" || return
-        [ "$(size_of "$blob")" = "${it#*:}" ] || { echo "sha256:${it%:*} went meanwhile"; return 1; }
+        [ "$(size_of "$blob")" = "${it#*:}" ] || { echo "sha256:${it%:*} disappeared meanwhile"; return 1; }
     done
     digest=$(sha256sum <"$fetched/.manifest")
     # Where names are not files, one that is there needs none; Ollama reads the file of one that is not.
@@ -138,7 +138,7 @@ publish_model() {
         directory=$directory/${rest%%/*} rest=${rest#*/}
     done
     give "$fetched/.manifest" "$directory/$rest" || return
-    [ "$(digest_of "$model")  -" = "$digest" ] || { echo "it is in place, and Ollama does not list it"; return 1; }
+    [ "$(digest_of "$model")  -" = "$digest" ] || { echo "its manifest is in place, but Ollama does not list it"; return 1; }
 }
 
 # get: the whole of it.
@@ -146,10 +146,10 @@ get() {
     why=$(curl -sSfL --max-time 60 -H "$accept" -o "$fetched/.manifest" "$source/manifests/$tag" 2>&1)
     case $?,$why in
     0,*) ;;
-    22,*' 404'*) complain "failed: $mirror has no such model: fill it with python -m ollama_slots.mirror" || return ;;
+    22,*' 404'*) complain "failed: $mirror has no such model: fill it with ollama-slots-mirror" || return ;;
     *) complain "failed: $mirror: $why" || return ;;
     esac
-    named=$(blobs_in "$fetched/.manifest") || complain "failed: $mirror answered what is no manifest" || return
+    named=$(blobs_in "$fetched/.manifest") || complain "failed: $mirror did not answer with a manifest" || return
     for it in $named; do
         [ -e "$blobs/sha256-${it%:*}" ] && [ "$(size_of "$blobs/sha256-${it%:*}")" = "${it#*:}" ] ||
             fetch "${it%:*}" "${it#*:}" || return
@@ -159,7 +159,7 @@ get() {
 
 begin "$damaged" || exit
 (umask 077 && : >>"$fetch_lock") && exec 8>>"$fetch_lock" # two that write to one file would spoil it
-flock -n 8 || { echo "$model: waits for another fetch on this host" && flock -w "$total_seconds" 8; } ||
+flock -n 8 || { echo "$model: waiting for another fetch on this host" && flock -w "$total_seconds" 8; } ||
     complain "failed: waited $total_seconds s for another fetch on this host" || exit
 install -d -m 700 "${fetched%/*}" "$fetched" || complain "failed: cannot make $fetched" || exit
 for file in "$fetched"/sha256-*; do

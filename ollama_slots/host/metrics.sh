@@ -1,4 +1,4 @@
-# What the warm-up came to, as a text file that Prometheus' node_exporter collects.
+# The result of the warm-up as metrics, for the textfile collector of Prometheus' node_exporter.
 # needs: engine
 
 # metric NAME HELP: the head of a metric; its values follow.
@@ -28,7 +28,7 @@ $name "*) is=1 ;; *) is=0 ;; esac
     each "$1" ollama_slot_load_seconds seconds
     metric ollama_slot_gpu_bytes "GPU memory that the slot's runner holds; slots of the same weights share one."
     each "$1" ollama_slot_gpu_bytes bytes
-    metric ollama_slot_context_tokens "The window that the slot's runner has."
+    metric ollama_slot_context_tokens "The context window of the slot's runner."
     each "$1" ollama_slot_context_tokens tokens
 }
 

@@ -1,4 +1,4 @@
-# Moves names: from one instant to the next a name means what another one does.
+# Moves names in one step: a name means at once what another one means.
 # needs: engine store
 #
 # Two ways lead there. From 0.40 on, Ollama's own copy replaces a name in one step. Before, its create and copy write a
@@ -37,7 +37,7 @@ mean() {
     else
         said=$(api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1\"}") || { error_in "$said" && return 1; }
     fi
-    [ "$(digest_of "$1")" = "$meant" ] || ! api 10 /api/version >/dev/null || { echo "$1 was to mean ${meant}, and Ollama lists it otherwise" && return 1; }
+    [ "$(digest_of "$1")" = "$meant" ] || ! api 10 /api/version >/dev/null || { echo "$1 should have digest ${meant}, but Ollama lists another" && return 1; }
 }
 
 # put_back NAME: NAME:current means what the slot serves again, and not a candidate; with a slot that serves nothing

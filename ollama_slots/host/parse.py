@@ -1,4 +1,4 @@
-"""Reads what the scripts of this room print."""
+"""Parse what the scripts of this room print."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREVIOUS = f"{scripts.path('previous_states')}/"
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:
-    """Lines after a ``== NAME`` line, by NAME."""
+    """Return the lines after each ``== NAME`` line, by NAME."""
     parts: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in output:
@@ -34,13 +34,13 @@ def sections(output: list[str]) -> dict[str, list[str]]:
 
 
 def parse_probe(output: list[str]) -> Observed:
-    """The output of host/probe.sh as a Observed.
+    """Parse the output of host/probe.sh.
 
     Raises ValueError where it is not the output of a whole probe; pydantic's ValidationError is one.
     """
     parts = sections(output)
     if "end" not in parts:
-        raise ValueError("the probe did not run to its end")
+        raise ValueError("the probe did not finish")
     if lacks := needs.lacking(parts["lacks"]):
         return Observed(lacks=lacks)
     if parts["lacks"]:
@@ -86,7 +86,7 @@ def parse_probe(output: list[str]) -> Observed:
 
 
 def parse_details(models: list[str], output: list[str]) -> Details:
-    """The output of host/details.sh, asked about these models, as Details.
+    """Parse the output of host/details.sh, asked about these models.
 
     Raises ValueError where an answer is missing.
     """
@@ -119,7 +119,7 @@ def parse_details(models: list[str], output: list[str]) -> Details:
 
 
 def parse_stored(output: list[str]) -> Stored:
-    """The output of host/stored.sh as a Stored.
+    """Parse the output of host/stored.sh.
 
     Raises ValueError where it is not the whole of it.
     """
@@ -143,7 +143,7 @@ def parse_stored(output: list[str]) -> Stored:
 
 
 def parse_speeds(output: list[str]) -> dict[str, float | str]:
-    """The output of host/speed.sh: tokens per second by slot, or why it did not answer."""
+    """Parse the output of host/speed.sh: tokens per second by slot, or why it did not answer."""
     speeds: dict[str, float | str] = {}
     for name, _, said in (line.partition(" ") for line in output):
         figures = re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", said)
@@ -153,7 +153,7 @@ def parse_speeds(output: list[str]) -> dict[str, float | str]:
 
 
 def _does_flash_attention(compute_capability: str) -> bool:
-    """As the engine has it (ml/device.go, v0.32.15)."""
+    """Return whether a GPU does flash attention, by Ollama's own rule (ml/device.go, v0.32.15)."""
     return bool(re.fullmatch(r"\d+\.\d", compute_capability)) and 6 <= float(compute_capability) != 7.2
 
 
@@ -193,7 +193,7 @@ def _bases(lines: list[str]) -> dict[str, datetime]:
 
 
 def _brought(states: list[SlotState], listed: dict[str, Listed]) -> dict[str, datetime]:
-    """The bases of slots that the slots' own states say this tool pulled, and that nobody pulled since."""
+    """Return the bases that, by the slots' own states, a deploy pulled, and nobody has pulled since."""
     bases: dict[str, datetime] = {}
     for state in states:
         key = names.parse(state.model).key
@@ -224,7 +224,7 @@ def _lines(lines: list[str]) -> Iterator[Line]:
 
 
 def _times(lines: list[str]) -> dict[str, Any]:
-    """When files were changed, and Ollama's process started; a time that is still to come says nothing."""
+    """Return when files were changed and Ollama's process started; a time in the future says nothing."""
     times = {path: float(seconds) for seconds, _, path in (line.partition(" ") for line in lines)}
     now, started = times.pop(NOW, 0), times.pop(STARTED, None)
     return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
@@ -248,14 +248,14 @@ def _states(lines: list[str]) -> dict[str, SlotState]:
 
 
 def _named(path: str) -> names.Name:
-    """The name that a path below manifests or manifests-v2 stands for: there, some parts are written otherwise."""
+    """Return the name for a path below manifests or manifests-v2, where some parts are written otherwise."""
     host, *rest = path.split("/")
     host = names.DEFAULT_HOST if host == "ollama.com" else host.replace("%3A", ":")
     return names.Name(host, *rest)
 
 
 def _whole(text: str, of_lists: dict[str, str]) -> dict[str, Any]:
-    """A manifest; a manifest list as one that has the layers of all that it is of."""
+    """Return a manifest; for a manifest list, one with the layers of all that it lists."""
     content: dict[str, Any] = json.loads(text)
     if "manifests" not in content:
         return content

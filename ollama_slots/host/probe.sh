@@ -1,4 +1,4 @@
-# Prints all that a deploy asks of a host in one go, in sections that parse.py reads. Changes nothing.
+# Prints all that a deploy needs to know of a host, in sections that parse.py reads. Changes nothing.
 # needs: ask settings
 # takes: url tools
 # url: nothing, where Ollama is asked where it listens; tools: that the scripts use

@@ -44,7 +44,7 @@ follow() {
         for blob in $begun; do
             let_go "$blob" && discard "$blob"
         done
-        complain "failed: no space left on device${begun:+, so what it had brought is removed again}"
+        complain "failed: no space left on device${begun:+, so its partial download was removed}"
         ;;
     *'digest mismatch'*)
         # What it went on from may be what a power cut has left: by now the engine has taken that away.
@@ -59,7 +59,7 @@ follow() {
 turn_to() {
     case $1 in "$blob" | *[!0-9a-f]* | '') return ;; esac
     blob=$1 before=$(told completed "$at") before=${before:-0} still=0
-    case $there in *"sha256-$blob-partial"*) echo "$model: goes on from $((before / 1000000)) MB" ;; esac
+    case $there in *"sha256-$blob-partial"*) echo "$model: resuming at $((before / 1000000)) MB" ;; esac
     case $there in *"sha256-$blob"*) [ -e "$unfinished/$blob" ] || return ;; esac
     begun="$begun $blob"
     rm -f "$fetched/sha256-$blob-partial" # the engine goes on from its own alone
@@ -88,7 +88,7 @@ there=$(ls "$blobs" 2>/dev/null)
 stream | follow
 failed=$?
 if [ "$failed" -eq "$again" ]; then
-    echo "$model: what was there of it is damaged: it is pulled anew"
+    echo "$model: its partial download is damaged: pulling it anew"
     there=''
     stream | follow
     failed=$?

@@ -1,5 +1,5 @@
-# What a pull by the engine (pull.sh) and a fetch from a mirror (fetch.sh) share: how they are told of, and how they
-# end. Set before: $model, $stall_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this tool).
+# Shared by pull.sh (a pull by Ollama) and fetch.sh (a fetch from a mirror): progress, and how they begin and end.
+# Set before: $model, $stall_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this tool).
 # needs: bases unfinished moves
 look_seconds=2 before=0 still=0
 
@@ -22,7 +22,7 @@ progress() {
 
 # begin DAMAGED: what earlier ones left is looked over, and weights that are not whole go.
 begin() {
-    use_blobs || complain "failed: cannot tell where Ollama keeps its models: it does not run" || return
+    use_blobs || complain "failed: Ollama is not running, so its model store is unknown" || return
     sweep
     for blob in $(recorded); do
         if [ -z "$(left "$blob")" ]; then
@@ -31,7 +31,7 @@ begin() {
             if in_pull "$blob"; then
                 :
             elif spoiled "$blob"; then
-                echo "$model: sha256-$blob is damaged on the disk: it is fetched again"
+                echo "$model: sha256-$blob is damaged on the disk: fetching it again"
                 rm -f "$blobs/sha256-$blob" # even where a name is there that is made of it
                 finished "$blob"
             elif ! usable "$blob"; then
@@ -49,7 +49,7 @@ begin() {
 
 # end FAILED: what it leaves is recorded with its time; where it succeeded, the model is, as brought by this tool.
 end() {
-    [ "$1" -ne 0 ] || on_disk || complain "failed: what has come cannot be written to the disk" || return
+    [ "$1" -ne 0 ] || on_disk || complain "failed: cannot write the download to the disk" || return
     for blob in $(recorded "$model"); do
         if [ "$1" -eq 0 ] || [ -z "$(left "$blob")" ]; then
             finished "$blob"

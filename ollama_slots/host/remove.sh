@@ -1,4 +1,4 @@
-# Unloads, puts back, deletes and forgets what is ours. What is gone already is no error.
+# Unloads, puts back, deletes and forgets models and slots of ours. What is gone already is no error.
 # needs: moves bases unfinished
 # takes: url lock_seconds unloaded interrupted forgotten discarded
 # lists: MODEL...
@@ -22,7 +22,7 @@ pass_on() {
 # restore NAME: its names are as before a rotation that was cut off. What the slot was on its way back to may have no
 # other name by now.
 restore() {
-    use_store || { echo "Ollama does not run" && return 1; }
+    use_store || { echo "Ollama is not running" && return 1; }
     ! is "$1:current" "$(value variant "previous/$1" 2>/dev/null)" ||
         mean "$1:previous" "$1:current" || return
     put_back "$1"

@@ -1,4 +1,4 @@
-"""Renders the files that go to a host, from the templates."""
+"""Render the files that go to a host, from the templates."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ OUTDATED = scripts.path("outdated_drop_in")
 
 
 def modelfile(target: Target) -> str:
-    """Renders the Modelfile of a slot's variant. Raises ValueError as ``template.modelfile`` does."""
+    """Render the Modelfile of a slot's variant. Raises ValueError as ``template.modelfile`` does."""
     slot = target.slot
     return template.modelfile(slot.modelfile, slot=slot, model=target.model, num_ctx=target.num_ctx)
 
 
 def check_modelfile(slot: Slot) -> None:
-    """Tries a slot's template, before any host is touched.
+    """Try a slot's template, before any host is touched.
 
     Raises ValueError with one line: no such file, or what is wrong with it.
     """
@@ -46,7 +46,7 @@ def _is_file(path: str) -> bool:
 
 
 def service(settings: Settings) -> ServiceFiles:
-    """Renders the files of ``ollama.service`` that are ours."""
+    """Render the files of ``ollama.service`` that are ours."""
     values = {"environment": environment.declared(settings), "path": ENVIRONMENT}
     files = {
         ENVIRONMENT: ("644", template.fill("ollama-slots.env.j2", **values)),
@@ -56,7 +56,7 @@ def service(settings: Settings) -> ServiceFiles:
 
 
 def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
-    """Renders the warm-up's script and unit; nothing where it is not known at which address Ollama is asked.
+    """Render the warm-up's script and unit; nothing where it is not known at which address Ollama is asked.
 
     + root: the directory that is the host; a host's own is ""
 
@@ -80,5 +80,5 @@ def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
 
 
 def rendered(settings: Settings, observed: Observed) -> Rendered:
-    """Renders all files of a host."""
+    """Render all files of a host."""
     return Rendered(modelfile, service(settings), warm_up(settings, observed))

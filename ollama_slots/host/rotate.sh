@@ -19,7 +19,7 @@ candidate=$candidates/$slot.Modelfile
 trap 'rm -f "$candidate" "$candidate.state" "$candidate.was"' EXIT
 
 fail() {
-    printf '%s\n' "slot $slot: $*; the slot is as it was" >&2
+    printf '%s\n' "slot $slot: $*; the slot is unchanged" >&2
     exit 1
 }
 
@@ -37,8 +37,8 @@ refuse() {
 doubt() { # doubt WHY: weights that are not what they should be go, and the next step pulls them; else it refuses
     damaged "$weights" || refuse "$1"
     take_back
-    rm -f "$store/blobs/sha256-$weights" || fail "its weights are damaged, and cannot be removed"
-    echo "slot $slot: $1: its weights, sha256-$weights, are damaged on the disk: they are fetched again"
+    rm -f "$store/blobs/sha256-$weights" || fail "its weights are damaged and cannot be removed"
+    echo "slot $slot: $1: its weights, sha256-$weights, are damaged on the disk: fetching them again"
     exit 0
 }
 
@@ -81,7 +81,7 @@ write_states() { # a run that dies between the two is done again by a deploy, an
 }
 
 one_at_a_time "$lock_seconds" "the rotation of slot $slot"
-use_store || fail "cannot tell where Ollama keeps its models: it does not run"
+use_store || fail "Ollama is not running, so its model store is unknown"
 sweep
 # A system prompt is nobody's to read; a state is read by the warm-up, which is nobody.
 install -d -m 700 "$modelfiles" "$previous_modelfiles" "$candidates" || fail "cannot make its directories"
@@ -105,9 +105,9 @@ else
     [ ! -e "$previous_modelfiles/$slot.Modelfile" ] || cp "$previous_modelfiles/$slot.Modelfile" "$candidate" ||
         fail "cannot write $candidate"
     new=$(value variant "previous/$slot") # which may be switched to already, by a run that died
-    is "$slot:latest" "$new" || why=$(mean "$slot:current" "$slot:previous") || fail "its candidate cannot be named: $why"
+    is "$slot:latest" "$new" || why=$(mean "$slot:current" "$slot:previous") || fail "cannot name the candidate: $why"
 fi
-[ -n "$new" ] || { put_back "$slot" >/dev/null; fail "its candidate $slot:current is not there"; }
+[ -n "$new" ] || { put_back "$slot" >/dev/null; fail "there is no candidate $slot:current"; }
 
 known_before=no # yes: the state of what is NAME:previous then is the slot's own until now
 if is "$slot:latest" "$new"; then
@@ -121,8 +121,8 @@ else
         why=$(kept "$slot:current" prove "$weights" "$new" "$context" "$gpu") ||
             refuse "the candidate is refused: $why"
     fi
-    why=$(on_disk 2>&1) || refuse "what it is made of cannot be written to the disk: $why"
-    why=$(exchange "$slot" 2>&1) || refuse "it cannot be switched: $why"
+    why=$(on_disk 2>&1) || refuse "cannot write the candidate to the disk: $why"
+    why=$(exchange "$slot" 2>&1) || refuse "cannot switch to the candidate: $why"
     [ "$unload_old" = no ] || unload "$slot:previous"
     broken=$(answer "$slot:latest") && broken=''
 fi
@@ -132,4 +132,4 @@ if ! on_disk || ! write_states; then
     echo "slot $slot: holds the new model, but its state could not be written" >&2
     exit 1
 fi
-[ -z "$broken" ] || { printf '%s\n' "slot $slot: was switched, and does not answer: $broken" >&2; exit 1; }
+[ -z "$broken" ] || { printf '%s\n' "slot $slot: was switched, but does not answer: $broken" >&2; exit 1; }

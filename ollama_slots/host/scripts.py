@@ -1,4 +1,4 @@
-"""The front door to the scripts beside this file: each as one command, its arguments by name.
+"""Turn the scripts beside this file into commands: the one front door to them, arguments by name.
 
 A script says at its head what it needs and takes:
 
@@ -34,7 +34,7 @@ PATHS = "paths"
 
 @cache
 def source(name: str) -> str:
-    """Returns the text of a script or library as it is in its file. Raises ValueError where there is none."""
+    """Return the text of a script or library as it is in its file. Raises ValueError where there is none."""
     try:
         return (HERE / f"{name}.sh").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -42,20 +42,20 @@ def source(name: str) -> str:
 
 
 def said(name: str, word: str) -> list[str] | None:
-    """Returns what a script's head says after ``needs``, ``takes`` or ``lists``; None where it does not say it."""
+    """Return what a script's head says after ``needs``, ``takes`` or ``lists``; None where it does not say it."""
     head = re.match(r"(#.*\n)*", source(name))
     line = re.search(rf"^# {word}: (.+)$", head[0] if head else "", re.MULTILINE)
     return [it for it in line[1].split() if it != "nothing"] if line else None
 
 
 def every() -> list[str]:
-    """Returns the names of all scripts: what runs by itself, and says what it takes."""
+    """Return the names of all scripts: what runs by itself, and says what it takes."""
     found = sorted(path.stem for path in HERE.glob("*.sh"))
     return [name for name in found if said(name, "takes") is not None]
 
 
 def resolved(*wanted: str) -> list[str]:
-    """Returns these with all that they need, each once and after what it needs.
+    """Return these with all that they need, each once and after what it needs.
 
     Raises ValueError where one is not there, or needs itself by way of others.
     """
@@ -75,7 +75,7 @@ def resolved(*wanted: str) -> list[str]:
 
 
 def libraries(*wanted: str, root: str = "") -> str:
-    """Returns the text of libraries with all that they need, for a script that is not here.
+    """Return the text of libraries with all that they need, for a script that is not here.
 
     + root: the directory that is the host; a host's own is ""
     """
@@ -83,7 +83,7 @@ def libraries(*wanted: str, root: str = "") -> str:
 
 
 def text(script: str, /, *, root: str = "", **arguments: str | int) -> str:
-    """Returns the whole text of a script. What it ``lists`` is to follow as the arguments of ``sh``.
+    """Return the whole text of a script. What it ``lists`` has to follow as the arguments of ``sh``.
 
     + root: the directory that is the host; a host's own is ""
     + arguments: exactly those that it takes
@@ -108,7 +108,7 @@ def _sources(*resolved: str) -> str:
 
 @cache
 def paths(root: str = "") -> dict[str, str]:
-    """Returns every path of paths.sh by its name there."""
+    """Return every path of paths.sh by its name there."""
     found = {"root": root}
     for name, value in re.findall(r"^ *([a-z_]+)=(\S+)", source(PATHS), re.MULTILINE):
         found[name] = Template(value).substitute(found)
@@ -116,12 +116,12 @@ def paths(root: str = "") -> dict[str, str]:
 
 
 def path(name: str, root: str = "") -> str:
-    """Returns a path of paths.sh, such as that of the ``warm_up_script``. Raises KeyError where there is none."""
+    """Return a path of paths.sh, such as that of the ``warm_up_script``. Raises KeyError where there is none."""
     return paths(root)[name]
 
 
 def command(script: str, /, *lists: str, **arguments: str | int) -> StringCommand:
-    """Returns the command that runs a script; what it ``lists`` comes after its name."""
+    """Return the command that runs a script; what it ``lists`` comes after its name."""
     return StringCommand(
         *("sh", "-c", QuoteString(text(script, root="", **arguments)), f"ollama-slots/{script}"),
         *map(QuoteString, lists),
@@ -129,12 +129,12 @@ def command(script: str, /, *lists: str, **arguments: str | int) -> StringComman
 
 
 def keep_alive(settings: Settings) -> str:
-    """Returns the keep-alive as a request's JSON has it: a number of seconds, or a quoted duration."""
+    """Return the keep-alive as a request's JSON has it: a number of seconds, or a quoted duration."""
     return json.dumps(settings.keep_alive)
 
 
 def probe(url: str | None) -> StringCommand:
-    """Asks all that a deploy wants to know of a host; ``observed.Observed`` is read from what it prints.
+    """Ask all that a deploy has to know of a host; ``observed.Observed`` is read from what it prints.
 
     + url: of Ollama; None, where it is asked where it listens
     """
@@ -142,7 +142,7 @@ def probe(url: str | None) -> StringCommand:
 
 
 def details(url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> StringCommand:
-    """Asks what some models are made of, and what room there is.
+    """Ask what some models are made of, and how much memory and disk is free.
 
     + doubted: weights, by sha256, that are read and compared with it, which takes seconds a gigabyte
     """
@@ -150,12 +150,12 @@ def details(url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> Str
 
 
 def stored() -> StringCommand:
-    """Asks what every model in the store is made of, and what unfinished pulls left."""
+    """Ask what every model in the store is made of, and what unfinished pulls left."""
     return command("stored")
 
 
 def speed(url: str, seconds: int) -> StringCommand:
-    """Has every slot answer, and asks how fast.
+    """Measure how fast every slot answers.
 
     + seconds: the bound of one answer
     """
@@ -163,12 +163,12 @@ def speed(url: str, seconds: int) -> StringCommand:
 
 
 def install(files: Files, chosen: Iterable[str]) -> StringCommand:
-    """Puts the chosen ones of these files in place, each whole or not at all."""
+    """Put the chosen ones of these files in place, each whole or not at all."""
     return command("install", *(it for place in chosen for it in (place, *files[place])))
 
 
 def await_(verb: Literal["start", "restart"], url: str | None, seconds: int) -> StringCommand:
-    """Starts or restarts Ollama, and waits until it answers.
+    """Start or restart Ollama, and wait until it answers.
 
     + url: of Ollama; None, where it is asked where it listens
     + seconds: the bound of the wait
@@ -177,19 +177,19 @@ def await_(verb: Literal["start", "restart"], url: str | None, seconds: int) -> 
 
 
 def warm(settings: Settings, url: str) -> StringCommand:
-    """Runs the warm-up unit, and mends what keeps it from having every slot resident."""
+    """Run the warm-up unit, and repair what keeps it from having every slot resident."""
     bounds = {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
     return command("warm", url=url, keep_alive=keep_alive(settings), **bounds)
 
 
 def pull(step: Pull, settings: Settings, url: str) -> StringCommand:
-    """Has the engine pull a model from the model's own registry."""
+    """Pull a model by Ollama, from the model's own registry."""
     insecure = str(settings.pull_insecure).lower()
     return command("pull", url=url, model=step.model, insecure=insecure, **_bringing(step, settings))
 
 
 def fetch(step: Pull, settings: Settings, url: str, mirror: str) -> StringCommand:
-    """Fetches a model from a mirror into the store, past the engine, which would take the mirror for its name.
+    """Fetch a model from a mirror into the store, past Ollama, which would take the mirror for its name.
 
     + mirror: the mirror's URL
     """
@@ -209,7 +209,7 @@ def _bringing(step: Pull, settings: Settings) -> dict[str, str | int]:
 
 
 def remove(step: Remove, settings: Settings, url: str) -> StringCommand:
-    """Unloads, puts back, deletes and forgets what is ours."""
+    """Unload, put back, delete and forget models and slots of ours."""
     return command(
         "remove",
         *step.delete,
@@ -223,7 +223,7 @@ def remove(step: Remove, settings: Settings, url: str) -> StringCommand:
 
 
 def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> StringCommand:
-    """Makes a slot's variant, proves it, and has the slot mean it. It wants ``rotate_stdin`` on its stdin.
+    """Make a slot's variant, prove it, and switch the slot to it. It wants ``rotate_stdin`` on its stdin.
 
     + needs_gpu: whether a runner must be wholly in GPU memory
     """
@@ -247,7 +247,7 @@ def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> Strin
 
 
 def rotate_stdin(step: Rotate) -> str:
-    """Returns what ``rotate`` wants on its stdin: the Modelfile, which nobody else on the host is to read.
+    """Return what ``rotate`` wants on its stdin: the Modelfile, which nobody else on the host is to read.
 
     Its newline at the end is always there, for pyinfra would add one where none is.
     """

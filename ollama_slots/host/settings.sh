@@ -1,4 +1,4 @@
-# Where the environment of Ollama is set, for owner.py to say what it comes to.
+# Prints the lines that set Ollama's environment, for owner.py to work out what they add up to.
 
 # mentions FILE...: the lines that may set a variable of Ollama's, or read in a file that does. What has 32 KiB or more,
 # as a log may, is no file that somebody wrote for that; nor is a program.

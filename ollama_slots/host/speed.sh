@@ -1,4 +1,4 @@
-# Has each slot answer, and prints how fast: NAME TOKENS NANOSECONDS, or NAME and what is wrong.
+# Measures each slot: prints NAME TOKENS NANOSECONDS, or NAME and what is wrong.
 # needs: engine
 # takes: url seconds
 # seconds: the bound of one answer

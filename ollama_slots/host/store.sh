@@ -1,4 +1,4 @@
-# The engine's model store as files: where it is, and what its API does not tell of it.
+# Ollama's model store as files: where it is, and what the API does not show.
 # needs: ask json
 
 # model_store [PID]: where the running Ollama, or this process, keeps its models; fails where none runs.

@@ -1,4 +1,4 @@
-"""Fills in templates: the package's own, and a user's Modelfile. Reads them, and nothing else."""
+"""Fill in templates: the package's own, and a user's Modelfile. Reads them, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODELFILE = "Modelfile.j2"
 
 
 def _modelfile_value(value: bool | int | float | str) -> str:
-    """A value as a Modelfile spells it; text goes between triple quotes, which know no escape."""
+    """Return a value as a Modelfile spells it; text goes between triple quotes, which know no escape."""
     if isinstance(value, bool):
         return str(value).lower()
     return f'"""{value}"""' if isinstance(value, str) else str(value)
@@ -50,12 +50,12 @@ def _users() -> Environment:
 
 
 def fill(template: str, **values: object) -> str:
-    """Fills in one of the package's templates, by its file's name."""
+    """Fill in one of the package's templates, by its file's name."""
     return _own().get_template(template).render(**values)
 
 
 def modelfile(template: str | None, **values: object) -> str:
-    """Writes a slot's Modelfile.
+    """Write a slot's Modelfile.
 
     + template: a user's own, by its path, which is relative to where pyinfra runs; None: the package's
 

@@ -1,4 +1,4 @@
-# The record of the blobs of pulls that this tool began and that were not finished: a file for each, by its digest,
+# The record of the blobs of deploys' pulls that were not finished: a file for each, by its digest,
 # with the model and the time at which its pull left the blob. While the pull goes on there is no time. Whoever goes
 # on with it later changes that time, and the blob is theirs. use_blobs comes first.
 # needs: store replace

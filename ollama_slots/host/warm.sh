@@ -1,4 +1,4 @@
-# Runs the warm-up unit; shows what it said if it fails.
+# Runs the warm-up unit; if it fails, repairs what can be repaired, or shows its log.
 # needs: engine store moves
 # takes: url keep_alive load_seconds lock_seconds
 

@@ -1,4 +1,4 @@
-"""The operations, one verb a file: each reads, decides and yields what is missing."""
+"""Define the operations, one verb a file: each reads, decides and yields what is missing."""
 
 from ollama_slots.operations import canary, models, preflight, prune, rollback, service, status, warm_up
 

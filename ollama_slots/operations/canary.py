@@ -1,4 +1,4 @@
-"""Has the hosts of the group ``canary`` deployed to, and proven, before any other host is touched."""
+"""Deploy to the hosts of the group ``canary`` first, and gate all others on their proof."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNTOUCHED: Row = ("-", "-", "-", "-", "-", "not touched: a canary failed")
 
 
 def canaries(host: Host) -> list[Host]:
-    """The canaries of a host's inventory, those included that ``--limit`` leaves out of a run."""
+    """Return the canaries of a host's inventory, including those that ``--limit`` leaves out of a run."""
     try:
         return list(host.inventory.get_group(GROUP))
     except NoGroupError:
@@ -25,7 +25,7 @@ def canaries(host: Host) -> list[Host]:
 
 @operation()
 def speed(settings: Settings) -> Commands:
-    """Every slot of a canary answers, none slower than ``canary_min_tokens_per_sec``; fails the canary otherwise.
+    """Prove a canary: every slot answers, at ``canary_min_tokens_per_sec`` or faster.
 
     + settings: of this host
 
@@ -50,7 +50,7 @@ def speed(settings: Settings) -> Commands:
 
 
 def too_slow(settings: Settings, speeds: dict[str, float | str]) -> list[str]:
-    """What keeps a canary from having proven itself, a line for each slot. Pure.
+    """Return why a canary fails, a line for each slot. Pure.
 
     + speeds: tokens per second by slot, or why it did not answer
     """
@@ -61,13 +61,13 @@ def too_slow(settings: Settings, speeds: dict[str, float | str]) -> list[str]:
         if isinstance(speed, str):
             lines.append(f"slot {slot.name}: does not answer: {speed}")
         elif speed < wanted:
-            lines.append(f"slot {slot.name}: wanted {wanted:g} tokens per second at least, found {speed:.1f}")
+            lines.append(f"slot {slot.name}: expected at least {wanted:g} tokens per second, found {speed:.1f}")
     return lines
 
 
 @operation()
 def gate() -> Commands:
-    """No canary of this run has failed; where one has, every other host fails before it is touched.
+    """Gate all other hosts on the canaries: if one has failed, fail before touching anything.
 
     For all hosts: pyinfra keeps the order of the operations of each host, but puts those of different hosts into
     any order that allows for that. What they have in common is where they wait for each other.

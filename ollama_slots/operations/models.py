@@ -1,4 +1,4 @@
-"""Pulls bases, makes variants, and has every slot hold what is declared."""
+"""Pull bases, make variants, and rotate slots to what is declared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ollama_slots.run.session import Commands
 
 @operation()
 def models(settings: Settings) -> Commands:
-    """Every base is pulled, every variant is made, every slot holds what is declared.
+    """Pull every base, make every variant, and rotate slots to what is declared.
 
     + settings: of this host
 
@@ -27,7 +27,7 @@ def models(settings: Settings) -> Commands:
     + a variant is made when its Modelfile, its base's digest or its own digest differ from what its state says
     + each step is planned from what the host has then: an interrupted run is made good by the next
     """
-    yield from take(settings, _to_what_is_declared, "every slot holds what is declared")
+    yield from take(settings, _to_what_is_declared, "every slot holds its declared model")
 
 
 def _to_what_is_declared(settings: Settings, observed: Observed, first: bool) -> list[Step]:

@@ -1,4 +1,4 @@
-"""Checks, before anything is changed on any host, that a deploy will end well."""
+"""Check, before anything is changed on any host, whether the deploy can succeed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ollama_slots.run.session import Commands, looks, nothing, refuse, unread
 
 @operation()
 def preflight(settings: Settings) -> Commands:
-    """What would keep the deploy from ending well is found before anything is changed on any host.
+    """Check, before anything is changed on any host, whether the deploy can succeed.
 
     + settings: of this host
 
@@ -31,11 +31,11 @@ def preflight(settings: Settings) -> Commands:
         yield refuse("; ".join(reasons))
         return
     if observed.listed is None or observed.runners is None:
-        host.noop("Ollama does not answer: what it has is looked at when it was started")
+        host.noop("Ollama does not answer: its models are checked after it was started")
         return
     try:
         check(gather(settings, observed))
     except ValueError as error:
         yield refuse(str(error))
         return
-    nothing(observed, "nothing stands in the way")
+    nothing(observed, "preflight found no problem")

@@ -1,4 +1,4 @@
-"""Lists, and removes, what this tool brought and nothing declares any more."""
+"""List, and remove, undeclared models and slots of ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ollama_slots.run.session import UNREADABLE, Commands, fact, say_once
 
 @operation()
 def prune(settings: Settings) -> Commands:
-    """What this tool brought and nothing declares any more is listed, and removed where ``prune`` says so.
+    """List undeclared models and slots of ours, and remove them if ``prune`` is true.
 
     + settings: of this host
 

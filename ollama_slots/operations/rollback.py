@@ -1,4 +1,4 @@
-"""Takes slots back to the variant that they had before."""
+"""Roll back slots to their previous variants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ollama_slots.run.session import Commands, read, say_once
 
 @operation()
 def rollback(settings: Settings) -> Commands:
-    """Slots go back to the variant that they had before, by the rotation by which they left it.
+    """Roll back slots to their previous variants, by the same rotation that replaced them.
 
     + settings: of this host; ``rollback`` names a slot, or all of them
 
@@ -27,7 +27,7 @@ def rollback(settings: Settings) -> Commands:
 
     Idempotency: a slot that holds the older one of its two variants is left alone.
     """
-    yield from take(settings, _to_what_was, "no slot has an older variant to go back to")
+    yield from take(settings, _to_what_was, "no slot has a previous variant to roll back to")
     observed = read(settings) if host.state.is_executing else None
     if observed and observed.listed is not None and observed.runners is not None:
         try:

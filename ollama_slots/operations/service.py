@@ -1,4 +1,4 @@
-"""Has Ollama run with the environment that the slots need."""
+"""Configure Ollama with the environment that the slots need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ollama_slots.run.session import Commands, looks, nothing, read, refuse, say
 
 @operation()
 def service(settings: Settings) -> Commands:
-    """Ollama runs with the environment that the slots need: keep-alive, and room for every slot.
+    """Configure Ollama with the environment that the slots need: keep-alive, and room for every slot.
 
     + settings: of this host
 
@@ -37,7 +37,7 @@ def service(settings: Settings) -> Commands:
         runs = observed.environ is not None
         as_declared = unit.get("LoadState") == "loaded" and not wrong and observed.version is not None
         if as_declared and not (changed or stale or disabled or reasons):
-            nothing(observed, "Ollama runs with the environment that the slots need")
+            nothing(observed, "Ollama runs with the declared environment")
             return
     if unit.get("LoadState") != "loaded":
         yield refuse(
@@ -61,9 +61,9 @@ def service(settings: Settings) -> Commands:
 
 
 def start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
-    """Ollama is started, or started anew where its process lacks variables, and has them."""
+    """Start Ollama, or restart it if its process lacks variables, and check that it has them."""
     if not runs:
-        say_once("start Ollama: it does not run")
+        say_once("start Ollama: it is not running")
     elif wrong:
         say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
     yield scripts.await_("restart" if wrong and runs else "start", settings.ollama_url, settings.api_seconds)

@@ -1,4 +1,4 @@
-"""Reports the slots, and all that is not as declared."""
+"""Report the slots, and all drift."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ollama_slots.run.session import Commands, Row, fact, say_once
 
 @operation()
 def status(settings: Settings) -> Commands:
-    """Fails the host with a line for each thing that is not as declared. Ends a run with the slot table.
+    """Report drift: fail the host with a line for each difference. Ends a run with the slot table.
 
     + settings: of this host
 
@@ -30,7 +30,8 @@ def status(settings: Settings) -> Commands:
     """
     judged = fact(SlotStatus, settings=settings)
     if judged is None:
-        told, rows = ["it could not be read, so its slots are unknown; see the message above"], [table.UNKNOWN]
+        told = ["the host could not be read, so its slots are unknown; see the message above"]
+        rows = [table.UNKNOWN]
     elif judged.snapshot.observed.lacks:
         told, rows = [judged.snapshot.observed.lacks], [table.UNKNOWN]
     else:
@@ -47,7 +48,7 @@ def status(settings: Settings) -> Commands:
         return
     if host.state.is_executing:
         table.report(host, rows)
-    host.noop("every slot, unit and file is as declared")
+    host.noop("no drift: every slot, unit and file is as declared")
 
 
 def _answers(settings: Settings, observed: Observed) -> Answers:
@@ -55,12 +56,12 @@ def _answers(settings: Settings, observed: Observed) -> Answers:
     for key, answer in answers.items():
         if isinstance(answer, Unknown):
             model = names.parse(key).short
-            say_once(f"{model}: {settings.registry} cannot be asked from here ({answer.why})")
+            say_once(f"{model}: {settings.registry} cannot be queried from the control machine ({answer.why})")
     return answers
 
 
 def _tell(state: State, host: Host, lines: list[str], rows: list[Row]) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """What differs; then the host's part of the table, so that the table comes last."""
+    """Log the differences, then report the host's rows, so that the table comes last."""
     for line in lines:
         host.log_styled(line, fg="red", log_func=logger.error)
     table.report(host, rows)

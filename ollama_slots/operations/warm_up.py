@@ -1,4 +1,4 @@
-"""Has ``ollama-warmup.service`` hold every slot in memory, and proves that it does."""
+"""Install and run ``ollama-warmup.service``, and prove every slot resident."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHOWN_SECONDS = 15
 
 @operation()
 def warm_up(settings: Settings) -> Commands:
-    """``ollama-warmup.service`` is installed and enabled, and has every slot resident.
+    """Install and enable ``ollama-warmup.service``, and run it until every slot is resident.
 
     + settings: of this host
 
@@ -71,7 +71,7 @@ def warm_up(settings: Settings) -> Commands:
 
 
 def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
-    """Runs the unit; where it fails, what the slots came to goes into the table all the same."""
+    """Run the unit; if it fails, report the slots in the table all the same."""
     warm = perform(state, host, scripts.warm(settings, url))
     if not warm:
         observed = read(settings)
@@ -82,7 +82,7 @@ def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
 
 @operation()
 def proof(settings: Settings) -> Commands:
-    """Every slot is resident as declared; fails the host where one is not. Ends a run with the slot table.
+    """Prove every slot resident, or fail the host. Ends a run with the slot table.
 
     + settings: of this host
 
@@ -109,7 +109,7 @@ def proof(settings: Settings) -> Commands:
 
 
 def _faults(settings: Settings, observed: Observed) -> list[tuple[Target, str | None]]:
-    """Each slot that is to hold a model, with what is wrong with it."""
+    """Return each slot that is to hold a model, with what is wrong with it."""
     snapshot = Snapshot(settings, observed)
     if doubtful(settings, observed):
         with suppress(ValueError):  # the reason was reported; it is judged without
@@ -118,5 +118,5 @@ def _faults(settings: Settings, observed: Observed) -> list[tuple[Target, str | 
 
 
 def _cold(judged: list[tuple[Target, str | None]]) -> str:
-    """What is wrong with the slots, on one line; nothing, where nothing is."""
+    """Return what is wrong with the slots, on one line; nothing, where nothing is."""
     return "; ".join(f"slot {target.slot.name}: {why}" for target, why in judged if why)

@@ -1,1 +1,1 @@
-"""The edge to registries, from the control machine: what they have, and the mirror that is filled from them."""
+"""Ask registries from the control machine, and fill the mirror from them."""

@@ -1,4 +1,4 @@
-"""What a registry says of a model, asked from the control machine before any host pulls: digest, sizes, shape."""
+"""Ask registries about models that no host has pulled yet: digest, sizes, architecture."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class Manifest(BaseModel):
 
 
 class Client:
-    """Asks registries, each thing once: however many hosts of a run want a model."""
+    """Ask registries, each thing once: however many hosts of a run want a model."""
 
     def __init__(self) -> None:
-        """Starts with nothing asked."""
+        """Start with nothing asked."""
         self._answers: dict[tuple[str, bool, str | None, bool], Answer] = {}
         self._one_at_a_time = threading.Lock()
 
     def ask(self, model: str, insecure: bool, mirror: str | None = None, shape: bool = True) -> Answer:
-        """Asks for a model.
+        """Ask for a model.
 
         + model: its canonical name
         + insecure: the registry speaks plain HTTP, as with ``ollama pull --insecure``
@@ -84,7 +84,7 @@ def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
             return Unknown("its manifest names no weights")
         info = _shape(f"{repository}/blobs/{weights.digest}", weights) if shape else {}
     except ValidationError:
-        return Unknown(f"{mirror or name.host} answered what is no manifest")
+        return Unknown(f"{mirror or name.host} did not answer with a manifest")
     except requests.RequestException as error:
         return Unknown(reason(error))
     return Published(
@@ -100,12 +100,12 @@ def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
 
 
 def upstream(name: names.Name, insecure: bool) -> str:
-    """The URL of a model's repository in its own registry."""
+    """Return the URL of a model's repository in its own registry."""
     return f"{'http' if insecure else 'https'}://{name.host}/v2/{name.namespace}/{name.model}"
 
 
 def manifest_text(repository: str, tag: str) -> bytes | None:
-    """A manifest as the repository at this URL has it, byte for byte; None where it has no such tag.
+    """Return a manifest as the repository at this URL has it, byte for byte; None where it has no such tag.
 
     Raises requests.RequestException where it cannot be asked.
     """
@@ -121,14 +121,14 @@ def _hex(digest: str) -> str:
 
 
 def reason(error: requests.RequestException) -> str:
-    """Why a registry could not be asked, in words."""
+    """Return why a registry could not be queried, in words."""
     if error.response is not None:
         return f"it answered {error.response.status_code} {error.response.reason}"
     return type(error).__name__
 
 
 def _shape(url: str, weights: Layer) -> dict[str, Any]:
-    """The figures in the head of a GGUF, as /api/show has them in model_info; nothing where it cannot be read."""
+    """Return the figures in the head of a GGUF, as model_info of /api/show has them; nothing if unreadable."""
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = cache_home / "ollama-slots" / "shapes" / f"{_hex(weights.digest)}.json"
     try:

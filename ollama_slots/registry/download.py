@@ -1,4 +1,4 @@
-"""A blob by HTTP: gone on from where it broke off, shown while it comes, and taken only if its digest is right."""
+"""Download a blob by HTTP: resumed, with progress, and accepted only if its digest is right."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK = 1 << 16  # bytes: what is lost of an answer that breaks off
 
 
 def download(url: str, file: Path, digest: str, size: int, model: str) -> int:
-    """Brings what is missing of a blob, in as many requests as it takes; gives the bytes that came.
+    """Download what is missing of a blob, in as many requests as it takes; return the bytes received.
 
     + url: of the blob
     + file: what is there of it, and then all of it
@@ -30,7 +30,7 @@ def download(url: str, file: Path, digest: str, size: int, model: str) -> int:
     file.touch()
     had = file.stat().st_size
     if 0 < had < size:
-        print(f"{model}: goes on from {had // MB} MB", flush=True)
+        print(f"{model}: resuming at {had // MB} MB", flush=True)
     came = _bring(url, file, size, model)
     if had and not is_right(file, digest):
         # What was there may be of a registry that was repaired since.
@@ -38,18 +38,18 @@ def download(url: str, file: Path, digest: str, size: int, model: str) -> int:
         came += _bring(url, file, size, model)
     if not is_right(file, digest) or file.stat().st_size != size:
         file.unlink()
-        raise ValueError(f"blob {digest} is damaged in its registry, so it was not taken")
+        raise ValueError(f"blob {digest} is damaged in its registry, so it was rejected")
     return came
 
 
 def is_right(file: Path, digest: str) -> bool:
-    """Whether a file is what its digest says."""
+    """Return whether a file is what its digest says."""
     with file.open("rb") as content:
         return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}" == digest
 
 
 def _bring(url: str, file: Path, size: int, model: str) -> int:
-    """Goes on until all of it is there, or the registry has no more; fails where a request brings nothing."""
+    """Resume until the blob is complete or the registry has no more; raise if a request brings nothing."""
     came = 0
     while (had := file.stat().st_size) < size:
         try:
@@ -84,6 +84,6 @@ def _request(url: str, file: Path, had: int, size: int, model: str) -> int:
 
 
 def _show(at: int, size: int, speed: float, model: str) -> None:
-    """In the words of host/pulling.sh."""
+    """Print the progress, in the words of host/pulling.sh."""
     left = max(0, size - at) / speed
     print(f"{model}: {at // MB} of {size // MB} MB, {speed / MB:.0f} MB/s, {left:.0f} s left", flush=True)

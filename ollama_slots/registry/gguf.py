@@ -1,4 +1,4 @@
-"""Reads the head of a GGUF: the figures of a model's shape."""
+"""Read the head of a GGUF: the figures of a model's architecture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def read_head(head: bytes, size: int) -> dict[str, Any]:
-    """The figures of a GGUF: all but its vocabulary.
+    """Return the figures of a GGUF: all but its vocabulary.
 
     + head: its first bytes
     + size: of the whole, in bytes

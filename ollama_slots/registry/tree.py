@@ -1,4 +1,4 @@
-"""The files of a mirror, as any registry that serves files has them.
+"""Write and check the files of a mirror, laid out as a registry of plain files.
 
 ``v2/REPOSITORY/manifests/TAG`` and ``v2/REPOSITORY/blobs/sha256:HEX``. Each manifest is there by its digest, too:
 that tells whether it is whole. What is not finished lies in ``.unfinished``.
@@ -25,7 +25,7 @@ class Tree:
     """A mirror's directory. Each file in it is read once to see whether it is right, however many names it has."""
 
     def __init__(self, root: Path) -> None:
-        """Looks at what is there; there need not be anything."""
+        """Look at what is there; there need not be anything."""
         self.root = root
         self._blobs: dict[str, set[Path]] = defaultdict(set)  # where each is, by digest
         self._right: dict[tuple[int, int], bool] = {}  # by file
@@ -34,7 +34,7 @@ class Tree:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Lets one run at a time write to it. Raises ValueError where another does."""
+        """Let one run at a time write to it. Raises ValueError where another does."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as lock:
             try:
@@ -44,21 +44,21 @@ class Tree:
             yield
 
     def unfinished(self, digest: str) -> Path:
-        """Where a blob is brought."""
+        """Return the file for the download of a blob."""
         file = self.root / ".unfinished" / digest
         file.parent.mkdir(exist_ok=True)
         return file
 
     def damaged(self, digest: str) -> list[Path]:
-        """The copies of a blob that are not what its digest says."""
+        """Return the copies of a blob that are not what its digest says."""
         return sorted(path for path in self._blobs[digest] if not self._is_right(path))
 
     def whole(self, digest: str) -> Path | None:
-        """A copy of a blob that is what its digest says."""
+        """Return a copy of a blob that is what its digest says."""
         return next((path for path in sorted(self._blobs[digest]) if self._is_right(path)), None)
 
     def put(self, file: Path, repository: str, digest: str) -> None:
-        """A blob is in a repository from now on, and in each that has it damaged: all of them one file.
+        """Put a blob into a repository, and into each that has it damaged, as links to one file.
 
         + file: a right one, of the tree or of ``unfinished``
         """
@@ -69,7 +69,7 @@ class Tree:
         self.unfinished(digest).unlink(missing_ok=True)
 
     def publish(self, name: names.Name, text: bytes) -> None:
-        """A model is in it from now on; its blobs must be."""
+        """Publish a model whose blobs are in the tree."""
         manifests = self.root / "v2" / name.repository / "manifests"
         file = self.unfinished("manifest")
         file.write_bytes(text)
@@ -78,7 +78,7 @@ class Tree:
         file.unlink()
 
     def check(self) -> Iterator[tuple[str, list[str]]]:
-        """Each model that is there, and what of it is damaged or missing."""
+        """Yield each model that is there, and what of it is damaged or missing."""
         for path in sorted(self.root.glob("v2/**/manifests/*")):
             if path.is_file() and not path.name.startswith("sha256:"):
                 repository = path.parent.parent.relative_to(self.root / "v2").as_posix()
@@ -110,7 +110,7 @@ class Tree:
         return self._right[key]
 
     def _link(self, file: Path, place: Path) -> None:
-        """Whole or not at all."""
+        """Link a file to a place, whole or not at all."""
         if place.exists() and place.samefile(file):
             return  # a rename of a file over itself would leave both names
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ class Tree:
 
 
 def _key(path: Path) -> tuple[int, int]:
-    """What all names of a file have in common."""
+    """Return what all names of a file have in common."""
     file = path.stat()
     return file.st_dev, file.st_ino
 
@@ -131,7 +131,7 @@ def _digest(content: bytes) -> str:
 
 
 def _model(repository: str, tag: str) -> str:
-    """A model as people name it."""
+    """Return a model's name as people write it."""
     try:
         return names.parse(f"{repository}:{tag}").short
     except ValueError:  # nothing of ours

@@ -1,1 +1,1 @@
-"""The edge to pyinfra: a run, its hosts, the steps that are carried out on them, and what people see of it."""
+"""Connect to pyinfra: a run, its hosts, the steps that are carried out on them, and what users see of it."""

@@ -1,4 +1,4 @@
-"""Carries out plans: plans, takes one step, and plans again from what the host has then."""
+"""Carry out plans: plan, take one step, and plan again from what the host has then."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect
 
 
 def take(settings: Settings, steps: Plan, settled: str) -> Commands:
-    """Plans, takes the first step, and again until there is none: a step changes what the later ones depend on.
+    """Plan, take the first step, and plan again until no step is left: a step changes what later ones depend on.
 
     + steps: plans from settings, from what the host has, and whether it is the first time; its ValueError refuses
     + settled: what to say where nothing is to be done
@@ -48,7 +48,7 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
             host.log(f"{step}")
         step = planned[0]
         if str(step) in done or (isinstance(step, Pull) and step.model in pulled):
-            yield refuse(f"{step}: was done, and is still to do")
+            yield refuse(f"{step}: still needed after it ran; giving up")
             return
         if isinstance(step, Pull):
             pulled.add(step.model)
@@ -56,11 +56,11 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
         else:
             done.add(str(step))
         yield command(step, settings, observed)
-    yield refuse(f"gave up after {MOST_STEPS} steps")
+    yield refuse(f"gave up after {MOST_STEPS} steps: the plan does not end, which is a defect")
 
 
 def command(step: Step, settings: Settings, observed: Observed) -> FunctionCommand:
-    """Gives a step as the one command that takes it on the host."""
+    """Return the one command that takes a step on the host."""
     url, stdin = observed.url or "", None
     if isinstance(step, Pull) and settings.model_registry:
         script = scripts.fetch(step, settings, url, settings.model_registry)
@@ -75,7 +75,7 @@ def command(step: Step, settings: Settings, observed: Observed) -> FunctionComma
 
 
 def perform(state: State, host: Host, command: StringCommand, stdin: str | None = None) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """Runs a script of host/, whose every line is for people to see while it runs; says whether it succeeded.
+    """Run a script of host/ with its output shown as it comes; return whether it succeeded.
 
     + stdin: what it reads there, as it is: past a terminal, which would change it and show it
     """
@@ -93,6 +93,6 @@ def perform(state: State, host: Host, command: StringCommand, stdin: str | None 
 
 
 def connector_arguments(host: Host) -> ConnectorArguments:
-    """What the operation at hand was given for the way into the host, such as ``_sudo``; a function is not."""
+    """Return the connector arguments of the operation at hand, such as ``_sudo``; a function is not given them."""
     given: dict[str, Any] = dict(host.current_op_global_arguments or {})
     return cast("ConnectorArguments", {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given})

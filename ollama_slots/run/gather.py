@@ -1,4 +1,4 @@
-"""Gathers what plans and checks are made from: of a host, and of registries where something is to be pulled."""
+"""Gather a snapshot of a host, and of registries for what has to be pulled: the input of plans and checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ollama_slots.run.session import UNREADABLE, fact, run, say_once
 
 
 def gather(settings: Settings, observed: Observed) -> Snapshot:
-    """Asks what there is to know before anything is done.
+    """Gather the snapshot of a host: observed, desired, details, registry answers.
 
     + settings, observed: of the host at hand
 
@@ -37,7 +37,7 @@ def gather(settings: Settings, observed: Observed) -> Snapshot:
 
 
 def detailed(snapshot: Snapshot, doubted: tuple[str, ...] = ()) -> Snapshot:
-    """Asks the host at hand for the details of its models.
+    """Ask the host at hand for the details of its models.
 
     + doubted: weights, by sha256, that are read and compared with their digest
 
@@ -52,7 +52,7 @@ def detailed(snapshot: Snapshot, doubted: tuple[str, ...] = ()) -> Snapshot:
 
 
 def ask(settings: Settings, models: list[str], shape: bool = True) -> Answers:
-    """Asks the registries of these models.
+    """Ask the registries of these models.
 
     + shape: whether to ask for what GPU memory is foreseen by, too
     """
@@ -61,7 +61,7 @@ def ask(settings: Settings, models: list[str], shape: bool = True) -> Answers:
 
 
 def check(snapshot: Snapshot) -> None:
-    """Reports what cannot be checked, and in a dry run what the slots will need.
+    """Report what cannot be checked, and in a dry run what the slots will need.
 
     Raises ValueError with every reason for which a deploy would not end well.
     """
@@ -79,7 +79,7 @@ def check(snapshot: Snapshot) -> None:
 
 
 def planned(snapshot: Snapshot) -> list[Step]:
-    """Plans the steps to what is declared; in a dry run with those after a pull, where a registry knows of it."""
+    """Plan the steps to the desired state; in a dry run also those after a pull, where a registry knows of it."""
     if snapshot.details is None:
         return []
     steps = plan.steps(snapshot, modelfile)

@@ -1,4 +1,4 @@
-"""What is desired: the hosts of an inventory and their data, read as a deploy reads them."""
+"""Read the inventory as a deploy does: hosts and their data, through pyinfra itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Declared:
 
 
 def declared(root: Path, inventory: str) -> list[Declared]:
-    """The hosts of an inventory file.
+    """Return the hosts of an inventory file.
 
     + root: the project's, whose group_data counts
     + inventory: the file, as pyinfra takes it

@@ -1,4 +1,4 @@
-"""A run of pyinfra on the host at hand: reads it, keeps what was seen, reports, refuses."""
+"""Work on the host at hand in a run of pyinfra: read, keep what was seen, report, refuse."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 Commands = Generator[PyinfraCommand, None, None]
 Row = tuple[str, ...]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
-BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
+BROKE = "the connection broke, or the command was killed: the next run resumes from what the host has"
 LOOK_AGAIN_SECONDS = 1
 FRESH_SECONDS = 20  # how long a look at a host is good for finding that there is nothing to do
 
@@ -56,12 +56,12 @@ _runs: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
 
 
 def run(state: State | None = None) -> Run:
-    """Gives what is kept of a run: of this one, unless the state of another is given."""
+    """Return what is kept of a run: of this one, unless the state of another is given."""
     return _runs.setdefault(state or host.state, Run())
 
 
 def fact(kind: type[FactBase[Answer]], **arguments: Any) -> Answer | None:
-    """What there is to know of the host at hand; None where it cannot be known, of which the reason was told."""
+    """Return a fact of the host at hand; None, and the reason logged, if it cannot be known."""
     try:
         return cast("Answer | None", host.get_fact(kind, **arguments))
     except PyinfraError:  # the last host that was left is out of reach
@@ -72,12 +72,12 @@ def fact(kind: type[FactBase[Answer]], **arguments: Any) -> Answer | None:
 
 
 def complain(message: str) -> None:
-    """Tells what is wrong with the host at hand."""
+    """Log what is wrong with the host at hand."""
     host.log_styled(message, fg="red", log_func=logger.error)
 
 
 def read(settings: Settings) -> Observed | None:
-    """The host at hand as it is. Waits, bounded, for whoever is changing it, and says so.
+    """Read the host at hand. Waits, bounded, for a run that is changing it, and says so.
 
     None where it cannot be read, of which the reason was told.
     """
@@ -91,12 +91,12 @@ def read(settings: Settings) -> Observed | None:
             message = f"waited {settings.lock_seconds} s for {observed.changing}; try again when it is done"
             complain(message)
             return None
-        say_once(f"waits for {observed.changing}")
+        say_once(f"waiting for {observed.changing}")
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def looks(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
-    """What the operation before handed on, if it found nothing to do; then the host as it is, None as with read.
+    """Yield what the previous operation handed on, if it found nothing to do; then the host as it is.
 
     Each with whether it is good for more than finding that there is nothing to do here either: what is done is
     decided by what a host has then. That it is not read for each operation saves a fleet the round trips.
@@ -108,20 +108,20 @@ def looks(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
 
 
 def again(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
-    """The host as it is, time and again: for what is not to be seen at once."""
+    """Read the host again and again: for what does not show at once."""
     while True:
         time.sleep(LOOK_AGAIN_SECONDS)
         yield read(settings), True
 
 
 def nothing(observed: Observed, message: str) -> None:
-    """Says that there is nothing to do on the host at hand, and hands on what was seen of it."""
+    """Report a no-op on the host at hand, and hand what was observed to the next operation."""
     host.noop(message)
     run().seen[host.name] = time.monotonic(), observed
 
 
 def refuse(message: str) -> FunctionCommand:
-    """Fails this host, and no other, with one line; where a run is only looked at, says it now."""
+    """Fail this host, and no other, with one line; in a dry run, report it now."""
     if not host.state.is_executing:
         say_once(message)
 
@@ -133,12 +133,12 @@ def refuse(message: str) -> FunctionCommand:
 
 
 def unread(observed: Observed | None) -> FunctionCommand:
-    """Fails a host of which too little is known, with what keeps it from being known."""
+    """Fail a host that could not be read, with the reason."""
     return refuse(UNREADABLE if observed is None else observed.lacks or f"Ollama does not answer{observed.where}")
 
 
 def say_once(message: str) -> None:
-    """Reports something of the host at hand, once a run: a plan that is shown first is made twice."""
+    """Log a line for the host at hand once a run: a plan that is shown first is made twice."""
     said = run().said
     if (host.name, message) not in said:
         said.add((host.name, message))

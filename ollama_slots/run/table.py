@@ -1,4 +1,4 @@
-"""The slot table that a run ends with: one for all hosts, printed when the last of them has reported."""
+"""Print the slot table that ends a run: one for all hosts, once the last has reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNKNOWN: Row = ("-", "-", "-", "-", "-", "NO: could not be read, see above")  # 
 
 
 def rows(settings: Settings, observed: Observed, faults: list[tuple[Target, str | None]]) -> list[Row]:
-    """A host's rows, all but the host's name.
+    """Return a host's rows, without the host's name.
 
     + settings, found: of that host
     + faults: what is wrong with each slot that is to hold a model, or None
@@ -27,7 +27,7 @@ def rows(settings: Settings, observed: Observed, faults: list[tuple[Target, str 
         target, fault = wrong.get(slot.name, (None, None))
         state, runner = observed.states.get(slot.name), residency(slot.name, observed)
         if target is None:
-            unknown = f"unknown: say slot{slot.number}_model, for its state is gone"
+            unknown = f"unknown: its state is lost, set slot{slot.number}_model"
             holds = unknown if slot.model is None and observed.digest(slot.name) else "empty"
             lines.append((str(slot.number), slot.name, "-", "-", "-", holds))
             continue
@@ -45,7 +45,7 @@ def rows(settings: Settings, observed: Observed, faults: list[tuple[Target, str 
 
 
 def report(host: Host, lines: list[Row]) -> None:
-    """Takes a host's rows, and prints the table once no active host is missing.
+    """Take a host's rows, and print the table once no active host is missing.
 
     + host: whose rows they are
     + lines: as ``rows`` gives them
@@ -56,7 +56,7 @@ def report(host: Host, lines: list[Row]) -> None:
         return
     body = [(it.name, *line) for it in state.inventory for line in reported.get(it.name, [])]
     body += [
-        (it.name, "-", "-", "-", "-", "-", "NO: failed before, see above")
+        (it.name, "-", "-", "-", "-", "-", "NO: failed earlier, see above")
         for it in state.inventory
         if it in state.failed_hosts and it.name not in reported
     ]

@@ -1,1 +1,1 @@
-"""The tests of what was deployed, for the user's own hosts."""
+"""Test what was deployed, on the user's own hosts."""

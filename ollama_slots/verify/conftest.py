@@ -1,4 +1,4 @@
-"""``pytest --pyargs ollama_slots.verify``: is what was asked for what is there?
+"""Run by ``pytest --pyargs ollama_slots.verify``: is what was asked for what is there?
 
 Each test once a host, or once a host and slot. Run it after a deploy, from the root of the project, with its
 ``group_data``; in a checkout as ``pytest tests/verify``. It changes nothing, and asks models for one token each.
@@ -21,13 +21,13 @@ from ollama_slots.verify.look import Look
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the option that names the inventory."""
+    """Add the option that names the inventory."""
     parser.addoption("--inventory", default="inventory.py", help="the inventory file (default: inventory.py)")
 
 
 @cache
 def hosts(root: Path, inventory: str) -> list[Declared]:
-    """Reads the inventory, once."""
+    """Read the inventory, once."""
     try:
         return declared(root, inventory)
     except ValueError as error:
@@ -35,7 +35,7 @@ def hosts(root: Path, inventory: str) -> list[Declared]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Names every test by its host, or by its host and slot."""
+    """Name every test by its host, or by its host and slot."""
     if "look" not in metafunc.fixturenames:
         return
     fleet = hosts(metafunc.config.invocation_params.dir, metafunc.config.getoption("--inventory", "inventory.py"))
@@ -49,7 +49,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def looks(pytestconfig: pytest.Config) -> Iterator[Callable[[Declared], Look]]:
-    """One connection a host for the whole session, closed at its end."""
+    """Keep one connection a host for the whole session, closed at its end."""
     taken: dict[str, tuple[Declared, Path, Look]] = {}
     # Not pytest's own temporary directory: its path can be too long for a socket's.
     with tempfile.TemporaryDirectory(prefix="verify-", dir="/tmp") as directory:
@@ -71,5 +71,5 @@ def looks(pytestconfig: pytest.Config) -> Iterator[Callable[[Declared], Look]]:
 
 @pytest.fixture
 def look(request: pytest.FixtureRequest, looks: Callable[[Declared], Look]) -> Look:
-    """Looks at one host."""
+    """Look at one host."""
     return looks(request.param)

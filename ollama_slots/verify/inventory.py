@@ -1,4 +1,4 @@
-"""The way into the hosts of an inventory: an ssh_config for each."""
+"""Write an ssh_config for each host of an inventory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SSH_OPTIONS = {
 
 
 def ssh_config(host: Declared, root: Path, sockets: Path) -> str:
-    """An ssh_config for one host: the user's own, with one connection for all that is asked of the host.
+    """Return an ssh_config for one host: the user's own, with one connection for all that is asked of the host.
 
     + host: whose connection data count before the file that they name
     + root: what a relative ssh_config_file is relative to
@@ -47,5 +47,5 @@ def ssh_config(host: Declared, root: Path, sockets: Path) -> str:
 
 
 def ssh_name(host: Declared) -> str:
-    """What ssh is to call a host: ``@ssh/NAME`` is pyinfra's long form of ``NAME``."""
+    """Return what ssh is to call a host: ``@ssh/NAME`` is pyinfra's long form of ``NAME``."""
     return host.name.removeprefix("@ssh/")

@@ -1,4 +1,4 @@
-"""What is there: a host seen from outside, over SSH, by what Ollama and systemd say of themselves.
+"""Look at a host from outside, over SSH, by what Ollama and systemd say of themselves.
 
 Nothing here asks the deploy's own code: it would be right together with it, and wrong together with it.
 """
@@ -26,7 +26,7 @@ class Look:
     """One host. What is read once is kept: what was loaded is what was loaded before anything was asked."""
 
     def __init__(self, host: Declared, ssh_config: str) -> None:
-        """Takes the host as declared, and the path of an ssh_config that knows it."""
+        """Take the host as declared, and the path of an ssh_config that knows it."""
         self.name, self.settings = host.name, host.settings
         self._gone = ""
         self._shown: dict[str, Model | None] = {}
@@ -42,7 +42,7 @@ class Look:
         pytest.fail(f"{self.name}: {message}", pytrace=False)
 
     def run(self, command: str, *arguments: str) -> str:
-        """What a command prints, errors included; each %s of it is an argument, quoted."""
+        """Return what a command prints, errors included; each %s of it is an argument, quoted."""
         if self._gone:
             self._fail(self._gone)
         try:
@@ -55,7 +55,7 @@ class Look:
             self._fail(self._gone)
 
     def api(self, path: str, body: Answer | None = None, seconds: int = 60) -> Answer:
-        """What Ollama answers; ``error`` in it says what it does not."""
+        """Return what Ollama answers; ``error`` in it says what it does not."""
         data = () if body is None else (json.dumps(body),)
         # Past the proxy that an environment or a .curlrc names: they are for the way out.
         command = f"curl -q -sS --noproxy '*' --max-time {seconds} {'-d %s ' * len(data)}%s"
@@ -119,30 +119,30 @@ class Look:
         return self.settings.require_gpu
 
     def digest(self, name: str) -> str | None:
-        """The manifest digest of a model that is there."""
+        """Return the manifest digest of a model that is there."""
         return self.digests.get(names.parse(name).short.lower())
 
     def model(self, name: str) -> Model | None:
-        """A model that is there, its weights too."""
+        """Return a model that is there, its weights too."""
         key = names.parse(name).key
         if key not in self._shown:
             self._shown[key] = shown(self.api("/api/show", {"model": name}))
         return self._shown[key]
 
     def state(self, slot: Slot) -> dict[str, str]:
-        """What the last deploy wrote down of a slot: the warm-up at boot goes by it."""
+        """Return what the last deploy recorded of a slot: the warm-up at boot goes by it."""
         if slot.name not in self._states:
             said = self.run("cat %s 2>/dev/null || true", f"{STATE}/{slot.name}.slot")
             self._states[slot.name] = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
         return self._states[slot.name]
 
     def base(self, slot: Slot) -> str | None:
-        """The model that a slot is to be made of. One that is not declared is left as a deploy last set it."""
+        """Return the base that a slot is to have. One that is not declared is left as a deploy last set it."""
         model = slot.model or self.state(slot).get("model")
         return None if model == EMPTY else model
 
     def sharing(self, slot: Slot) -> list[Slot]:
-        """The slots whose bases have the weights of this one's, itself among them: they have one runner."""
+        """Return the slots whose bases have the weights of this one's, itself included: they have one runner."""
 
         def weights(it: Slot) -> object:
             base = self.base(it)
@@ -152,7 +152,7 @@ class Look:
         return [it for it in self.settings.slots if weights(it) == weights(slot)]
 
     def runner(self, slot: Slot) -> Answer | None:
-        """The runner that serves a slot: loaded under its name, or under any other with the same weights.
+        """Return the runner that serves a slot: loaded under its name, or under any other with the same weights.
 
         /api/ps keeps the name and digest by which it was loaded: a rotation's NAME:current, as a rule. Where that
         digest has been replaced twice, no model has it any more, and only the process tells the weights.
@@ -170,7 +170,7 @@ class Look:
         return nameless
 
     def dead(self, slot: Slot) -> bool:
-        """Whether a slot's runner has ended: /api/ps goes on listing it until the next request loads it anew."""
+        """Return whether a slot's runner has ended: /api/ps lists it until the next request loads it anew."""
         variant = self.model(slot.tagged)
         # An engine that names its weights on no command line says nothing of any.
         return bool(variant and self.processes and not variant.weights & self.processes)

@@ -1,4 +1,4 @@
-"""What /api/show and a Modelfile say of a model, in one form that can be compared. Pure."""
+"""Read what /api/show and a Modelfile say of a model, in one form that can be compared. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Modelfile(NamedTuple):
 
 
 def values(given: object) -> Values:
-    """One value or a list of them; the engine keeps fractions in 32 bits, and that is as far as they compare."""
+    """Return one value or several, sorted; Ollama keeps fractions in 32 bits, so they are compared that far."""
     return tuple(sorted((_plain(it) for it in (given if isinstance(given, list) else [given])), key=str))
 
 
@@ -56,7 +56,7 @@ def _gathered(pairs: Iterable[tuple[str, str]]) -> Parameters:
 
 
 def shown(answer: Answer) -> Model | None:
-    """An answer of /api/show; None where there is no such model, or where its weights are not there."""
+    """Parse an answer of /api/show; None where there is no such model, or where its weights are not there."""
     blobs = re.findall(r"^FROM .*sha256-([0-9a-f]{64})$", answer.get("modelfile") or "", re.MULTILINE)
     if not blobs:
         return None
@@ -73,12 +73,12 @@ def shown(answer: Answer) -> Model | None:
 
 
 def _from_go(text: str) -> str:
-    """Text in Go's quotes, whose escapes are Python's too; a number stands as it is."""
+    """Unquote text in Go's quotes, whose escapes are Python's too; a number stands as it is."""
     return str(ast.literal_eval(text)) if text.startswith('"') else text
 
 
 def read(text: str) -> Modelfile:
-    """A Modelfile's FROM, SYSTEM and PARAMETERs."""
+    """Parse a Modelfile's FROM, SYSTEM and PARAMETERs."""
     said: dict[str, list[str]] = {}
     for keyword, rest in INSTRUCTION.findall(text):
         said.setdefault(keyword.upper(), []).append(rest.strip())

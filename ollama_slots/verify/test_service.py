@@ -1,4 +1,4 @@
-"""Ollama and its warm-up run as the slots need them."""
+"""Test that Ollama and its warm-up run as the slots need them."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ UNITS = ["ollama.service", "ollama-warmup.service"]
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_starts_at_boot(look: Look, unit: str) -> None:
     found = look.run("systemctl is-enabled %s", unit)
-    assert found == "enabled", f"{look.name}: {unit}: wanted enabled, found {found}"
+    assert found == "enabled", f"{look.name}: {unit}: expected enabled, found {found}"
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_is_active(look: Look, unit: str) -> None:
     found = look.run("systemctl is-active %s", unit)
-    assert found == "active", f"{look.name}: {unit}: wanted active, found {found}: see journalctl -u {unit}"
+    assert found == "active", f"{look.name}: {unit}: expected active, found {found}: see journalctl -u {unit}"
 
 
 def test_warm_up_unit_is_valid(look: Look) -> None:
     said = look.run("systemd-analyze verify ollama-warmup.service; systemd-analyze --version && echo verified")
-    assert said.endswith("verified"), f"{look.name}: wanted systemd-analyze to verify the unit, found {said!r}"
+    assert said.endswith("verified"), f"{look.name}: expected systemd-analyze to verify the unit, found {said!r}"
     # It also reads the units that this one needs, and what it says of those is not ours to judge.
     found = [line for line in said.splitlines() if "ollama-warmup" in line]
-    assert not found, f"{look.name}: ollama-warmup.service: wanted no complaint, found {found}"
+    assert not found, f"{look.name}: ollama-warmup.service: expected no complaint, found {found}"
 
 
 def seconds(value: str) -> float:
-    """A number, or the seconds of a duration; whatever is less than none is for ever."""
+    """Return a number, or the seconds of a duration; less than zero is for ever."""
     units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
     parts = re.findall(r"([\d.]+)(ms|[hms])", value)
     length = sum(float(amount) * units[unit] for amount, unit in parts) if parts else float(value.lstrip("-"))
@@ -45,6 +45,6 @@ def test_running_ollama_has_the_environment(look: Look, key: str) -> None:
     # The process counts: a file that came after its start is not in force. And what it means: 24h is 1440m.
     settings = look.settings
     wanted = {"OLLAMA_KEEP_ALIVE": settings.keep_alive, "OLLAMA_MAX_LOADED_MODELS": settings.loaded_models}[key]
-    told = f"{look.name}: Ollama's process: wanted {key}={wanted}, found {look.environ.get(key)!r}"
+    told = f"{look.name}: Ollama's process: expected {key}={wanted}, found {look.environ.get(key)!r}"
     assert key in look.environ, told
     assert seconds(look.environ[key]) == seconds(str(wanted)), told

@@ -1,4 +1,4 @@
-"""Every slot holds the model that is declared, as declared, and a slot without one holds nothing."""
+"""Test that every slot holds its declared model, as declared, and a slot without one holds nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODELFILES = "/etc/ollama/modelfiles"
 
 
 def held(look: Look, slot: Slot) -> tuple[str, str]:
-    """How messages call a slot, and its base."""
+    """Return what messages call a slot, and its base."""
     base = look.base(slot)
     if base is None:
         pytest.skip("the slot is to hold no model")
@@ -24,18 +24,18 @@ def held(look: Look, slot: Slot) -> tuple[str, str]:
 
 def variant_of(look: Look, slot: Slot) -> models.Model:
     variant = look.model(slot.tagged)
-    assert variant, f"{look.name}, slot {slot.name}: wanted {slot.tagged} with its weights, found none"
+    assert variant, f"{look.name}, slot {slot.name}: expected {slot.tagged} with its weights, found none"
     return variant
 
 
 def window(look: Look, slot: Slot) -> int:
-    """Tokens: the slot's own, or where slots share a runner under ``align`` the largest of theirs."""
+    """Return the slot's own window, or under ``align`` the largest of the slots that share its runner."""
     align = look.settings.shared_base == "align"
     return max(it.num_ctx for it in look.sharing(slot)) if align else slot.num_ctx
 
 
 def contexts(look: Look, slot: Slot) -> set[int]:
-    """Tokens that the runner may have: under ``allow`` the window of whichever slot was asked last."""
+    """Return the windows that the runner may have: under ``allow`` that of whichever slot was asked last."""
     variant = variant_of(look, slot)
     windows = {window(look, it) for it in look.sharing(slot)}
     # The engine caps at what the model was trained for, and gives a vision model 2048 at least.
@@ -49,7 +49,7 @@ def either(wanted: Collection[object]) -> str:
 def installed(look: Look, slot: Slot) -> models.Modelfile:
     path = f"{MODELFILES}/{slot.name}.Modelfile"
     found = models.read(look.run("cat %s", path))
-    assert found.base, f"{look.name}, slot {slot.name}: wanted a Modelfile at {path}, found none"
+    assert found.base, f"{look.name}, slot {slot.name}: expected a Modelfile at {path}, found none"
     return found
 
 
@@ -57,53 +57,53 @@ def test_slot_is_there_only_if_it_holds_a_model(look: Look, slot: Slot) -> None:
     who, base = f"{look.name}, slot {slot.name}", look.base(slot)
     found = [tagged for tag in ("latest", "current", "previous") if look.digest(tagged := f"{slot.name}:{tag}")]
     if base:
-        assert slot.tagged in found, f"{who}: wanted {slot.tagged}, made from {base}, found none"
+        assert slot.tagged in found, f"{who}: expected {slot.tagged}, made from {base}, found none"
     else:
-        assert not found, f"{who}: wanted nothing, for it holds no model, found {found}"
-        assert not look.state(slot), f"{who}: wanted nothing, found {STATE}/{slot.name}.slot"
+        assert not found, f"{who}: expected nothing, for it holds no model, found {found}"
+        assert not look.state(slot), f"{who}: expected nothing, found {STATE}/{slot.name}.slot"
 
 
 def test_variant_is_made_from_its_base(look: Look, slot: Slot) -> None:
     who, base = held(look, slot)
     variant, model = variant_of(look, slot), look.model(base)
-    assert model, f"{who}: wanted {base} with its weights, found none"
-    assert variant.weights == model.weights, f"{who}: wanted {base}'s weights, found {variant.parent}'s"
-    assert names.same(variant.parent, base), f"{who}: wanted it made from {base}, found from {variant.parent}"
+    assert model, f"{who}: expected {base} with its weights, found none"
+    assert variant.weights == model.weights, f"{who}: expected {base}'s weights, found {variant.parent}'s"
+    assert names.same(variant.parent, base), f"{who}: expected made from {base}, found made from {variant.parent}"
 
 
 def test_modelfile_says_what_is_declared(look: Look, slot: Slot) -> None:
     who, base = held(look, slot)
     found = installed(look, slot)
-    assert found.base == base, f"{who}: Modelfile: wanted FROM {base}, found {found.base}"
+    assert found.base == base, f"{who}: Modelfile: expected FROM {base}, found {found.base}"
     wanted = {key: models.values(value) for key, value in slot.parameters.items()}
     wanted["num_ctx"] = models.values(window(look, slot))
     # A template of the user's own may say more than the data do.
     differing = {key: found.parameters.get(key) for key in wanted if found.parameters.get(key) != wanted[key]}
-    assert not differing, f"{who}: Modelfile: wanted {wanted}, found {differing}"
+    assert not differing, f"{who}: Modelfile: expected {wanted}, found {differing}"
     if slot.system:
         assert slot.system.strip() in (found.system or ""), (
-            f"{who}: Modelfile: wanted the SYSTEM {slot.system!r}, found {found.system!r}"
+            f"{who}: Modelfile: expected the SYSTEM {slot.system!r}, found {found.system!r}"
         )
 
 
 def test_variant_has_its_window(look: Look, slot: Slot) -> None:
     who, _ = held(look, slot)
     found, wanted = variant_of(look, slot).parameters.get("num_ctx"), window(look, slot)
-    assert found == (wanted,), f"{who}: wanted num_ctx {wanted}, found {found}"
+    assert found == (wanted,), f"{who}: expected num_ctx {wanted}, found {found}"
 
 
 def test_variant_is_what_its_modelfile_says(look: Look, slot: Slot) -> None:
     who, base = held(look, slot)
     text, variant, model = installed(look, slot), variant_of(look, slot), look.model(base)
-    assert model, f"{who}: wanted {base} with its weights, found none"
+    assert model, f"{who}: expected {base} with its weights, found none"
     # What a Modelfile leaves out is the base's.
     system = model.system if text.system is None else text.system.strip()
-    assert variant.system == system, f"{who}: wanted the system prompt {system!r}, found {variant.system!r}"
+    assert variant.system == system, f"{who}: expected the system prompt {system!r}, found {variant.system!r}"
     wanted = model.parameters | text.parameters
     # The engine gives some families a stop of its own.
     found = {key: it for key, it in variant.parameters.items() if key in wanted or key != "stop"}
     differing = {key: found.get(key) for key in wanted | found if found.get(key) != wanted.get(key)}
-    assert not differing, f"{who}: wanted the parameters {wanted}, found {differing}"
+    assert not differing, f"{who}: expected the parameters {wanted}, found {differing}"
 
 
 def test_warm_up_knows_the_slot(look: Look, slot: Slot) -> None:
@@ -118,18 +118,18 @@ def test_warm_up_knows_the_slot(look: Look, slot: Slot) -> None:
     }
     for key, wanted in facts.items():
         found = state.get(key)
-        assert found in wanted, f"{who}: {STATE}: wanted {key} {either(wanted)}, found {found}"
+        assert found in wanted, f"{who}: {STATE}: expected {key} {either(wanted)}, found {found}"
 
 
 def test_slot_is_in_memory(look: Look, slot: Slot) -> None:
     who, _ = held(look, slot)
     runner = look.runner(slot)
-    assert runner, f"{who}: wanted in memory, found there only {[it['name'] for it in look.runners]}"
-    assert not look.dead(slot), f"{who}: wanted in memory, found it listed, but no process has its weights"
+    assert runner, f"{who}: expected in memory, found there only {[it['name'] for it in look.runners]}"
+    assert not look.dead(slot), f"{who}: expected in memory, found it listed, but no process has its weights"
     found, wanted = runner["context_length"], contexts(look, slot)
-    assert found in wanted, f"{who}: wanted a context of {either(wanted)} tokens, found {found}"
+    assert found in wanted, f"{who}: expected a context of {either(wanted)} tokens, found {found}"
     size, in_gpu = runner["size"], runner.get("size_vram", 0)
-    assert not look.requires_gpu or in_gpu == size, f"{who}: wanted {size} bytes in GPU memory, found {in_gpu}"
+    assert not look.requires_gpu or in_gpu == size, f"{who}: expected {size} bytes in GPU memory, found {in_gpu}"
 
 
 def test_slot_stays_in_memory(look: Look, slot: Slot) -> None:
@@ -137,10 +137,10 @@ def test_slot_stays_in_memory(look: Look, slot: Slot) -> None:
     if not str(look.settings.keep_alive).startswith("-"):
         pytest.skip("keep_alive has an end")
     runner = look.runner(slot)
-    assert runner, f"{who}: wanted in memory for ever, found it not in memory"
+    assert runner, f"{who}: expected in memory for ever, found it not in memory"
     # For ever is 292 years from the load on. A client's own keep_alive ends that for all.
     found = runner["expires_at"]
-    assert found > "2300", f"{who}: wanted in memory for ever, found it there until {found}"
+    assert found > "2300", f"{who}: expected in memory for ever, found it there until {found}"
 
 
 def test_slot_answers(look: Look, slot: Slot) -> None:
@@ -150,9 +150,9 @@ def test_slot_answers(look: Look, slot: Slot) -> None:
         pytest.skip("not resident as declared: asking would load it, and hide that from the next run")
     request = {"model": slot.tagged, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
     found = look.api("/api/generate", request, seconds=look.settings.load_seconds)
-    assert found.get("done"), f"{who}: wanted one token, found {found}"
+    assert found.get("done"), f"{who}: expected one token, found {found}"
 
 
 def test_no_rotation_was_cut_off(look: Look) -> None:
     found = look.run("ls %s/.ollama-slots 2>/dev/null || true", look.store)
-    assert not found, f"{look.name}: wanted no {look.store}/.ollama-slots, a rotation's, found in it {found}"
+    assert not found, f"{look.name}: expected no {look.store}/.ollama-slots, a rotation's, found in it {found}"

@@ -86,7 +86,7 @@ def rollback(world: World) -> str:
     run = world.task(ROLLBACK, f"rollback={which}")
     after = world.host.made()
     if world.sound:
-        refused = run.lines("wanted the variant that it had before") or run.lines("and evict each other")
+        refused = run.lines("expected its previous variant") or run.lines("and evict each other")
         assert run.code == 0 or refused, "it is back, or cannot be"
         for slot in SLOTS:
             names = {f"{slot}:latest", f"{slot}:previous"}
@@ -135,6 +135,6 @@ def a_model_that_cannot_load(world: World) -> str:
     assert run.code == 1, "it is refused"
     assert not world.sound or run.lines("the candidate does not answer"), "and why"
     after = world.host.made()
-    assert after.get(f"{slot}:latest") == names.get(f"{slot}:latest"), "the slot is as it was"
+    assert after.get(f"{slot}:latest") == names.get(f"{slot}:latest"), "the slot is unchanged"
     world.data[key] = before
     return f"for slot {number}"

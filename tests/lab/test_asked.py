@@ -91,7 +91,7 @@ def test_a_status_does_not_start_ollama_and_a_warm_up_does(project: Project, gpu
     gpu1.run("systemctl stop ollama")
     run = project.deploy(tasks="tasks/status.py", options=ONE)
     assert run.code == 1
-    assert not run.lines("its content as declared"), run.output
+    assert not run.lines("content as declared"), run.output
     run = project.deploy(tasks="tasks/warmup.py", options=ONE)
     assert run.code == 0, run.output
     assert gpu1.resident(*SLOTS)

@@ -73,7 +73,7 @@ def test_the_host_loses_its_power_in_a_rotation(project: Project, gpu1: Host) ->
     project.select(slot1_coding=model("smollm2-spare:135m"))
     healed = project.deploy()
     assert healed.code == 0, healed.output
-    assert healed.lines("gpu1", "put coding-primary:current back, its rotation was cut off"), healed.output
+    assert healed.lines("gpu1", "put coding-primary:current back, its rotation was interrupted"), healed.output
     assert {name: it["digest"] for name, it in gpu1.tags().items() if name in before} == before
     assert gpu1.answers("coding-primary:previous")
     project.select(slot1_coding=model("smollm2-chat:135m"))

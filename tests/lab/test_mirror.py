@@ -137,9 +137,7 @@ def test_a_damaged_blob_is_refused_until_the_mirror_is_filled_again(
         assert dry.lines("[gpu1]", f"pull {SPARE}, 98 MB, for slot experimental"), dry.output
         run = everywhere.deploy(*CHANGE, options=ONLY_GPU1)
         assert run.code == 1
-        why = (
-            f"blob {blob.name} of {URL} is damaged there, so it was not taken: filling the mirror again repairs it"
-        )
+        why = f"blob {blob.name} of {URL} is damaged there, so it was rejected: fill the mirror again"
         assert run.lines("gpu1", f"pull of {SPARE} failed: {why}"), run.output
         assert host.made() == before
         assert all(host.answers(slot) for slot in SLOTS)
@@ -175,12 +173,12 @@ def test_a_bundle_is_carried_in_and_a_deploy_that_is_killed_goes_on(
         figures.append(f"pyinfra killed in a fetch: on the host it ends {seconds:.1f} s later")
         until("it is recorded", lambda: "1" in host.out(f"cut -d ' ' -f 2 {STATE}/unfinished/*"))
         prune = everywhere.deploy(SLOT4, tasks="tasks/prune.py", options=ONLY_GPU1)
-        assert prune.lines("gpu1", SPARE, "its pull was not finished, and no slot is"), prune.output
+        assert prune.lines("gpu1", SPARE, "its pull is unfinished, and no slot has"), prune.output
     kept = fetched(host)
     with served(carried):
         last = everywhere.deploy(*CHANGE, options=ONLY_GPU1)
         assert last.code == 0, last.output
-    assert last.lines("gpu1", f"{SPARE}: goes on from {kept // MB} MB"), last.output
+    assert last.lines("gpu1", f"{SPARE}: resuming at {kept // MB} MB"), last.output
     assert host.made()[SPARE] == digest("smollm2-spare:135m")
     assert not host.out(f"find {ASIDE} {STATE}/unfinished -mindepth 1")
     weights = registry.weights("smollm2-spare:135m")

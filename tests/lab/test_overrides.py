@@ -43,7 +43,7 @@ def test_one_host_has_a_selection_file_of_its_own(project: Project, gpu1: Host, 
 def test_a_window_beyond_training_is_capped_with_a_notice(project: Project, gpu1: Host) -> None:
     run = project.deploy("slot1_num_ctx=32768")
     assert run.code == 0, run.output
-    assert len(run.lines("gpu1", "trained for 8192 tokens, so its window is 8192, not 32768")) == 1
+    assert len(run.lines("gpu1", "trained for 8192 tokens, so its context window is 8192, not 32768")) == 1
     loaded = {it["name"].partition(":")[0]: it["context_length"] for it in gpu1.ps().values()}
     assert loaded["coding-primary"] == 8192
     assert project.deploy("slot1_num_ctx=32768").changes == 0

@@ -106,7 +106,7 @@ def test_a_start_script_that_sets_it_is_named_by_its_line(
         assert started(own) == at
         assert own.resident(*SLOTS)
     status = project.deploy(tasks="tasks/status.py", options=("-y", "--limit", "gpu1"))
-    assert status.lines(f"{START}:3: wanted OLLAMA_KEEP_ALIVE=-1 to hold"), status.output
+    assert status.lines(f"{START}:3: expected OLLAMA_KEEP_ALIVE=-1 to hold"), status.output
 
 
 def test_what_nobody_sees_costs_no_second_restart(project: Project, own: Host) -> None:

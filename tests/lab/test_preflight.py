@@ -30,7 +30,7 @@ def test_a_model_that_is_nowhere(project: Project, fleet: tuple[Host, Host]) -> 
         run = project.deploy("keep_alive=3600")  # a service that would change, too
     assert run.code == 1
     for host in fleet:
-        assert run.lines(host.name, f"slot general-primary: wanted {model('nosuch:7b')}", "correct slot2_model")
+        assert run.lines(host.name, f"slot general-primary: expected {model('nosuch:7b')}", "correct slot2_model")
     assert [everything(host) for host in fleet] == before
     assert_none_failed(record)
 
@@ -42,7 +42,9 @@ def test_a_registry_that_is_away_is_a_notice(project: Project, fleet: tuple[Host
     registry.stop()
     run = project.deploy()
     assert run.code == 1
-    assert run.lines("gpu1", "its registry cannot be asked from here (ConnectionError)"), run.output
+    assert run.lines("gpu1", "its registry cannot be queried from the control machine (ConnectionError)"), (
+        run.output
+    )
     assert run.lines("gpu1", f"pull of {model('smollm2-spare:135m')} failed"), run.output
     registry.start()
     assert project.deploy().code == 0
@@ -79,7 +81,7 @@ def test_a_disk_that_is_too_small(project: Project, gpu1: Host, absent: str) -> 
     before = everything(gpu1)
     run = project.deploy("disk_headroom_gib=900")
     assert run.code == 1
-    assert run.lines("gpu1", f"disk: wanted 0.1 GB for {absent} and 966.4 GB of headroom, found "), run.output
+    assert run.lines("gpu1", f"disk: expected 0.1 GB for {absent} and 966.4 GB of headroom, found "), run.output
     assert everything(gpu1) == before
 
 
@@ -102,11 +104,11 @@ def test_a_set_that_is_too_large_for_the_smaller_gpu(project: Project, gpu1: Hos
     before = everything(gpu2)
     run = project.deploy("slot2_num_ctx=32768")
     assert run.code == 1
-    [line] = run.lines("gpu2", "GPU memory: wanted")
+    [line] = run.lines("gpu2", "GPU memory: expected")
     for words in (*SLOTS, "found 12.", "slot1_num_ctx=", "slot2_num_ctx=", "they would fit"):
         assert words in line
     assert everything(gpu2) == before
-    assert not run.lines("gpu1", "GPU memory: wanted"), run.output
+    assert not run.lines("gpu1", "GPU memory: expected"), run.output
     assert gpu1.resident(*SLOTS)
     assert {it["context_length"] for it in gpu1.ps().values()} == {8192, 4096, 32768}
     windows = [word.rstrip(",") for word in line.split() if "num_ctx=" in word]

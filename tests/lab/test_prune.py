@@ -64,7 +64,7 @@ def test_a_listing_changes_nothing(bare: Project, gpu1: Host) -> None:
     assert run.code == 0, run.output
     assert run.changes == 0, run.output
     assert len(run.lines("gpu1", "extra", "no slot has this name")) == 1
-    assert len(run.lines("gpu1", SPARE, "no slot is to be made of it")) == 1
+    assert len(run.lines("gpu1", SPARE, "no slot has it as its base")) == 1
     assert run.lines("gpu1", "total", "2 can go: --data prune=true removes them")
     assert (gpu1.tags(), gpu1.out(f"cat {RECORD}"), gpu1.ps().keys()) == (before, record, free.keys())
 
@@ -102,7 +102,7 @@ def test_what_someone_else_brought_stays(bare: Project, gpu1: Host) -> None:
     gpu1.run(f"printf 'FROM {SPARE}\\nPARAMETER num_ctx 512\\n' >/tmp/Mine && ollama create mine -f /tmp/Mine")
     run = prune(bare, "prune=true")
     assert run.code == 0, run.output
-    assert run.lines("gpu1", SPARE, "stays", "mine:latest is made of it"), run.output
+    assert run.lines("gpu1", SPARE, "stays", "mine:latest is made from it"), run.output
     assert not run.lines("gpu1", "remove", CHAT)
     assert {SPARE, CHAT, "mine:latest"} <= gpu1.tags().keys()
     assert "extra:latest" not in gpu1.tags()
@@ -136,7 +136,7 @@ def test_a_variant_that_someone_changed_stays(bare: Project, gpu1: Host) -> None
     run = prune(bare, "prune=true")
     assert (run.code, run.changes) == (0, 0), run.output
     assert run.lines("gpu1", "extra", "stays", "extra:latest was changed by someone else")
-    assert run.lines("gpu1", SPARE, "stays", "extra:latest is made of it")
+    assert run.lines("gpu1", SPARE, "stays", "extra:latest is made from it")
     assert gpu1.tags() == before
 
 
@@ -149,7 +149,7 @@ def test_what_is_kept_for_a_rollback_goes_only_by_choice(bare: Project, gpu1: Ho
     kept = prune(bare, "prune=true")
     assert kept.changes == 0, kept.output
     assert kept.lines("gpu1", "coding-primary:previous", "stays", "--data prune_previous=true")
-    assert kept.lines("gpu1", SPARE, "stays", "coding-primary:previous is made of it")
+    assert kept.lines("gpu1", SPARE, "stays", "coding-primary:previous is made from it")
     weights, served = gpu1.weights(SPARE), gpu1.tags()["coding-primary:latest"]["digest"]
     run = prune(bare, "prune=true", "prune_previous=true")
     assert run.code == 0, run.output

@@ -13,7 +13,7 @@ from tests.lab.fleet import SLOTS, Host, Project, Running, until
 from tests.lab.slow import SLOW, SlowRegistry, forget, nothing_goes_on, pulled, slow_registry
 
 DATA = ("--limit", "gpu1", "--data", f"slot4_model={SLOW}")
-BROKE = "the connection broke, or the command was killed: the next run goes on from what the host has"
+BROKE = "the connection broke, or the command was killed: the next run resumes from what the host has"
 MB = 10**6
 
 
@@ -63,7 +63,7 @@ def test_what_was_pulled_is_not_pulled_again(
     with slow_registry(tmp_path, "limit_rate 12m;") as slow:
         last = without_it.deploy(f"slot4_model={SLOW}", options=("-y", "--limit", "gpu1"))
     assert last.code == 0, last.output
-    assert last.lines("gpu1", f"{SLOW}: goes on from "), last.output
+    assert last.lines("gpu1", f"{SLOW}: resuming at "), last.output
     assert last.lines("gpu1", f"{SLOW}:", "of 98 MB", "MB/s", "s left"), last.output
     assert gpu1.parent("experimental") == SLOW
     sent = slow.sent()

@@ -60,9 +60,7 @@ def test_a_slot_that_has_nothing_to_go_back_to(project: Project, gpu1: Host) -> 
     before = {name: it["digest"] for name, it in gpu1.tags().items()}
     run = project.deploy("rollback=coding-primary", tasks=ROLLBACK)
     assert run.code == 1
-    assert run.lines("gpu1", "slot coding-primary: wanted the variant that it had before, found another"), (
-        run.output
-    )
+    assert run.lines("gpu1", "slot coding-primary: expected its previous variant, found another"), run.output
     assert {name: it["digest"] for name, it in gpu1.tags().items()} == before
     assert gpu1.answers("coding-primary")
 

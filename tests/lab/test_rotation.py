@@ -104,7 +104,7 @@ def test_a_candidate_that_cannot_load_changes_nothing(project: Project, gpu1: Ho
     with asking(gpu1, "coding-primary") as [record]:
         run = project.deploy()
     assert run.code == 1
-    assert run.lines("slot coding-primary: the candidate does not answer", "the slot is as it was"), run.output
+    assert run.lines("slot coding-primary: the candidate does not answer", "the slot is unchanged"), run.output
     assert [(names(host), host.ps().keys()) for host in (gpu1, gpu2)] == before
     assert gpu1.answers("coding-primary")
     assert_none_failed(record)

@@ -48,7 +48,7 @@ def test_error_refuses_and_leaves_the_slots(project: Project, gpu1: Host) -> Non
 def test_allow_does_as_told_with_a_warning(project: Project, gpu1: Host) -> None:
     project.select(slot3_backup=model("smollm2-coder:135m"))
     run = project.deploy("shared_base=allow")
-    assert run.lines("gpu1", "each request to the other one reloads them"), run.output
+    assert run.lines("gpu1", "each request to the other one reloads the model"), run.output
     assert "num_ctx 4096" in " ".join(gpu1.out("cat /etc/ollama/modelfiles/backup.Modelfile").split())
     with tunnel(gpu1):
         assert gpu1.answers("coding-primary")

@@ -18,7 +18,7 @@ def status(project: Project, *data: str) -> Run:
 
 def differences(run: Run) -> set[tuple[str, str]]:
     """What a status told of: hosts, each with what differs."""
-    return set(re.findall(r"^ +\[(\w+)\] +(.+?): wanted ", run.output, re.MULTILINE))
+    return set(re.findall(r"^ +\[(\w+)\] +(.+?): expected ", run.output, re.MULTILINE))
 
 
 def traces(host: Host) -> object:
@@ -66,11 +66,11 @@ def test_all_that_was_done_by_hand_is_told_of_at_once_and_repaired(project: Proj
         ("gpu2", DROP_IN),
         ("gpu2", "ollama-warmup.service"),
     }, run.output
-    assert run.lines("slot backup: wanted backup as it was made, ", "found another by hand, ")
-    assert run.lines("slot general-primary: ", "found that it is not in memory")
+    assert run.lines("slot backup: expected backup as it was made, ", "found one changed by hand, ")
+    assert run.lines("slot general-primary: ", "found not in memory")
     assert run.lines("slot coding-primary: ", "found that it expires at 20")
-    assert run.lines("slot experimental: ", "found that its process is gone")
-    assert run.lines("ollama-warmup.service: wanted enabled, found disabled")
+    assert run.lines("slot experimental: ", "found its runner has ended")
+    assert run.lines("ollama-warmup.service: expected enabled, found disabled")
     assert traces(gpu2) == before
 
     deployed = project.deploy()
@@ -90,9 +90,9 @@ def test_what_is_declared_anew_is_told_of_before_it_is_deployed(project: Project
     }
     for host in ("gpu1", "gpu2"):
         chat, coder = model("smollm2-chat:135m"), model("smollm2-coder:135m")
-        assert run.lines(host, f"slot coding-primary: wanted {chat}, found {coder}")
-        assert run.lines(host, "slot backup: wanted 2048 tokens, found 4096 tokens")
-        assert run.lines(host, f"slot experimental: wanted it empty, found {model('smollm2-math:135m')}")
+        assert run.lines(host, f"slot coding-primary: expected {chat}, found {coder}")
+        assert run.lines(host, "slot backup: expected 2048 tokens, found 4096 tokens")
+        assert run.lines(host, f"slot experimental: expected no model, found {model('smollm2-math:135m')}")
 
 
 def test_an_ollama_that_does_not_answer_is_no_pass(project: Project, gpu1: Host) -> None:
@@ -126,7 +126,7 @@ def test_programs_get_it_as_json(project: Project, gpu1: Host) -> None:
     assert [it["name"] for it in told["gpu1"]["slots"] if not it["resident"]] == ["backup"]
     [difference] = told["gpu1"]["differences"]
     assert difference["what"] == "slot backup"
-    assert difference["found"] == "that it is not in memory"
+    assert difference["found"] == "not in memory"
 
 
 def test_a_base_that_moved_in_its_registry_is_told_of(project: Project, gpu1: Host) -> None:
@@ -137,7 +137,7 @@ def test_a_base_that_moved_in_its_registry_is_told_of(project: Project, gpu1: Ho
         run = status(project)
         assert run.code == 1
         assert differences(run) == {("gpu1", "slot experimental"), ("gpu2", "slot experimental")}
-        assert run.lines("gpu1", f"wanted {model('smollm2-math:135m')} as its registry has it now"), run.output
+        assert run.lines("gpu1", f"expected {model('smollm2-math:135m')} as its registry has it now"), run.output
         assert project.deploy().changes == 0, "a deploy keeps to what is there"
         for host in ("gpu1", "gpu2"):
             Host(host).api("/api/pull", {"model": model("smollm2-math:135m"), "insecure": True, "stream": False})
@@ -154,4 +154,6 @@ def test_a_registry_that_is_away_is_no_difference(project: Project) -> None:
     registry.stop()
     run = status(project)
     assert run.code == 0, run.output
-    assert run.lines("gpu1", "its registry cannot be asked from here (ConnectionError)"), run.output
+    assert run.lines("gpu1", "its registry cannot be queried from the control machine (ConnectionError)"), (
+        run.output
+    )

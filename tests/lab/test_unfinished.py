@@ -41,7 +41,7 @@ def test_a_full_disk_is_not_left_full(small_disk: Project, gpu1: Host) -> None:
     before = gpu1.made()
     run = small_disk.deploy(f"slot4_model={FAST}", options=("-y", "--limit", "gpu1"))
     assert run.code == 1
-    why = "no space left on device, so what it had brought is removed again"
+    why = "no space left on device, so its partial download was removed"
     assert run.lines("gpu1", f"pull of {FAST} failed: {why}"), run.output
     assert int(gpu1.out(f"du -sb {SMALL} | cut -f 1")) < 1 * MB
     assert not gpu1.out(f"ls -d {PARTIAL}* {RECORDS}/* 2>/dev/null || true")
@@ -77,7 +77,7 @@ def test_what_a_pull_left_goes_while_nobody_goes_on_with_it(
             size = cut_off(without_it, gpu1)
         listed = prune(without_it)
         assert (listed.changes, pulled(gpu1) > 0) == (0, True)
-        [row] = listed.lines("gpu1", SLOW, "its pull was not finished, and no slot is to be made of it")
+        [row] = listed.lines("gpu1", SLOW, "its pull is unfinished, and no slot has it as its base")
         assert f" {size} " in row
         assert prune(without_it, "prune=true").changes == 1
         assert not gpu1.out(f"ls -d {PARTIAL}* {RECORDS}/* 2>/dev/null || true")
@@ -104,4 +104,4 @@ def assert_theirs_stays(project: Project, host: Host, slow: SlowRegistry) -> Non
 
 def assert_it_stays(project: Project) -> None:
     run = prune(project, "prune=true")
-    assert run.lines("gpu1", SLOW, "stays", "its pull goes on, or someone else has gone on with it"), run.output
+    assert run.lines("gpu1", SLOW, "stays", "its pull is running, or someone else resumed it"), run.output

@@ -51,7 +51,7 @@ def prune(world: World, settings: Settings) -> list[Remove]:
     """As operations/prune.py does it: the steps that were taken."""
     taken = []
     while planned := steps(world, settings):
-        assert planned[0] not in taken, f"{planned[0]}: was done, and is still to do"
+        assert planned[0] not in taken, f"{planned[0]}: still needed after it ran; giving up"
         taken.append(planned[0])
         world.apply(planned[0])
     return taken

@@ -50,7 +50,7 @@ def test_it_goes_on_when_the_other_one_is_done(
     caplog.set_level("INFO")
     done = Run(ALL, AB, gpu=busy(ready, 3))
     assert (done.failed, done.changed) == (set(), {"gpu": False})
-    told = [it for it in caplog.messages if f"waits for {who}" in it]
+    told = [it for it in caplog.messages if f"waiting for {who}" in it]
     assert len(told) == 1
 
 

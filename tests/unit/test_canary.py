@@ -47,7 +47,7 @@ def test_a_canary_that_answers_is_well_and_nothing_has_changed(caplog: pytest.Lo
 @pytest.mark.parametrize(
     ("said", "least", "words"),
     [
-        (FAST, 150, "slot two: wanted 150 tokens per second at least, found 100.0"),
+        (FAST, 150, "slot two: expected at least 150 tokens per second, found 100.0"),
         (["one 64 320000000", "two timed out"], None, "slot two: does not answer: timed out"),
     ],
 )

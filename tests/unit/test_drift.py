@@ -81,27 +81,27 @@ DAMAGE: dict[str, tuple[Callable[[World], Any], list[str]]] = {
     "nothing": (lambda _: None, []),
     "variant gone": (lambda it: it.tags.pop("one:latest"), ["a:1b at 4096 tokens, found nothing"]),
     "state gone": (lambda it: it.states.pop("one"), ["a state of its variant, found none"]),
-    "changed by hand": (change_by_hand, ["one as it was made, {variant}, found another by hand, {now}"]),
-    "base moved": (move_base, ["it made from a:1b as that is now, {base}, found it made from {was}"]),
+    "changed by hand": (change_by_hand, ["one as it was made, {variant}, found one changed by hand, {now}"]),
+    "base moved": (move_base, ["made from a:1b as that is now, {base}, found made from {was}"]),
     "base gone": (
         lambda it: it.tags.pop("a:1b"),
-        ["it made from a:1b that is on the host, found it made from {was}"],
+        ["made from a:1b that is on the host, found made from {was}"],
     ),
     "weights gone": (
         lose_weights,
         [
             "the weights of a:1b on the disk, found none",
-            "it resident as declared, found that it is not in memory",
+            "resident as declared, found not in memory",
         ],
     ),
-    "evicted": (evict, ["it resident as declared, found that it is not in memory"]),
+    "evicted": (evict, ["resident as declared, found not in memory"]),
     "in main memory": (
         half_in_gpu,
-        ["it resident as declared, found that only 500000000 of its 1000000000 bytes are in GPU memory"],
+        ["resident as declared, found only 500000000 of its 1000000000 bytes in GPU memory"],
     ),
     "wrong window in memory": (
         another_window,
-        ["it resident as declared, found that its context is 512 tokens, not 4096"],
+        ["resident as declared, found context window of 512 tokens, not 4096"],
     ),
     "Modelfile edited": (edit_modelfile, ["one.Modelfile as it was made, found another"]),
     "Modelfile gone": (
@@ -110,14 +110,14 @@ DAMAGE: dict[str, tuple[Callable[[World], Any], list[str]]] = {
     ),
     "state wrong": (
         wrong_state,
-        ["its state to say weights {weights}, found ffffffffffff"],
+        ["weights {weights} in its state, found ffffffffffff"],
     ),
-    "rotation cut off": (cut_off, ["no rotation under way, found one that was cut off"]),
+    "rotation cut off": (cut_off, ["no rotation in progress, found an interrupted one"]),
     "two things": (
         evict_and_edit,
         [
             "one.Modelfile as it was made, found another",
-            "it resident as declared, found that it is not in memory",
+            "resident as declared, found not in memory",
         ],
     ),
 }
@@ -136,31 +136,32 @@ def test_a_slot_that_is_not_as_declared_is_told_of_with_all_that_differs(what: s
         "base": world.tags["a:1b"].digest[:12] if "a:1b" in world.tags else "",
         "weights": was.weights[:12],
     }
-    assert said(world) == [f"slot one: wanted {line.format(**digests)}" for line in lines]
+    assert said(world) == [f"slot one: expected {line.format(**digests)}" for line in lines]
 
 
 @pytest.mark.parametrize(
     ("wanted", "lines"),
     [
-        (declared("c:1b", "b:1b"), ["slot one: wanted c:1b, found a:1b"]),
-        (declared("none", "b:1b"), ["slot one: wanted it empty, found a:1b"]),
+        (declared("c:1b", "b:1b"), ["slot one: expected c:1b, found a:1b"]),
+        (declared("none", "b:1b"), ["slot one: expected no model, found a:1b"]),
         (
             declared("a:1b", "b:1b", slot1_system="Be brief."),
-            ["slot one: wanted it made from its Modelfile as declared, found it made from another"],
+            ["slot one: expected made from its declared Modelfile, found made from another"],
         ),
         (
             declared("a:1b", "b:1b", slot1_num_ctx=8192),
             [
-                "slot one: wanted it made from its Modelfile as declared, found it made from another",
-                "slot one: wanted 8192 tokens, found 4096 tokens",
+                "slot one: expected made from its declared Modelfile, found made from another",
+                "slot one: expected 8192 tokens, found 4096 tokens",
             ],
         ),
         (
             declared("a:1b", "a:1b", shared_base="error"),
             [
-                "shared_base: wanted no two slots with the same weights, found that one and two share the weights "
-                "of a:1b, and shared_base is error: give them different bases, or set shared_base to align",
-                "slot two: wanted a:1b, found b:1b",
+                "shared_base: expected no two slots with the same weights, found that one and two share the "
+                "weights of a:1b, and shared_base is error: give them different bases, or set shared_base "
+                "to align",
+                "slot two: expected a:1b, found b:1b",
             ],
         ),
         (declared(None, None), []),
@@ -172,7 +173,7 @@ def test_what_is_declared_anew_is_told_of(wanted: Settings, lines: list[str]) ->
 
 def test_a_runner_whose_process_is_gone_is_told_of() -> None:
     assert said(deployed(AB), live=frozenset()) == [
-        f"slot {name}: wanted it resident as declared, found that its process is gone" for name in ("one", "two")
+        f"slot {name}: expected resident as declared, found its runner has ended" for name in ("one", "two")
     ]
 
 
@@ -192,7 +193,7 @@ def test_what_a_rotation_that_died_left_in_memory_is_told_of() -> None:
     world.deploy(declared("c:1b", "b:1b"))
     world.load("one:previous")
     assert said(world, declared("c:1b", "b:1b")) == [
-        "one:previous: wanted it out of memory, for no slot uses it, found it in memory"
+        "one:previous: expected not in memory (no slot uses it), found in memory"
     ]
 
 
@@ -202,13 +203,13 @@ def test_an_ollama_that_does_not_answer_is_no_pass(silent: str) -> None:
     assert not drift.unsure(Snapshot(AB, found), render.modelfile)
     assert drift.slots(Snapshot(AB, found), render.modelfile) == []
     assert [str(it) for it in drift.service(AB, found, render.service(AB))][-1] == (
-        "Ollama: wanted an answer at http://127.0.0.1:11434, found none: its slots are unknown"
+        "Ollama: expected an answer at http://127.0.0.1:11434, found none: its slots are unknown"
     )
 
 
 def test_a_host_without_anything_is_told_of_without_repetition() -> None:
     assert said(World()) == [
-        f"slot {name}: wanted {model} at 4096 tokens, found nothing"
+        f"slot {name}: expected {model} at 4096 tokens, found nothing"
         for name, model in (("one", "a:1b"), ("two", "b:1b"))
     ]
 

@@ -9,26 +9,26 @@ from tests.unit.deploys import AB
 from tests.unit.world import World
 
 UNITS: dict[str, tuple[dict[str, str], dict[str, str], list[str]]] = {
-    "no Ollama": ({"LoadState": "not-found"}, {}, ["ollama.service: wanted loaded, found not-found"]),
-    "Ollama disabled": ({"UnitFileState": "disabled"}, {}, ["ollama.service: wanted enabled, found disabled"]),
+    "no Ollama": ({"LoadState": "not-found"}, {}, ["ollama.service: expected loaded, found not-found"]),
+    "Ollama disabled": ({"UnitFileState": "disabled"}, {}, ["ollama.service: expected enabled, found disabled"]),
     "Ollama static": ({"UnitFileState": "static"}, {}, []),
     "file changed since": (
         {"NeedDaemonReload": "yes"},
         {},
-        ["ollama.service: wanted its files as systemd has read them, found them changed since"],
+        ["ollama.service: expected unit files as systemd has read them, found changed ones"],
     ),
     "warm-up disabled": (
         {},
         {"UnitFileState": "disabled"},
-        ["ollama-warmup.service: wanted enabled, found disabled"],
+        ["ollama-warmup.service: expected enabled, found disabled"],
     ),
-    "warm-up failed": ({}, {"ActiveState": "failed"}, ["ollama-warmup.service: wanted active, found failed"]),
+    "warm-up failed": ({}, {"ActiveState": "failed"}, ["ollama-warmup.service: expected active, found failed"]),
     "no warm-up": (
         {},
         {"ActiveState": "inactive", "UnitFileState": ""},
         [
-            "ollama-warmup.service: wanted enabled, found nothing",
-            "ollama-warmup.service: wanted active, found inactive",
+            "ollama-warmup.service: expected enabled, found nothing",
+            "ollama-warmup.service: expected active, found inactive",
         ],
     ),
 }
@@ -57,21 +57,23 @@ def test_what_keeps_a_variable_from_being_as_declared_is_told_of(ready: World) -
         "/etc/own:7:OLLAMA_KEEP_ALIVE=24h",
     ]
     assert around(ready.found()) == [
-        "/etc/own:7: wanted OLLAMA_KEEP_ALIVE=-1 to hold, found that it sets OLLAMA_KEEP_ALIVE=24h"
+        "/etc/own:7: expected OLLAMA_KEEP_ALIVE=-1 to hold, found that it sets OLLAMA_KEEP_ALIVE=24h"
     ]
 
 
 def test_the_drop_in_of_earlier_deploys_is_told_of(ready: World) -> None:
     ready.files[render.OUTDATED] = "0" * 64
-    assert around(ready.found()) == [f"{render.OUTDATED}: wanted no such file, found that of an earlier deploy"]
+    assert around(ready.found()) == [
+        f"{render.OUTDATED}: expected no such file, found the file of an earlier version"
+    ]
 
 
 @pytest.mark.parametrize("path", [render.ENVIRONMENT, render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT])
 def test_a_file_that_is_not_as_declared_is_told_of(ready: World, path: str) -> None:
     ready.files[path] = "0" * 64
-    assert around(ready.found()) == [f"{path}: wanted its content as declared, found another"]
+    assert around(ready.found()) == [f"{path}: expected content as declared, found other content"]
     del ready.files[path]
-    assert around(ready.found()) == [f"{path}: wanted its content as declared, found no such file"]
+    assert around(ready.found()) == [f"{path}: expected content as declared, found no such file"]
 
 
 @pytest.mark.parametrize(
@@ -86,4 +88,4 @@ def test_a_process_without_the_environment_is_told_of(
     ready: World, environ: dict[str, str] | None, found: str
 ) -> None:
     seen = ready.found().model_copy(update={"environ": environ})
-    assert around(seen)[0] == f"Ollama's process: wanted OLLAMA_KEEP_ALIVE=-1, found {found}"
+    assert around(seen)[0] == f"Ollama's process: expected OLLAMA_KEEP_ALIVE=-1, found {found}"

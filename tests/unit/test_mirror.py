@@ -155,7 +155,7 @@ def test_what_came_before_an_interruption_is_not_fetched_again(tree: Path, regis
     done = fill(tree, model(registry), code=1)
     assert done.stderr.startswith(f"{model(registry)}: failed: {host(registry)}: ")
     assert not list(tree.glob("v2/**/manifests/*"))
-    assert "goes on from 0 MB" in fill(tree, model(registry)).stdout
+    assert "resuming at 0 MB" in fill(tree, model(registry)).stdout
     assert registry.sent[f"/v2/Me/X.y/blobs/{W}"] < len(WEIGHTS) + 2 * download.CHUNK
     run(tree, "--check")
 
@@ -179,9 +179,7 @@ def test_a_registry_without_byte_ranges_is_asked_for_all_of_it_again(tree: Path,
 def test_what_is_damaged_in_its_registry_is_not_taken(tree: Path, registry: Registry, content: bytes) -> None:
     registry.files[f"/v2/Me/X.y/blobs/{W}"] = content
     done = fill(tree, model(registry), code=1)
-    assert done.stderr == (
-        f"{model(registry)}: failed: blob {W} is damaged in its registry, so it was not taken\n"
-    )
+    assert done.stderr == (f"{model(registry)}: failed: blob {W} is damaged in its registry, so it was rejected\n")
     assert not list(tree.glob("v2/**/*"))
     assert not list((tree / ".unfinished").iterdir())
 
@@ -193,7 +191,7 @@ def test_the_others_are_filled_where_one_fails(tree: Path, registry: Registry) -
     assert done.stderr.splitlines() == [
         f"{gone}:latest: failed: {host(registry)} has no such model: correct its name",
         f"{away}: failed: 127.0.0.1:9: ConnectionError",
-        f"{model(registry, 'me/odd')}:latest: failed: {host(registry)} answered what is no manifest",
+        f"{model(registry, 'me/odd')}:latest: failed: {host(registry)} did not answer with a manifest",
     ]
     assert done.stdout.startswith(f"{model(registry)}: 2 blobs")
 

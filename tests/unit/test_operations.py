@@ -46,7 +46,7 @@ def test_a_dry_run_tells_every_step_that_is_known_and_takes_none(caplog: pytest.
     assert world.states == {}
     for line in ("slot one: a:1b at 4096 tokens", "slot two: b:1b at 4096 tokens"):
         assert len([it for it in caplog.messages if line in it]) == 1
-    assert "still to do" not in caplog.text
+    assert "still needed after it ran" not in caplog.text
 
 
 def test_a_dry_run_on_a_host_as_declared_has_nothing_to_tell(ready: World) -> None:
@@ -202,7 +202,7 @@ def test_what_stands_in_the_way_of_a_variable_is_named_before_anything_is_done(
     assert len(done.commands["gpu"]) == 1
     [line] = [it for it in caplog.messages if "expected OLLAMA_MAX_LOADED_MODELS=9 to hold" in it]
     assert f"{UNSET}:2: expected" in line
-    assert "found that it takes OLLAMA_MAX_LOADED_MODELS away" in line
+    assert "found that it unsets OLLAMA_MAX_LOADED_MODELS" in line
     assert "declare max_loaded_models as it is there" in line
 
 
@@ -222,7 +222,7 @@ def test_an_ollama_that_does_not_run_is_started(ready: World, caplog: pytest.Log
 
     done = Run([service], AB, gpu=responses | {"verb=start": Asked(start)})
     assert done.failed == set()
-    assert "start Ollama: it does not run" in caplog.text
+    assert "start Ollama: it is not running" in caplog.text
     assert "lacks" not in caplog.text, "what does not run has no environment"
 
 
@@ -294,14 +294,14 @@ def test_a_pull_whose_connection_breaks_is_told_of(
     """Else pyinfra says no more than that there was an error; a pull that fails says why itself."""
     failing = answers(World(), AB) | {"ollama-slots/pull": {"success": False, "stderr": stderr}}
     assert Run([models], AB, gpu=failing).failed == {"gpu"}
-    assert ("the connection broke, or the command was killed: the next run goes on" in caplog.text) == told
+    assert ("the connection broke, or the command was killed: the next run resumes" in caplog.text) == told
 
 
 def test_a_step_that_is_done_in_vain_is_not_done_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     in_vain = answers(World(), AB) | {"ollama-slots/pull": ""}
     done = Run([models], AB, gpu=in_vain)
     assert done.failed == {"gpu"}
-    assert "pull a:1b, for slot one: was done, and is still to do" in caplog.text
+    assert "pull a:1b, for slot one: still needed after it ran; giving up" in caplog.text
 
 
 def test_shared_weights_that_are_refused_fail_the_host_before_anything_is_made(

@@ -64,7 +64,7 @@ def test_what_cannot_be_removed_ends_the_run_on_its_host_alone() -> None:
 
 def test_what_is_removed_in_vain_is_not_removed_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     assert run(deployed(TWO), PRUNED, **{"ollama-slots/remove": ""}).failed == {"gpu"}
-    assert "remove two: no slot has this name: was done, and is still to do" in caplog.text
+    assert "remove two: no slot has this name: still needed after it ran; giving up" in caplog.text
 
 
 @pytest.mark.parametrize("part", ["== units", "== manifests"])
@@ -86,4 +86,4 @@ def test_a_rotation_that_was_cut_off_is_told_of(caplog: pytest.LogCaptureFixture
     world = deployed(TWO)
     world.create("two:current", "FROM a:1b\nPARAMETER num_ctx 512\n")
     assert run(world, PRUNED).failed == {"gpu"}
-    assert "the rotation of two was cut off: deploy first" in caplog.text
+    assert "the rotation of two was interrupted: deploy first" in caplog.text

@@ -69,12 +69,14 @@ def test_each_difference_is_a_line_with_its_host_and_the_table_comes_last(
     caplog.clear()
     done = Run([status], AB, warm=answers(ready, AB), cold=answers(cold, AB), bad={"== units": ["nonsense"]})
     assert done.failed == {"cold", "bad"}
-    lines = [" ".join(it.split()) for it in caplog.messages if "wanted" in it or "Slots" in it or "unknown" in it]
+    lines = [
+        " ".join(it.split()) for it in caplog.messages if "expected" in it or "Slots" in it or "unknown" in it
+    ]
     assert sorted(lines[:-1]) == [
-        "[@fake/bad] it could not be read, so its slots are unknown; see the message above",
-        "[@fake/cold] ollama-warmup.service: wanted enabled, found disabled",
-        "[@fake/cold] slot one: wanted it resident as declared, found that it is not in memory",
-        "[@fake/cold] slot two: wanted it resident as declared, found that it is not in memory",
+        "[@fake/bad] the host could not be read, so its slots are unknown; see the message above",
+        "[@fake/cold] ollama-warmup.service: expected enabled, found disabled",
+        "[@fake/cold] slot one: expected resident as declared, found not in memory",
+        "[@fake/cold] slot two: expected resident as declared, found not in memory",
     ]
     assert lines[-1] == "--> Slots:"
     rows = [it.split() for it in caplog.messages if it.startswith("    @fake/")]
@@ -92,7 +94,7 @@ def test_a_dry_run_tells_of_the_differences_too(ready: World, caplog: pytest.Log
     ready.warmup["ActiveState"] = "failed"
     done = Run([status], AB, dry=True, gpu=answers(ready, AB))
     assert done.changed == {"gpu": True}
-    assert "ollama-warmup.service: wanted active, found failed" in caplog.text
+    assert "ollama-warmup.service: expected active, found failed" in caplog.text
 
 
 def test_models_that_stop_being_told_of_are_no_pass(ready: World) -> None:
@@ -115,8 +117,8 @@ def test_programs_get_it_as_json(ready: World) -> None:
     ]
     assert {
         "what": "slot two",
-        "wanted": "it resident as declared",
-        "found": "that it is not in memory",
+        "wanted": "resident as declared",
+        "found": "not in memory",
     } in told["differences"]
 
 

@@ -9,7 +9,7 @@ from tests.unit.world import Loaded, World, deployed
 ABC = declared("a:1b", "b:1b", "c:1b")
 
 
-PUT_BACK = "put two:current back, its rotation was cut off"
+PUT_BACK = "put two:current back, its rotation was interrupted"
 
 
 def cut_off(base: str) -> World:

@@ -33,7 +33,7 @@ def test_its_window_and_its_system_prompt_are_data_all_the_same() -> None:
 def test_it_is_warmed_and_proven_as_every_other() -> None:
     world = deployed(SET)
     world.restart()
-    assert world.faults(UNSET) == {"one": "it is not in memory", "two": "it is not in memory"}
+    assert world.faults(UNSET) == {"one": "not in memory", "two": "not in memory"}
 
 
 def test_emptied_it_is_unloaded_deleted_and_forgotten() -> None:

@@ -45,14 +45,14 @@ def test_a_host_that_has_room_is_not_refused() -> None:
 
 def test_a_model_that_its_registry_does_not_have_names_its_slot_and_its_key() -> None:
     [line] = refused(World(), AB, {A: published("a:1b"), B: Missing()})
-    assert line == "slot two: wanted b:1b, its registry has no such model: correct slot2_model"
+    assert line == "slot two: expected b:1b, found no such model in its registry: correct slot2_model"
 
 
 def test_a_model_that_the_mirror_does_not_have_can_be_filled_in() -> None:
     settings = declared("a:1b", "b:1b", model_registry="http://mirror:5080")
     [line] = refused(World(), settings, {A: published("a:1b"), B: Missing()})
     assert line == (
-        "slot two: wanted b:1b, the mirror http://mirror:5080 has no such model: "
+        "slot two: expected b:1b, found no such model in the mirror http://mirror:5080: "
         "fill it with ollama-slots-mirror, or correct slot2_model"
     )
 
@@ -72,7 +72,7 @@ def test_the_disk_has_to_hold_what_is_pulled_and_the_headroom(
     settings = declared("a:1b", "b:1b", disk_headroom_gib=headroom)
     lines = refused(world, settings, {A: published("a:1b"), B: published("b:1b")})
     assert (lines == []) is fits
-    assert fits or "wanted 2.0 GB for a:1b and b:1b and" in lines[0]
+    assert fits or "expected 2.0 GB for a:1b and b:1b and" in lines[0]
 
 
 def test_layers_that_are_there_are_not_pulled_and_parts_only_in_part() -> None:
@@ -100,7 +100,7 @@ def test_weights_that_two_models_share_are_pulled_once() -> None:
 def test_slots_that_do_not_fit_are_named_with_the_windows_that_would() -> None:
     settings = declared("a:1b", "b:1b", slot1_num_ctx=32768, gpu_memory_gib=8, require_gpu=True)
     [line] = refused(World(), settings, {A: published("a:1b", 4, LLAMA), B: published("b:1b", 2, LLAMA)})
-    assert line.startswith("GPU memory: wanted 13.5 GB (one 10.58, two 2.88")
+    assert line.startswith("GPU memory: expected 13.5 GB (one 10.58, two 2.88")
     assert "found 8.6 GB" in line
     assert line.endswith("with slot1_num_ctx=6656, slot2_num_ctx=4096 they would fit")
 
@@ -108,7 +108,7 @@ def test_slots_that_do_not_fit_are_named_with_the_windows_that_would() -> None:
 def test_models_that_do_not_fit_with_any_window() -> None:
     settings = declared("a:1b", gpu_memory_gib=3, require_gpu=True)
     [line] = refused(World(), settings, {A: published("a:1b", 4, LLAMA)})
-    assert line.endswith("no windows would fit: choose smaller models")
+    assert line.endswith("no context windows would fit: choose smaller models")
 
 
 def test_slots_that_need_no_gpu_are_not_measured_against_it() -> None:
@@ -123,10 +123,10 @@ def told(world: World, settings: Settings, said: Answers) -> list[str]:
 def test_what_cannot_be_checked_is_said() -> None:
     said: Answers = {A: Unknown("it answered 500 Internal Server Error"), B: published("b:1b")}
     assert told(World(), declared("a:1b", "b:1b", require_gpu=True), said) == [
-        "a:1b: its registry cannot be asked from here (it answered 500 Internal Server Error): "
+        "a:1b: its registry cannot be queried from the control machine (it answered 500 Internal Server Error): "
         "the host's own pull decides",
-        "the GPU memory is unknown, so whether the slots fit is not checked: gpu_memory_gib tells it",
-        "b:1b: its shape is unknown, so only its weights are counted",
+        "the GPU memory is unknown, so whether the slots fit is not checked: set gpu_memory_gib",
+        "b:1b: its architecture is unknown, so only its weights are counted",
     ]
 
 
@@ -166,7 +166,8 @@ def test_the_mirror_is_asked_where_there_is_one_and_the_host_told_to_fetch_from_
     assert not done.failed
     assert set(mirrors) == {"http://mirror:5080"}
     line = (
-        "a:1b: the mirror http://mirror:5080 cannot be asked from here (it is away): the host's own pull decides"
+        "a:1b: the mirror http://mirror:5080 cannot be queried from the control machine (it is away): "
+        "the host's own pull decides"
     )
     assert line in told(World(), settings, {A: Unknown("it is away")})
     fetches = [it for it in done.commands["gpu"] if "ollama-slots/fetch" in it]
@@ -185,7 +186,7 @@ def test_a_deploy_that_would_fail_ends_before_anything_is_changed(
     assert world.tags == {}
     assert world.most == 3  # not even Ollama was restarted
     assert len(done.commands["gpu"]) == 2
-    assert "b:1b, its registry has no such model" in caplog.text
+    assert "b:1b, found no such model in its registry" in caplog.text
     assert other.faults(AB) == {}
 
 
@@ -215,7 +216,7 @@ def test_a_dry_run_tells_of_what_comes_after_the_pulls(
         "pull b:1b, 2000 MB, for slot two",
         "slot one: a:1b at 4096 tokens, made",
         "slot two: b:1b at 4096 tokens, made",
-        "slot one: a:1b holds 4.01 GB of GPU memory at the most",
+        "slot one: a:1b holds 4.01 GB of GPU memory at most",
     ):
         assert len([it for it in caplog.messages if line in it]) == 1, line
 

@@ -32,7 +32,7 @@ def test_a_base_that_nothing_declares_goes_with_all_its_bytes() -> None:
     world.apply(World().plan(declared("b:1b"))[0])
     assert can_go(world, ONE) == {"b:1b": GB + SMALL}
     assert prune(world, ONE) == [
-        Remove("remove b:1b: no slot is to be made of it", unload="b:1b", delete=("b:1b",))
+        Remove("remove b:1b: no slot has it as its base", unload="b:1b", delete=("b:1b",))
     ]
     assert "b:1b" not in world.tags
     assert world.bases.keys() == {"a:1b"}
@@ -107,15 +107,15 @@ def test_two_tags_of_the_same_weights_are_two_names_and_count_once() -> None:
 
 def test_a_base_stays_while_a_slot_that_was_not_deployed_yet_is_made_of_it() -> None:
     world = deployed(ONE)
-    assert stays(world, declared("new:1b")) == {"a:1b": "one:latest is made of it"}
+    assert stays(world, declared("new:1b")) == {"a:1b": "one:latest is made from it"}
     assert steps(world, declared("new:1b")) == []
 
 
 def test_a_base_stays_while_what_is_kept_for_a_rollback_is_made_of_it() -> None:
     world = moved_on()
     assert stays(world, ONE) == {
-        "one:previous": "kept for a rollback; --data prune_previous=true takes it too",
-        "old:1b": "one:previous is made of it",
+        "one:previous": "kept for a rollback; --data prune_previous=true removes it too",
+        "old:1b": "one:previous is made from it",
     }
     assert steps(world, ONE) == []
 
@@ -205,7 +205,7 @@ def test_a_slot_whose_variant_someone_else_changed_stays_whole_and_is_spoken_of(
     world.create("two:latest", MADE_OF_B)
     assert stays(world, ONE) == {
         "two": "two:latest was changed by someone else",
-        "b:1b": "two:latest is made of it",
+        "b:1b": "two:latest is made from it",
     }
     assert steps(world, ONE) == []
 
@@ -221,14 +221,14 @@ def test_a_slot_of_which_nothing_is_left_but_its_files_goes() -> None:
 def test_a_base_stays_while_a_model_of_someone_elses_is_made_of_it() -> None:
     world = deployed(TWO)
     world.create("mine:latest", MADE_OF_B)
-    assert stays(world, ONE) == {"b:1b": "mine:latest is made of it"}
+    assert stays(world, ONE) == {"b:1b": "mine:latest is made from it"}
     assert can_go(world, ONE) == {"two": SMALL}
 
 
 def test_a_slot_stays_while_a_model_of_someone_elses_is_made_of_it_and_so_does_its_base() -> None:
     world = deployed(TWO)
     world.create("mine:latest", "FROM two:latest\nPARAMETER num_ctx 512\n")
-    assert stays(world, ONE) == {"two": "mine:latest is made of it", "b:1b": "two:latest is made of it"}
+    assert stays(world, ONE) == {"two": "mine:latest is made from it", "b:1b": "two:latest is made from it"}
     assert steps(world, ONE) == []
 
 
@@ -246,7 +246,7 @@ def test_slot_4_without_a_model_has_its_base_and_an_emptied_one_has_none() -> No
     world = deployed(TWO)
     unset, emptied = declared("a:1b", None), declared("a:1b", "none")
     assert rows(world, unset) == []
-    assert stays(world, emptied) == {"b:1b": "two:latest is made of it"}  # until a deploy has emptied it
+    assert stays(world, emptied) == {"b:1b": "two:latest is made from it"}  # until a deploy has emptied it
     deployed(emptied, world)
     assert set(can_go(world, unset)) == {"b:1b"}
 
@@ -254,7 +254,7 @@ def test_slot_4_without_a_model_has_its_base_and_an_emptied_one_has_none() -> No
 def test_a_rotation_that_was_cut_off_is_a_deploys_to_make_good() -> None:
     world = deployed(TWO)
     world.create("two:current", MADE_OF_B.replace("4096", "512"))
-    assert complaint(rows, world, ONE) == "the rotation of two was cut off: deploy first"
+    assert complaint(rows, world, ONE) == "the rotation of two was interrupted: deploy first"
 
 
 def test_the_listing_is_name_bytes_and_why() -> None:
@@ -263,13 +263,13 @@ def test_the_listing_is_name_bytes_and_why() -> None:
     assert lines(ONE, rows(world, ONE)) == [
         "name   bytes  why",
         "two      500  no slot has this name",
-        "b:1b   stays  mine:latest is made of it",
+        "b:1b   stays  mine:latest is made from it",
         "total    500  1 can go: --data prune=true removes them",
     ]
 
 
-NOT_FINISHED = "its pull was not finished, and no slot is to be made of it"
-GOES_ON = "its pull goes on, or someone else has gone on with it"
+NOT_FINISHED = "its pull is unfinished, and no slot has it as its base"
+GOES_ON = "its pull is running, or someone else resumed it"
 
 
 def cut_off(**records: str) -> World:

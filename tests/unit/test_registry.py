@@ -181,13 +181,13 @@ def test_a_tag_that_is_not_there_is_missing(server: Server, tmp_path: Path) -> N
         (500, b"", "it answered 500 Internal Server Error"),
         (429, b"", "it answered 429 Too Many Requests"),
         (401, b"", "it answered 401 Unauthorized"),
-        (200, b"<html>Log in</html>", "answered what is no manifest"),
-        (200, b"[]", "answered what is no manifest"),
-        (200, b"{}", "answered what is no manifest"),
-        (200, b"", "answered what is no manifest"),
+        (200, b"<html>Log in</html>", "did not answer with a manifest"),
+        (200, b"[]", "did not answer with a manifest"),
+        (200, b"{}", "did not answer with a manifest"),
+        (200, b"", "did not answer with a manifest"),
         (200, f'{{"config":{{"digest":"sha256:{C}","size":1}},"layers":[]}}'.encode(), "names no weights"),
-        (200, f'{{"config":{{"digest":"sha256:{C}","size":-1}},"layers":[]}}'.encode(), "answered what is no"),
-        (200, b'{"config":{"digest":"sha256:../../x","size":1},"layers":[]}', "answered what is no manifest"),
+        (200, f'{{"config":{{"digest":"sha256:{C}","size":-1}},"layers":[]}}'.encode(), "did not answer with a"),
+        (200, b'{"config":{"digest":"sha256:../../x","size":1},"layers":[]}', "did not answer with a manifest"),
     ],
 )
 def test_a_registry_that_cannot_tell_is_no_reason_against_a_model(
@@ -215,7 +215,7 @@ def test_a_mirror_is_asked_by_its_own_name_for_the_model(server: Server, tmp_pat
     assert it.shown.model_info == SHAPE
     assert ask(Client(), "Hub:5000/Me/X:7B", insecure=False, mirror=mirror) == Missing()
     server.files["/v2/library/x/manifests/latest"] = (200, b"<html>")
-    assert ask(Client(), "x", insecure=False, mirror=mirror) == Unknown(f"{mirror} answered what is no manifest")
+    assert ask(Client(), "x", insecure=False, mirror=mirror) == Unknown(f"{mirror} did not answer with a manifest")
 
 
 def test_a_name_becomes_its_full_address(monkeypatch: pytest.MonkeyPatch) -> None:

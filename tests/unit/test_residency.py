@@ -29,11 +29,11 @@ def test_after_a_deploy_every_slot_is_resident() -> None:
 
 
 def test_what_was_never_made_is_not_resident() -> None:
-    assert without_details(World()) == {"one": "it has not been made", "two": "it has not been made"}
+    assert without_details(World()) == {"one": "not made yet", "two": "not made yet"}
 
 
 def test_another_model_than_the_declared_one() -> None:
-    assert without_details(deployed(declared("a:1b", "c:1b"))) == {"two": "it holds c:1b, not b:1b"}
+    assert without_details(deployed(declared("a:1b", "c:1b"))) == {"two": "holds c:1b, not b:1b"}
 
 
 def test_the_same_model_in_another_spelling_is_no_fault() -> None:
@@ -57,20 +57,20 @@ def test_a_variant_that_someone_made_over() -> None:
 def test_weights_that_are_not_in_memory() -> None:
     world = deployed(AB)
     del world.runners[world.tags["b:1b"].weights]
-    assert without_details(world) == {"two": "it is not in memory"}
+    assert without_details(world) == {"two": "not in memory"}
 
 
 def test_a_window_that_a_client_s_option_changed() -> None:
     world = deployed(AB)
     reload(world, "b:1b", context=2048)
-    assert without_details(world) == {"two": "its context is 2048 tokens, not 4096"}
+    assert without_details(world) == {"two": "context window of 2048 tokens, not 4096"}
 
 
 @pytest.mark.parametrize("in_gpu", [0.0, 0.5])
 def test_weights_that_are_not_wholly_in_gpu_memory(in_gpu: float) -> None:
     world = deployed(AB)
     reload(world, "b:1b", in_gpu=in_gpu)
-    why = f"only {int(GB * in_gpu)} of its {GB} bytes are in GPU memory"
+    why = f"only {int(GB * in_gpu)} of its {GB} bytes in GPU memory"
     assert without_details(world, needs_gpu=True) == {"two": why}
     assert without_details(world, needs_gpu=False) == {}
 
@@ -94,7 +94,7 @@ def test_a_runner_that_a_stranger_of_the_same_weights_loaded_counts_once_details
     world = deployed(AB)
     world.create("mine:latest", "FROM b:1b\nPARAMETER num_ctx 4096\nSYSTEM x\n")
     world.runners[world.tags["b:1b"].weights] = Loaded("mine:latest", world.tags["mine:latest"].digest, 4096, GB)
-    assert without_details(world) == {"two": "it is not in memory"}
+    assert without_details(world) == {"two": "not in memory"}
     assert world.faults(AB) == {}
 
 
@@ -102,7 +102,7 @@ def test_other_weights_under_a_slots_name_do_not_count() -> None:
     """/api/ps keeps the name of what was loaded, whatever has that name by now."""
     world = deployed(AB)
     reload(world, "b:1b", digest="0" * 64)
-    assert without_details(world) == {"two": "it is not in memory"}
+    assert without_details(world) == {"two": "not in memory"}
 
 
 def test_where_other_windows_on_the_same_weights_are_allowed_either_will_do() -> None:
@@ -116,12 +116,12 @@ def test_where_other_windows_on_the_same_weights_are_allowed_either_will_do() ->
 
 def test_a_runner_whose_process_died_is_listed_and_is_no_more() -> None:
     found = deployed(AB).found().model_copy(update={"live": frozenset()})
-    assert {fault(it, found, needs_gpu=False) for it in targets(AB, found)} == {"its process is gone"}
+    assert {fault(it, found, needs_gpu=False) for it in targets(AB, found)} == {"its runner has ended"}
 
 
 @pytest.mark.parametrize(
     ("expires", "why"),
-    [("2319-03-05T07:06:08Z", None), ("2026-01-15T10:35:00Z", "it expires at 2026-01-15T10:35:00Z")],
+    [("2319-03-05T07:06:08Z", None), ("2026-01-15T10:35:00Z", "expires at 2026-01-15T10:35:00Z")],
 )
 def test_a_client_s_own_keep_alive(expires: str, why: str | None) -> None:
     found = deployed(AB).found()

@@ -36,7 +36,7 @@ def planned(world: World, settings: Settings) -> list[Step]:
 def go_back(world: World, settings: Settings) -> None:
     taken: list[str] = []
     while found := planned(world, settings):
-        assert str(found[0]) not in taken, "it was done, and is still to do"
+        assert str(found[0]) not in taken, "it still needed after it ran; giving up"
         taken.append(str(found[0]))
         world.apply(found[0])
 
@@ -102,7 +102,7 @@ def test_a_rollback_that_died_is_finished_by_the_next(world: World, lives: int) 
 
 
 def test_a_slot_that_never_changed_has_nothing_to_go_back_to(world: World) -> None:
-    with pytest.raises(ValueError, match="slot one: wanted the variant that it had before, found no one:previous"):
+    with pytest.raises(ValueError, match="slot one: expected its previous variant, found no one:previous"):
         planned(world, one("one"))
     assert planned(deployed(BEFORE), BEFORE) == []
 

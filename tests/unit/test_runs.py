@@ -15,7 +15,7 @@ def test_what_one_run_reported_once_the_next_reports_again(ready: World, caplog:
     for times in (1, 2):
         del ready.runners[ready.tags["b:1b"].weights]
         run(ready, warm_up)
-        assert caplog.text.count("warm up again: slot two: it is not in memory") == times
+        assert caplog.text.count("warm up again: slot two: not in memory") == times
 
 
 def test_what_one_run_asked_a_registry_the_next_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:

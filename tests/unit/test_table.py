@@ -32,20 +32,20 @@ def test_a_row_says_what_a_slot_holds_and_that_it_is_resident() -> None:
 def test_a_slot_that_nobody_declares_and_whose_state_is_gone_is_not_called_empty() -> None:
     world = deployed(declared("a:1b", "b:1b", "c:1b"))
     del world.states["three"]
-    lost = ("3", "three", "c:1b", "-", "-", "NO: what it was made of is not recorded any more")
+    lost = ("3", "three", "c:1b", "-", "-", "NO: its state is lost")
     assert table(world)[2] == lost
     del world.files["/etc/ollama/modelfiles/three.Modelfile"]
-    assert table(world)[2] == ("3", "three", "-", "-", "-", "unknown: say slot3_model, for its state is gone")
+    assert table(world)[2] == ("3", "three", "-", "-", "-", "unknown: its state is lost, set slot3_model")
 
 
 def test_a_row_says_what_is_wrong() -> None:
     world = deployed(AB)
     world.restart()
-    assert table(world)[1] == ("2", "two", "b:1b", "-", "-", "NO: it is not in memory")
+    assert table(world)[1] == ("2", "two", "b:1b", "-", "-", "NO: not in memory")
 
 
 def test_before_anything_is_made_a_row_says_what_is_to_be() -> None:
-    assert table(World())[0] == ("1", "one", "a:1b", "-", "-", "NO: it has not been made")
+    assert table(World())[0] == ("1", "one", "a:1b", "-", "-", "NO: not made yet")
 
 
 def test_one_table_is_printed_for_all_hosts(caplog: pytest.LogCaptureFixture) -> None:

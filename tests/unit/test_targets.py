@@ -55,7 +55,7 @@ def test_align_gives_all_slots_of_a_base_the_largest_window(names: tuple[str, st
     settled, [notice] = windows(declared(*names, "b:1b", slot2_num_ctx=8192), pulled("a:1b", "b:1b"))
     assert settled == {"one": 8192, "two": 8192, "three": 4096}
     assert notice.startswith("one and two share the weights of a:1b: ")
-    assert notice.endswith("all get the largest window, 8192 tokens")
+    assert notice.endswith("all get the largest context window, 8192 tokens")
 
 
 def test_align_goes_by_weights_and_not_by_name() -> None:
@@ -94,7 +94,7 @@ def test_error_has_nothing_against_different_weights() -> None:
 def test_allow_does_as_it_is_told_and_warns() -> None:
     settled, [notice] = windows(declared("x:16b", "x", slot2_num_ctx=8192, shared_base="allow"), twins())
     assert settled == {"one": 4096, "two": 8192}
-    assert "each request to the other one reloads them" in notice
+    assert "each request to the other one reloads the model" in notice
 
 
 def test_a_host_with_aligned_slots_is_settled() -> None:
@@ -150,7 +150,7 @@ def test_a_capped_window_is_a_notice_on_every_run(with_details: bool) -> None:
     settings = declared("small:1b", "b:1b")
     deployed(settings, world)
     assert notices(settings, world, with_details) == [
-        "slot one: small:1b was trained for 2048 tokens, so its window is 2048, not 4096"
+        "slot one: small:1b was trained for 2048 tokens, so its context window is 2048, not 4096"
     ]
 
 

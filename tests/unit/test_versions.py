@@ -12,7 +12,7 @@ def test_what_was_tried_is_taken_without_a_word(version: str) -> None:
 @pytest.mark.parametrize("version", ["0.9.6", "0.1.48", "0.5.0-rc1"])
 def test_what_cannot_be_proven_is_refused(version: str) -> None:
     assert str(versions.refusal(version)).startswith(
-        f"Ollama: wanted version 0.10 to 0.34, and 0.40, found {version}"
+        f"Ollama: expected version 0.10 to 0.34, and 0.40, found {version}"
     )
     assert versions.notice(version) is None
 

@@ -58,7 +58,7 @@ def test_a_given_address_and_another_at_which_it_listens_are_both_named(caplog: 
     for operation in (models, status):
         caplog.clear()
         assert Run([operation], GIVEN, gpu={"== units": silent(world)}).failed == {"gpu"}
-        assert f"at {URL}, where ollama_url has it: its process listens at {LAN}" in caplog.text
+        assert f"at {URL}, the ollama_url (its process listens at {LAN})" in caplog.text
 
 
 def test_where_it_does_not_run_its_address_is_unknown_and_its_files_are_not_told_to_differ(ready: World) -> None:
@@ -83,7 +83,7 @@ def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(
 
     done = Run([warm_up], AB, gpu=answers(ready, AB) | {"verb=start": Asked(start)})
     assert done.failed == set()
-    assert "start Ollama: it does not run" in caplog.text
+    assert "start Ollama: it is not running" in caplog.text
     assert ready.faults(AB) == {}
     assert drift.warm_up(ready.found(), render.warm_up(AB, ready.found())) == []
 

@@ -388,7 +388,7 @@ class World:
         """Plans, takes the first step, and again; the steps that were taken. As operations/models.py does."""
         taken: list[Step] = []
         while planned := self.plan(settings):
-            assert str(planned[0]) not in map(str, taken), f"{planned[0]}: was done, and is still to do"
+            assert str(planned[0]) not in map(str, taken), f"{planned[0]}: still needed after it ran; giving up"
             taken.append(planned[0])
             self.apply(planned[0])
         return taken

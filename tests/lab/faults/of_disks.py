@@ -35,7 +35,7 @@ def fill(host: Host, directory: str) -> None:
     host.run(f"cat /dev/zero >{directory}/.fill 2>/dev/null; df -k {directory}")
 
 
-@fault(1, "disk: wanted .* found .* GB free", again=False)
+@fault(1, "disk: expected .* found .* GB free", again=False)
 def too_small(stage: Stage) -> None:
     """The disk has no room for what is to be pulled."""
     with upstream(stage.path, TRICKLE), small_disk(stage.gpu1, STORE, 50_000):

@@ -29,7 +29,7 @@ def hot(host: Host) -> None:
     until("the warm-up is over", over, BACK_SECONDS)
 
 
-@fault(0, "start Ollama: it does not run", loses=True)
+@fault(0, "start Ollama: it is not running", loses=True)
 def stopped(stage: Stage) -> None:
     """Ollama is stopped."""
     stage.gpu1.run("systemctl stop ollama")
@@ -143,7 +143,7 @@ def a_model_that_cannot_load(stage: Stage) -> None:
     stage.deploy(f"slot1_model={model('unknown-arch:135m')}")
 
 
-@fault(1, "GPU memory: wanted .* found", gpu=True)
+@fault(1, "GPU memory: expected .* found", gpu=True)
 def too_small_a_gpu(stage: Stage) -> None:
     """The GPU is too small for what is declared."""
     stage.gpu1.run("echo 2048 >/etc/simulated-gpu")

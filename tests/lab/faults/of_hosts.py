@@ -130,7 +130,7 @@ def deploy_killed(stage: Stage) -> None:
         stage.deploy(f"slot1_model={OTHER}", during=go)
 
 
-@fault(0, "waits for the rotation of slot coding-primary, begun at ")
+@fault(0, "waiting for the rotation of slot coding-primary, begun at ")
 def two_at_once(stage: Stage) -> None:
     """Two deploys at once."""
     with held(stage.gpu1) as let_go:
@@ -138,7 +138,7 @@ def two_at_once(stage: Stage) -> None:
         until("a rotation is under way", stage.gpu1.rotating)
 
         def go(second: Running) -> None:
-            second.until_said("waits for the rotation")
+            second.until_said("waiting for the rotation")
             let_go()
 
         stage.deploy(f"slot1_model={OTHER}", during=go)
@@ -146,13 +146,13 @@ def two_at_once(stage: Stage) -> None:
     assert done.code == 0, done.output
 
 
-@fault(0, "waits for a test that sleeps")
+@fault(0, "waiting for a test that sleeps")
 def holder_killed(stage: Stage) -> None:
     """Who holds the lock of a host is killed."""
     with held(stage.gpu1, LOCK) as let_go:
 
         def go(deploy: Running) -> None:
-            deploy.until_said("waits for a test that sleeps")
+            deploy.until_said("waiting for a test that sleeps")
             let_go()
 
         stage.deploy(during=go)

@@ -28,7 +28,7 @@ def pulling(stage: Stage) -> bool:
     return stage.gpu1.run(f"ls {STORE}/blobs | grep -q partial", check=False).returncode == 0
 
 
-@fault(1, "its registry has no such model", again=False)
+@fault(1, "found no such model in its registry", again=False)
 def missing_tag(stage: Stage) -> None:
     """A tag that its registry does not have."""
     stage.deploy(f"slot2_model={model('nosuch:7b')}")

@@ -196,7 +196,7 @@ def test_a_wait_at_a_given_address_names_the_other_one(url: str) -> None:
     text = doubled("await", doubles, verb="restart", url=NO_ONE, seconds=1)
     done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
     assert done.stderr.startswith(
-        f"Ollama does not answer at {NO_ONE}, where ollama_url has it (it listens at {url}"
+        f"Ollama does not answer at {NO_ONE}, the ollama_url (its process listens at {url}"
     )
 
 

@@ -19,7 +19,7 @@ MODEL = "Me/X.y:Q4"
 PATH = "registry.ollama.ai/Me/X.y/Q4"
 W, C = sha256(WEIGHTS), sha256(CONFIG)
 BLOB = f"/v2/me/x.y/blobs/sha256:{W}"
-REPAIR = "filling the mirror again repairs it"
+REPAIR = "fill the mirror again"
 
 
 class Fetching(Host):
@@ -159,7 +159,7 @@ def test_what_was_fetched_before_it_ended_is_not_fetched_again(host: Fetching, m
     assert (left.model, left.ours) == (MODEL, True)
     assert left.size >= 300_000
     code, shown = host.fetch()
-    assert (code, shown) == (0, [f"{MODEL}: goes on from 0 MB"])
+    assert (code, shown) == (0, [f"{MODEL}: resuming at 0 MB"])
     assert mirror.sent[BLOB] == len(WEIGHTS)
     assert host.is_clean()
 
@@ -187,7 +187,7 @@ def test_a_mirror_without_byte_ranges_is_asked_for_all_of_it_again(host: Fetchin
 
 def test_a_damaged_blob_is_refused_and_named(host: Fetching, mirror: Registry) -> None:
     mirror.files[BLOB] = WEIGHTS[:500_000] + b"x" + WEIGHTS[500_001:]
-    why = f"failed: blob sha256:{W} of {mirror.url} is damaged there, so it was not taken: {REPAIR}"
+    why = f"failed: blob sha256:{W} of {mirror.url} is damaged there, so it was rejected: {REPAIR}"
     assert failed(host) == why
     assert host.files == set()
     mirror.files[BLOB] = WEIGHTS
@@ -228,7 +228,7 @@ def test_a_blob_that_is_missing_is_named(host: Fetching, mirror: Registry) -> No
 
 def test_a_model_that_is_missing_is_told_of(host: Fetching, mirror: Registry) -> None:
     del mirror.files["/v2/me/x.y/manifests/q4"]
-    assert failed(host) == f"failed: {mirror.url} has no such model: fill it with python -m ollama_slots.mirror"
+    assert failed(host) == f"failed: {mirror.url} has no such model: fill it with ollama-slots-mirror"
     assert host.is_clean()
 
 
@@ -246,7 +246,7 @@ def test_a_model_that_is_missing_is_told_of(host: Fetching, mirror: Registry) ->
 )
 def test_what_is_no_manifest_is_refused(host: Fetching, mirror: Registry, text: bytes) -> None:
     mirror.files["/v2/me/x.y/manifests/q4"] = text
-    assert failed(host) == f"failed: {mirror.url} answered what is no manifest"
+    assert failed(host) == f"failed: {mirror.url} did not answer with a manifest"
     assert mirror.blobs() == []
 
 
@@ -272,7 +272,7 @@ def test_a_stall_ends_with_its_numbers(host: Fetching, mirror: Registry) -> None
 def test_all_of_it_is_bounded(host: Fetching, mirror: Registry) -> None:
     mirror.chunk = 300_000
     mirror.go_on.clear()
-    assert failed(host, seconds=3) == "failed: it was not done in 3 s"
+    assert failed(host, seconds=3) == "failed: not finished within 3 s"
 
 
 def test_where_nobody_listens_it_ends_and_records_what_it_leaves(host: Fetching, mirror: Registry) -> None:
@@ -298,7 +298,7 @@ def test_a_full_disk_is_not_left_full(host: Fetching) -> None:
     blob = 'case "$*" in */blobs/*) while [ "$1" != -o ]; do shift; done; echo part >"$2"; exit 23 ;; esac'
     host.program("curl", f'{blob}\nexec {curl} "$@"')
     host.program("df", "printf 'head\\n- - - 0 - -\\n'")
-    assert failed(host) == "failed: no space left on device, so what it had brought is removed again"
+    assert failed(host) == "failed: no space left on device, so its partial download was removed"
     assert host.is_clean()
     assert host.files == set()
 
@@ -308,7 +308,7 @@ def test_two_do_not_write_to_one_file(host: Fetching) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = host.begin()
         assert process.stdout
-        assert process.stdout.readline() == f"{MODEL}: waits for another fetch on this host\n"
+        assert process.stdout.readline() == f"{MODEL}: waiting for another fetch on this host\n"
         assert not host.manifest.exists()
     assert process.wait(20) == 0
     assert host.manifest.exists()
@@ -363,4 +363,4 @@ def test_what_someone_elses_pull_has_begun_stays(host: Fetching) -> None:
 def test_success_is_what_the_engine_lists(host: Fetching, mirror: Registry) -> None:
     mirror.files["/api/tags"] = b'{"models":[]}'
     code, shown = host.fetch()
-    assert (code, shown) == (1, [f"pull of {MODEL} failed: it is in place, and Ollama does not list it"])
+    assert (code, shown) == (1, [f"pull of {MODEL} failed: its manifest is in place, but Ollama does not list it"])

@@ -159,7 +159,7 @@ def test_a_slot_that_has_gone_since_it_answered_is_asked_for_once_more(host: Hos
 def test_slots_that_evict_one_another_are_not_resident(host: Host) -> None:
     """Each is there when it has just been asked for."""
     host.happens("narrow")
-    host.warm_up(fails=True, said="was resident and is no more: it is not in memory")
+    host.warm_up(fails=True, said="no longer resident: not in memory")
     assert host.resident() == {"one": 1, "o.e": 0, "ne": 0}
 
 

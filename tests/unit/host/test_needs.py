@@ -85,7 +85,7 @@ def test_the_probe_says_what_is_not_there(tmp_path: Path) -> None:
     assert parse_probe(probe(tmp_path, "flock")).lacks == needs.lacking(["flock"])
     assert parse_probe(probe(tmp_path, user="7")).lacks == needs.lacking(["root 7"])
     for cut in range(len(output := probe(tmp_path, "flock"))):
-        with pytest.raises(ValueError, match="did not run to its end"):
+        with pytest.raises(ValueError, match="did not finish"):
             parse_probe(output[:cut])
 
 

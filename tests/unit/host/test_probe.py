@@ -194,9 +194,9 @@ def test_an_unknown_line_in_a_state_is_of_another_version_and_no_damage() -> Non
 @pytest.mark.parametrize(
     ("output", "why"),
     [
-        ([], "did not run to its end"),
-        (PROBE[: PROBE.index("== states")], "did not run to its end"),
-        (["sh: 1: systemctl: not found"], "did not run to its end"),
+        ([], "did not finish"),
+        (PROBE[: PROBE.index("== states")], "did not finish"),
+        (["sh: 1: systemctl: not found"], "did not finish"),
         (without("api", '{"version":"0.32.15"}', '{"models":[', ""), "."),  # cut off by a time limit
         (without("api", '{"version":"0.32.15"}', '{"models":[{"name":"x"}]}', ""), "."),
     ],

@@ -30,7 +30,7 @@ def test_what_a_broken_pull_leaves_is_recorded_with_its_time(host: Host) -> None
 def test_the_next_one_goes_on_from_there_and_what_it_leaves_is_ours_again(host: Host) -> None:
     host.pull(partial(), said(), BROKEN)
     code, shown = host.pull("touch *-partial", said(completed=40_000_000), BROKEN)
-    assert (code, shown[0]) == (1, f"{MODEL}: goes on from 40 MB")
+    assert (code, shown[0]) == (1, f"{MODEL}: resuming at 40 MB")
     assert host.record == {A: host.left()}
 
 
@@ -65,8 +65,8 @@ def test_a_full_disk_is_not_left_full(host: Host) -> None:
     assert (code, shown) == (
         1,
         [
-            f"{MODEL}: goes on from 0 MB",
-            f"pull of {MODEL} failed: no space left on device, so what it had brought is removed again",
+            f"{MODEL}: resuming at 0 MB",
+            f"pull of {MODEL} failed: no space left on device, so its partial download was removed",
         ],
     )
     assert (host.record, host.files) == ({}, {f"sha256-{B}-partial", f"sha256-{B}-partial-0"})
@@ -133,7 +133,7 @@ def test_a_partial_file_of_ours_that_the_engine_cannot_go_on_from_is_begun_anew(
     two_parts = [partial(), part(49_000_000), part(49_000_000, number=1)]
     host.pull(*two_parts, said(), BROKEN)
     seen = "[ -e sha256-*-partial-0 ] && " + said(completed=7)
-    assert host.pull(seen, BROKEN)[1][0] == f"{MODEL}: goes on from 0 MB"
+    assert host.pull(seen, BROKEN)[1][0] == f"{MODEL}: resuming at 0 MB"
     host.has(broken)
     assert host.pull("ls >../seen", BROKEN)[0] == 1
     assert (host.path / "store" / "seen").read_text() == ""

@@ -113,14 +113,14 @@ NAMED = [
         MEMORY,
         'cache = 2 * shape.one("block_count") * max(shape.key_value_heads)',
         'cache = 2 * shape.one("block_count") * min(shape.key_value_heads)',
-        "test_memory.py",
+        "core/test_gpu_memory.py",
     ),
     fault(
         "batches stay at 1,024",
         MEMORY,
         "1024 if tokens * parallel <= 32768 else 2048",
         "1024",
-        "test_memory.py",
+        "core/test_gpu_memory.py",
     ),
 ]
 MORE = [

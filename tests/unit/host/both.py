@@ -13,9 +13,9 @@ from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Step
+from tests.unit.core.test_plan_converges import happen
 from tests.unit.host.directory_host import DirectoryHost
 from tests.unit.store import stored
-from tests.unit.test_plan_converges import happen
 from tests.unit.world import MODELFILES, World
 
 

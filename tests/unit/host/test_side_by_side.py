@@ -10,9 +10,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ollama_slots.core.settings import Settings
+from tests.unit.core.test_plan_converges import BASES, DECLARED, SLOTS
 from tests.unit.host.both import both
 from tests.unit.host.directory_host import directory_host
-from tests.unit.test_plan_converges import BASES, DECLARED, SLOTS
 
 EVENTS = st.one_of(
     st.tuples(st.sampled_from(["delete base", "move base", "lose weights"]), st.sampled_from(BASES)),

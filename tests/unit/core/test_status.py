@@ -16,8 +16,8 @@ from ollama_slots.core.residency import doubtful, faults
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.host import render
+from tests.unit.core.test_plan_converges import HISTORY, History, host, live
 from tests.unit.declared import declared
-from tests.unit.test_plan_converges import HISTORY, History, host, live
 from tests.unit.world import MODELFILES, World, deployed
 
 AB = declared("a:1b", "b:1b", max_loaded_models=9)

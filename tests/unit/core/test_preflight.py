@@ -13,10 +13,10 @@ from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight
 from ollama_slots.operations.service import service
 from ollama_slots.registry.client import Client
+from tests.unit.core.test_gpu_memory import LLAMA
 from tests.unit.declared import declared
 from tests.unit.deploys import ALL
 from tests.unit.fake import Run, answers
-from tests.unit.test_memory import LLAMA
 from tests.unit.world import GB, World, deployed, digest
 
 A, B = "registry.ollama.ai/library/a:1b", "registry.ollama.ai/library/b:1b"

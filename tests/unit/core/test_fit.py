@@ -10,8 +10,8 @@ from ollama_slots.core.gpu_memory import GB, Need, fit, held, largest_windows, n
 from ollama_slots.core.gpu_memory import room as room_of
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
+from tests.unit.core.test_gpu_memory import LLAMA
 from tests.unit.declared import declared
-from tests.unit.test_memory import LLAMA
 from tests.unit.world import World, deployed
 
 AB = declared("a:1b", "b:1b", slot1_num_ctx=32768, slot2_num_ctx=8192)

@@ -86,10 +86,10 @@ def test_a_slot_that_does_not_load_keeps_no_other_from_it(three: DirectoryHost) 
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        ("in_part", "only 1500000000 of its 2000000000 bytes are in GPU memory"),
-        ("narrow", "its context is 2048 tokens, not 4096"),
-        ("leaving", "it is about to be unloaded"),
-        ("gone", "it is not in memory"),
+        ("in_part", "only 1500000000 of its 2000000000 bytes in GPU memory"),
+        ("narrow", "context window of 2048 tokens, not 4096"),
+        ("leaving", "about to be unloaded"),
+        ("gone", "not in memory"),
     ],
 )
 def test_a_slot_that_is_not_as_declared_is_told_of(three: DirectoryHost, fault: str, why: str) -> None:
@@ -210,7 +210,7 @@ def test_what_has_a_slots_name_and_is_not_its_variant_is_not_proven_by_its_runne
     three.engine.create("one:latest", modelfile("d:1b"))
     done = three.warm_up()
     assert done.code == 1
-    assert "<3>one: is not as it should be: it is not in memory\n" in done.out
+    assert "<3>one: is not as it should be: not in memory\n" in done.out
 
 
 # host/warm.sh

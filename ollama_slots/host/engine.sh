@@ -106,7 +106,14 @@ prove() {
 $found
 END
     [ "$in_gpu" != - ] || in_gpu=0
-    case " $3 " in *" $window "*) ;; *) echo "context window of $window tokens, not $3" && return 1 ;; esac
+    case " $3 " in
+    *" $window "*) ;;
+    *)
+        # shellcheck disable=SC2086 # a line each
+        other=$(printf '%s\n' $3 | sort -nu | paste -sd ' ')
+        echo "context window of $window tokens, not $(printf '%s' "$other" | sed 's/ / or /g')" && return 1
+        ;;
+    esac
     case $keep_alive in *-*) ! leaves "$expires" || { echo "$leaving" && return 1; } ;; esac
     if [ "$4" = yes ] && [ "$in_gpu" != "$size" ]; then
         echo "only $in_gpu of its $size bytes in GPU memory" && return 1

@@ -210,8 +210,8 @@ MORE = [
     fault(
         "what was resident still is",
         TEMPLATE,
-        'proof=$(proven "$name" "$gpu") ||\n        { say "<3>$name: was',
-        'false ||\n        { say "<3>$name: was',
+        'proof=$(proven "$name" "$gpu") ||\n        { say "<3>$name: no longer',
+        'false ||\n        { say "<3>$name: no longer',
         WARM,
     ),
     fault("old figures stay", TEMPLATE, 'publish "$resident"\n[ "${1-}" != stop ]', '[ "${1-}" != stop ]', WARM),

@@ -267,7 +267,7 @@ class DirectoryHost:
         """Plans, takes the first step, and again; the steps that were taken."""
         taken: list[str] = []
         while planned := self.plan(settings):
-            assert str(planned[0]) not in taken, f"{planned[0]}: was done, and is still to do"
+            assert str(planned[0]) not in taken, f"{planned[0]}: still needed after it ran; giving up"
             taken.append(str(planned[0]))
             done = self.apply(planned[0], settings)
             assert done.code == 0, done

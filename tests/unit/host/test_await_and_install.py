@@ -50,7 +50,7 @@ def test_one_that_takes_connections_and_does_not_answer_is_not_there(host: Direc
 def test_one_that_is_elsewhere_is_told_of(host: DirectoryHost) -> None:
     done = host.run("await", verb="start", url=NOWHERE, seconds=1)
     assert done.code == 1
-    assert f"at {NOWHERE}, where ollama_url has it (it listens at {host.engine.url})," in done.err
+    assert f"at {NOWHERE}, the ollama_url (its process listens at {host.engine.url})," in done.err
 
 
 def test_one_that_listens_nowhere_is_told_of(host: DirectoryHost) -> None:

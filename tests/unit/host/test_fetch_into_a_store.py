@@ -57,7 +57,7 @@ def test_what_is_damaged_at_the_mirror_is_not_taken(host: DirectoryHost, mirror:
     mirror.files[f"/v2/me/x.y/blobs/sha256:{W}"] = WEIGHTS[:-1] + b"x"
     done = fetch(host, mirror)
     assert done.code == 1
-    assert f"blob sha256:{W} of {mirror.url} is damaged there, so it was not taken" in done.err
+    assert f"blob sha256:{W} of {mirror.url} is damaged there, so it was rejected" in done.err
     assert host.engine.files.names() == {}
     assert not host.engine.files.blob(W).exists()
 
@@ -84,5 +84,5 @@ def test_two_at_once_come_one_after_the_other(host: DirectoryHost, mirror: Regis
     with (host.root / "run/ollama-slots-fetch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = fetch(host, mirror, total_seconds=1)
-        assert done.out == "Me/X.y:Q4: waits for another fetch on this host\n"
+        assert done.out == "Me/X.y:Q4: waiting for another fetch on this host\n"
         assert done.err == "pull of Me/X.y:Q4 failed: waited 1 s for another fetch on this host\n"

@@ -122,7 +122,7 @@ def test_the_candidate_of_a_rollback_is_what_was_before_again(one: DirectoryHost
 def test_nothing_is_put_back_where_ollama_does_not_run(one: DirectoryHost) -> None:
     one.stop_engine()
     done = remove(one, interrupted="one")
-    assert (done.code, done.err) == (1, "cannot put one:current back: Ollama does not run\n")
+    assert (done.code, done.err) == (1, "cannot put one:current back: Ollama is not running\n")
 
 
 def test_slots_keep_knowing_a_runner_whose_name_goes(one: DirectoryHost) -> None:

@@ -171,7 +171,7 @@ def test_what_fails_leaves_the_slot_as_it_was(
     done = rotate(one, "one", "b:1b", load_seconds=1)
     assert done.code == 1
     assert done.err.splitlines()[-1].startswith(f"slot one: {why}"), done.err
-    assert done.err.endswith("; the slot is as it was\n")
+    assert done.err.endswith("; the slot is unchanged\n")
     assert one.picture() == before
     assert memory(one) == {A}
 
@@ -179,8 +179,8 @@ def test_what_fails_leaves_the_slot_as_it_was(
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (not_on_disk, "what it is made of cannot be written to the disk: sync: error"),
-        (not_switched, "it cannot be switched: "),
+        (not_on_disk, "cannot write the candidate to the disk: sync: error"),
+        (not_switched, "cannot switch to the candidate: "),
     ],
 )
 def test_where_no_name_can_be_moved_the_slot_serves_what_it_did(
@@ -204,7 +204,7 @@ def test_a_copy_that_is_refused_leaves_it_as_it_was(new: DirectoryHost) -> None:
     before = new.picture()
     new.engine.refuses = "out of patience"
     done = rotate(new, "one", "b:1b")
-    assert done.err == "slot one: it cannot be switched: out of patience; the slot is as it was\n"
+    assert done.err == "slot one: cannot switch to the candidate: out of patience; the slot is unchanged\n"
     after = new.picture()
     # What cannot be copied cannot be put back either: the next deploy does.
     assert after["names"].pop("one:current") != before["names"].pop("one:current")
@@ -217,7 +217,7 @@ def test_a_copy_is_believed_when_ollama_lists_it(new: DirectoryHost) -> None:
     new.engine.deaf = True
     done = rotate(new, "one", "b:1b")
     assert done.code == 1
-    assert "slot one: it cannot be switched: one:previous was to mean " in done.err
+    assert "slot one: cannot switch to the candidate: one:previous should have digest " in done.err
     assert names(new, "one") == {"latest": A, "current": B}
     assert new.state("one")["weights"] == A
 
@@ -309,7 +309,7 @@ def test_damaged_weights_are_taken_away_for_the_next_pull(one: DirectoryHost) ->
     assert (done.code, done.err) == (0, "")
     assert done.out == (
         "slot one: the candidate does not answer: unable to load model: invalid file magic: its weights, "
-        f"sha256-{large}, are damaged on the disk: they are fetched again\n"
+        f"sha256-{large}, are damaged on the disk: fetching them again\n"
     )
     assert not one.engine.files.blob(large).exists()
     assert one.picture() == before
@@ -318,7 +318,7 @@ def test_damaged_weights_are_taken_away_for_the_next_pull(one: DirectoryHost) ->
 def test_what_is_switched_and_does_not_answer_is_told_of_and_written_down(one: DirectoryHost) -> None:
     one.engine.fails["one:latest"] = "unable to load model"
     done = rotate(one, "one", "b:1b")
-    assert (done.code, done.err) == (1, "slot one: was switched, and does not answer: unable to load model\n")
+    assert (done.code, done.err) == (1, "slot one: was switched, but does not answer: unable to load model\n")
     assert names(one, "one") == {"latest": B, "current": B, "previous": A}
     assert (one.state("one")["weights"], one.state("previous/one")["weights"]) == (B, A)
 
@@ -403,7 +403,7 @@ def test_where_ollama_does_not_run_nothing_is_done(one: DirectoryHost) -> None:
     one.stop_engine()
     done = rotate(one, "one", "b:1b")
     assert done.code == 1
-    assert done.err.startswith("slot one: cannot tell where Ollama keeps its models: it does not run; the slot is")
+    assert done.err.startswith("slot one: Ollama is not running, so its model store is unknown; the slot is")
 
 
 def test_it_waits_for_whoever_reads_or_changes_this_host_and_says_for_whom(one: DirectoryHost) -> None:

@@ -83,14 +83,14 @@ def test_one_that_breaks_off_is_gone_on_with(published: DirectoryHost, ends: str
     assert (left.model, left.blob, left.ours) == ("b:1b", f"sha256:{B}", True)
     done = pull(published)
     assert (done.code, done.err) == (0, "")
-    assert "b:1b: goes on from 0 MB" in done.out
+    assert "b:1b: resuming at 0 MB" in done.out
     assert (records(published), published.stored().unfinished) == ([], ())
 
 
 def test_a_full_disk_is_not_left_so(published: DirectoryHost) -> None:
     published.engine.pulls = [f"write {published.store}/blobs/sha256-{B}-partial: no space left on device"]
     done = pull(published)
-    assert done.err == "pull of b:1b failed: no space left on device, so what it had brought is removed again\n"
+    assert done.err == "pull of b:1b failed: no space left on device, so its partial download was removed\n"
     assert list(published.engine.files.blobs.iterdir()) == []
 
 
@@ -105,7 +105,7 @@ def test_damaged_weights_go_first(published: DirectoryHost) -> None:
 def test_where_ollama_does_not_run_nothing_is_pulled(published: DirectoryHost) -> None:
     published.stop_engine()
     done = pull(published)
-    assert done.err == "pull of b:1b failed: cannot tell where Ollama keeps its models: it does not run\n"
+    assert done.err == "pull of b:1b failed: Ollama is not running, so its model store is unknown\n"
 
 
 def test_small_blobs_that_are_not_whole_are_swept_and_large_ones_are_not_read(published: DirectoryHost) -> None:

@@ -103,7 +103,7 @@ def test_a_slot_that_is_not_as_declared_is_told_of(three: DirectoryHost, fault: 
     three.install_warm_up(declared("a:1b", api_seconds=1, load_seconds=1))
     done = three.warm_up()
     assert done.code == 1
-    assert f"<3>three: is not as it should be: {why}" in done.out
+    assert f"<3>three: not resident as declared: {why}" in done.out
     assert published(three) == {"one": 1, "two": 1, "three": 0}
 
 
@@ -118,7 +118,7 @@ def test_a_later_load_may_evict_an_earlier_one(three: DirectoryHost) -> None:
     three.engine.runners.most = 2
     done = three.warm_up()
     assert done.code == 1
-    assert "was resident and is no more" in done.out or "is not as it should be" in done.out
+    assert "no longer resident" in done.out or "not resident as declared" in done.out
     assert sum(published(three).values()) <= 2
 
 
@@ -135,7 +135,7 @@ def test_where_ollama_does_not_see_the_gpu_it_says_so_at_once(three: DirectoryHo
     three.engine.runners.on_cpu = {A, B, C}
     done = three.warm_up()
     assert done.code == 3
-    assert done.out == "<3>two: is loaded, and nothing of it is in GPU memory: Ollama does not see the GPU\n"
+    assert done.out == "<3>two: loaded, but not in GPU memory: Ollama does not see the GPU\n"
     assert three.engine.runners.loaded == ["two:latest"], "the others would only be slower"
     assert published(three) == {"one": 0, "two": 0, "three": 0}
 
@@ -160,7 +160,7 @@ def test_an_ollama_that_came_up_before_the_driver_is_restarted_once(three: Direc
     assert three.main == before, "the driver is not ready"
     (three.root / "driver").write_text("80000, 80000\n")
     done = three.warm_up("retry", EXIT_STATUS="3")
-    assert done.out == "<4>Ollama does not see the GPU, whose driver is ready: it is restarted, once\n"
+    assert done.out == "<4>Ollama does not see the GPU, though its driver is ready: restarting Ollama, once\n"
     assert three.main != before
     before = three.main
     assert three.warm_up("retry", EXIT_STATUS="3").code == 0
@@ -210,7 +210,7 @@ def test_what_has_a_slots_name_and_is_not_its_variant_is_not_proven_by_its_runne
     three.engine.create("one:latest", modelfile("d:1b"))
     done = three.warm_up()
     assert done.code == 1
-    assert "<3>one: is not as it should be: not in memory\n" in done.out
+    assert "<3>one: not resident as declared: not in memory\n" in done.out
 
 
 # host/warm.sh

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -294,15 +293,7 @@ def test_a_text_is_plain_on_one_line(awk: str) -> None:
     assert sh(awk, "value_of error | plain", text)[1] == 'a "b" <c>;  C:\\new\\u001b[0m\n'
 
 
-@pytest.mark.parametrize("name", ["mawk", "gawk"])
-def test_it_is_fast(name: str, tmp_path: Path) -> None:
-    """Measured: 1.3 MB in half a second, 200 models in 40 ms; a busy machine takes several times that."""
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not there")
-    (tmp_path / "awk").symlink_to(str(shutil.which(name)))
-    tokens = json.dumps({"model_info": {"tokens": [f'tok{it}"é' for it in range(70_000)]}})
-    assert len(tokens) > 1_300_000
-    start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    code, printed = sh(f"{tmp_path}:{os.environ['PATH']}", "read_json", tokens)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start < 3
-    assert (code, len(printed.splitlines())) == (0, 70_000)
+def test_a_long_document_is_read_whole(awk: str) -> None:
+    tokens = json.dumps({"model_info": {"tokens": [f'tok{it}"é' for it in range(10_000)]}})
+    code, printed = sh(awk, "read_json", tokens)
+    assert (code, len(printed.splitlines())) == (0, 10_000)

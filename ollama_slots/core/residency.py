@@ -80,8 +80,9 @@ def _unheld(
         return "not in memory"
     # Where sharing with different windows is allowed, the one that was asked last has its own.
     sharers = [it for it in observed.states.values() if it.weights == state.weights]
-    if runner.context_length not in {it.context for it in sharers}:
-        return f"context window of {runner.context_length} tokens, not {state.context}"
+    windows = {it.context for it in sharers}
+    if runner.context_length not in windows:
+        return f"context window of {runner.context_length} tokens, not {' or '.join(map(str, sorted(windows)))}"
     if not _weights(target.slot.name, state, details) & observed.live:
         return "its runner has ended"
     if for_ever and not runner.for_ever:

@@ -195,7 +195,7 @@ def test_a_slot_that_is_declared_in_another_case_is_declared() -> None:
 
 def test_the_last_of_several_that_go_ends_the_runner_that_they_share() -> None:
     world = deployed(declared("a:1b", "b:1b", "b:1b"))
-    assert [it.unload for it in steps(world, ONE)] == [None, "three:latest", "b:1b"]
+    assert [it.unload for it in steps(world, ONE)] == [None, "two:latest", "b:1b"]
     prune(world, ONE)
     assert set(world.runners) == {world.tags["a:1b"].weights}
 

@@ -48,7 +48,7 @@ def test_a_probe_tells_all_of_a_host(one: DirectoryHost) -> None:
     assert (found.states["one"].weights, found.previous["one"].weights) == (B, A)
     assert found.states["one"].variant == one.digest("one:latest")
     assert set(found.bases) == {"registry.ollama.ai/library/b:1b"}
-    assert "/etc/ollama/modelfiles/one.Modelfile" in found.files
+    assert set(found.modelfiles) == {"one"}
     assert one.faults(declared("b:1b")) == {}
 
 

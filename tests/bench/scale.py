@@ -74,7 +74,7 @@ def settled() -> list[str]:
     world = deployed(settings)
     world.most = settings.loaded_models
     world.service["UnitFileState"] = "enabled"
-    answers(world, settings)['mv "$1.new" "$1"'].make()
+    answers(world, settings)["ollama-slots/install"].make()
     return world.probe()
 
 

@@ -81,10 +81,10 @@ def test_an_address_that_is_given_and_another_at_which_it_listens_are_both_named
         given = ("ollama_url=http://127.0.0.1:11434", "api_seconds=3")
         run = project.deploy(*given, options=ONE)
         assert run.code == 1
-        assert run.lines("http://127.0.0.1:11434, where ollama_url", "http://127.0.0.1:8080"), run.output
+        assert run.lines("http://127.0.0.1:11434, the ollama_url", "http://127.0.0.1:8080"), run.output
         run = project.deploy(*given, tasks="tasks/status.py", options=ONE)
         assert run.code == 1
-        assert run.lines("http://127.0.0.1:11434, where ollama_url", "http://127.0.0.1:8080"), run.output
+        assert run.lines("http://127.0.0.1:11434, the ollama_url", "http://127.0.0.1:8080"), run.output
 
 
 def test_a_status_does_not_start_ollama_and_a_warm_up_does(project: Project, gpu1: Host) -> None:

@@ -20,11 +20,6 @@ from ollama_slots.verify.inventory import ssh_config, ssh_name
 from ollama_slots.verify.look import Look
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that names the inventory."""
-    parser.addoption("--inventory", default="inventory.py", help="the inventory file (default: inventory.py)")
-
-
 @cache
 def hosts(root: Path, inventory: str) -> list[Declared]:
     """Read the inventory, once."""

@@ -157,6 +157,11 @@ plain() {
         gsub(/(\\[nr])+/, "; ")
         gsub(/\\t/, " ")
         gsub("\001", "\\")
+        if (match($0, /<(!DOCTYPE|html)/)) { # a page of a proxy or registry: what its title says
+            page = substr($0, RSTART)
+            $0 = substr($0, 1, RSTART - 1)
+            if (match(page, /<title>[^<]*/)) $0 = $0 substr(page, RSTART + 7, RLENGTH - 7)
+        }
         sub(/(; )+$/, "")
         print
     }'

@@ -293,6 +293,13 @@ def test_a_text_is_plain_on_one_line(awk: str) -> None:
     assert sh(awk, "value_of error | plain", text)[1] == 'a "b" <c>;  C:\\new\\u001b[0m\n'
 
 
+def test_of_a_page_its_title_is_shown(awk: str) -> None:
+    page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<hr>nginx</body>\r\n</html>\r\n"
+    for before, text in (("pull model manifest: 502: ", page), ("", f"<!DOCTYPE html>{page}")):
+        said = json.dumps({"error": before + text})
+        assert sh(awk, "value_of error | plain", said)[1] == f"{before}502 Bad Gateway\n"
+
+
 def test_a_long_document_is_read_whole(awk: str) -> None:
     tokens = json.dumps({"model_info": {"tokens": [f'tok{it}"é' for it in range(10_000)]}})
     code, printed = sh(awk, "read_json", tokens)

@@ -16,10 +16,11 @@ from pydantic import BaseModel, NonNegativeInt, StringConstraints, ValidationErr
 from ollama_slots.core import names
 from ollama_slots.core.observed import Shown
 from ollama_slots.core.published import Answer, Missing, Published, Unknown
+from ollama_slots.core.stored import WEIGHTS
 from ollama_slots.registry.gguf import read_head
 
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
-WEIGHTS, PROJECTOR = "application/vnd.ollama.image.model", "application/vnd.ollama.image.projector"
+PROJECTOR = "application/vnd.ollama.image.projector"
 SECONDS = (5, 30)  # to connect, and between two bytes
 LARGEST_MANIFEST = 4 << 20  # bytes; those of Ollama's own library have some 1,000
 HEADS = (16 << 20, 64 << 20)  # bytes of a GGUF to read: the vocabulary is what is large in its head

@@ -18,7 +18,7 @@ UNKNOWN: Row = ("-", "-", "-", "-", "-", "NO: could not be read, see above")  # 
 def rows(settings: Settings, observed: Observed, faults: list[tuple[Target, str | None]]) -> list[Row]:
     """Return a host's rows, without the host's name.
 
-    + settings, found: of that host
+    + settings, observed: of that host
     + faults: what is wrong with each slot that is to hold a model, or None
     """
     wrong = {target.slot.name: (target, fault) for target, fault in faults}

@@ -30,6 +30,7 @@ from tests.unit.host.engine import FakeEngine
 from tests.unit.host.fake_programs import Programs
 from tests.unit.host.fake_runners import FakeProc
 from tests.unit.host.seam import script, words
+from tests.unit.host.serving import serving
 from tests.unit.written import warm_up_files
 
 # By which the engine's own program is what the scripts call it for.
@@ -73,8 +74,8 @@ class DirectoryHost:
         self.proc = FakeProc(root / "proc")
         self.engine = FakeEngine(self.store, version, proc=self.proc)
         self.programs = Programs(root, self.systemctl)
-        for server in (self.engine, self.programs):
-            stack.enter_context(server.serving())
+        for running in (self.engine.serving(), serving(self.programs)):
+            stack.enter_context(running)
         (root / "usr/local/lib/ollama").write_text(CREATE)
         (root / "usr/local/lib/ollama").chmod(0o755)
         self.environ: dict[str, str] = {}

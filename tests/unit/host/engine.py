@@ -20,6 +20,7 @@ from tests.unit.host.fake_api import Handler, Refusal
 from tests.unit.host.fake_modelfile import parse
 from tests.unit.host.fake_runners import FakeProc, Runners
 from tests.unit.host.fake_store import LICENSE, MODEL, PARAMS, SYSTEM, Model, Store, sha256
+from tests.unit.host.serving import serving
 
 GB = 10**9
 
@@ -46,7 +47,7 @@ class FakeEngine(ThreadingHTTPServer):
     def __init__(self, store: Path, version: str, links: bool | None = None, proc: FakeProc | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.version, self.files = version, Store(store, version, links)
-        self.runners = Runners(proc or FakeProc(store / "proc"), self.files.blobs)
+        self.runners = Runners(proc or FakeProc(store / f"proc-{version}"), self.files.blobs)
         self.registry: dict[str, tuple[bytes, str]] = {}  # what can be pulled: weights and licence, by name
         self.shapes: dict[str, Shape] = {}  # by weights
         self.keep_alive: int | str = -1  # OLLAMA_KEEP_ALIVE
@@ -76,12 +77,8 @@ class FakeEngine(ThreadingHTTPServer):
     @contextmanager
     def serving(self) -> Iterator[None]:
         """It answers, for the time of the ``with``."""
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        try:
+        with serving(self):
             yield
-        finally:
-            self.shutdown()
-            self.server_close()
         assert not self.broke, "the fake engine is broken"
 
     def handle_error(self, request: object, client_address: object) -> None:

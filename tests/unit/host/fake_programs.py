@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -77,15 +75,6 @@ class Programs(ThreadingHTTPServer):
         except subprocess.TimeoutExpired:  # RuntimeMaxSec=
             return 1, ""
         return done.returncode, ""
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        try:
-            yield
-        finally:
-            self.shutdown()
-            self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.unit.host.serving import serving
+
 WEIGHTS = bytes(range(256)) * 4000  # 1,024,000 bytes
 CONFIG = b'{"model_format":"gguf"}'
 
@@ -107,10 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def served() -> Iterator[Registry]:
     """A registry for the time of the ``with``."""
-    with Registry() as it:
-        threading.Thread(target=it.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    registry = Registry()
+    with serving(registry):
         try:
-            yield it
+            yield registry
         finally:
-            it.go_on.set()
-            it.shutdown()
+            registry.go_on.set()

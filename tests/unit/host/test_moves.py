@@ -10,18 +10,34 @@ import pytest
 from ollama_slots.host import scripts
 from ollama_slots.host.parse import parse_stored
 from tests.unit.host.doubled import doubled
-from tests.unit.host.fake_engine import LIST, FakeEngine, fake_engine, sha256
+from tests.unit.host.engine import FakeEngine, fake_engine
+from tests.unit.host.fake_store import LIST, MODEL, sha256
 
-OLD, NEW, OLDER = '{"layers":["old"]}', '{"layers":["new"]}', '{"layers":["older"]}'
+
+def manifest(weights: str) -> str:
+    """A manifest of these weights."""
+    blob = {"digest": f"sha256:{sha256(weights)}", "size": len(weights)}
+    return json.dumps({"config": blob, "layers": [{"mediaType": MODEL, **blob}]})
+
+
+WEIGHTS = ("old", "new", "older")
+OLD, NEW, OLDER = map(manifest, WEIGHTS)
 LAYOUTS = ["0.10.1", "0.34.4", "0.40.0", "0.41.0"]
 
 
 @pytest.fixture(params=LAYOUTS)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeEngine]:
     with fake_engine(tmp_path / "store", request.param) as engine:
-        for tag, manifest in (("latest", OLD), ("current", NEW), ("previous", OLDER)):
-            engine.write(f"slot:{tag}", manifest)
+        keep(engine, *WEIGHTS)
+        for tag, text in (("latest", OLD), ("current", NEW), ("previous", OLDER)):
+            engine.files.write(f"slot:{tag}", text)
         yield engine
+
+
+def keep(engine: FakeEngine, *blobs: str) -> None:
+    """They are in the engine's store."""
+    for blob in blobs:
+        engine.files.keep(blob)
 
 
 def call(engine: FakeEngine, command: str) -> tuple[int, str]:
@@ -30,7 +46,7 @@ def call(engine: FakeEngine, command: str) -> tuple[int, str]:
         [
             f"url={engine.url} keep_alive= load_seconds=",
             scripts.libraries("moves"),
-            f"model_store() {{ echo {engine.store}; }}",
+            f"model_store() {{ echo {engine.files.path}; }}",
             f"use_store && {command}",
         ]
     )
@@ -40,7 +56,7 @@ def call(engine: FakeEngine, command: str) -> tuple[int, str]:
 
 
 def names(engine: FakeEngine) -> dict[str, str]:
-    return {name.removeprefix("slot:"): text for name, text in engine.names().items()}
+    return {name.removeprefix("slot:"): text for name, text in engine.files.names().items()}
 
 
 def test_what_serves_and_its_candidate_change_names(engine: FakeEngine) -> None:
@@ -49,25 +65,25 @@ def test_what_serves_and_its_candidate_change_names(engine: FakeEngine) -> None:
 
 
 def test_files_are_moved_where_the_layout_is_known_and_nowhere_else(engine: FakeEngine) -> None:
-    before = {it: it.stat().st_ino for it in engine.store.rglob("slot/*")}
+    before = {it: it.stat().st_ino for it in engine.files.path.rglob("slot/*")}
     assert call(engine, "exchange slot") == (0, "")
     copies = ["/api/copy slot:latest slot:previous", "/api/copy slot:current slot:latest"]
-    assert engine.asked == (copies if engine.links else [])
-    if not engine.links:
+    assert engine.asked == (copies if engine.files.links else [])
+    if not engine.files.links:
         for tag in ("latest", "previous"):
-            path = engine.file(f"slot:{tag}")
+            path = engine.files.file(f"slot:{tag}")
             assert path.stat().st_ino != before[path], (
                 "by a rename: who reads it meanwhile has the one or the other"
             )
-        assert engine.file("slot:current").stat().st_nlink == 1, "or a create would change both"
-    assert list((engine.store / ".ollama-slots").glob("*")) == []
+        assert engine.files.file("slot:current").stat().st_nlink == 1, "or a create would change both"
+    assert list((engine.files.path / ".ollama-slots").glob("*")) == []
 
 
 def test_a_file_that_is_not_what_ollama_lists_is_not_moved(tmp_path: Path) -> None:
     """By its version names are files; but it keeps them elsewhere, and the files are of another time."""
     with fake_engine(tmp_path / "store", "0.34.4", links=True) as engine:
-        engine.write("slot:current", NEW)
-        stale = engine.file("slot:current")
+        engine.files.write("slot:current", NEW)
+        stale = engine.files.file("slot:current")
         stale.parent.mkdir(parents=True)
         stale.write_text(OLD)
         assert call(engine, "mean slot:latest slot:current") == (0, "")
@@ -78,8 +94,8 @@ def test_a_file_that_is_not_what_ollama_lists_is_not_moved(tmp_path: Path) -> No
 def test_a_host_that_was_upgraded_has_its_names_moved_by_the_new_ollama(tmp_path: Path) -> None:
     """It reads the files of the old one as well, but what it wrote itself comes first."""
     with fake_engine(tmp_path / "store", "0.34.4") as before:
-        for tag, manifest in (("latest", OLD), ("current", NEW), ("previous", OLDER)):
-            before.write(f"slot:{tag}", manifest)
+        for tag, text in (("latest", OLD), ("current", NEW), ("previous", OLDER)):
+            before.files.write(f"slot:{tag}", text)
     with fake_engine(tmp_path / "store", "0.40.0") as engine:
         assert call(engine, "exchange slot") == (0, "")
         assert engine.asked == ["/api/copy slot:latest slot:previous", "/api/copy slot:current slot:latest"]
@@ -89,7 +105,7 @@ def test_a_host_that_was_upgraded_has_its_names_moved_by_the_new_ollama(tmp_path
 def test_a_slot_that_serves_nothing_yet_has_nothing_before(engine: FakeEngine) -> None:
     for tag in ("latest", "previous"):
         for tree in ("manifests", "manifests-v2"):
-            engine.file(f"slot:{tag}", tree).unlink(missing_ok=True)
+            engine.files.file(f"slot:{tag}", tree).unlink(missing_ok=True)
     assert call(engine, "exchange slot") == (0, "")
     assert names(engine) == {"latest": NEW, "current": NEW}
 
@@ -101,13 +117,13 @@ def test_a_candidate_is_put_back_and_nothing_else_is_touched(engine: FakeEngine)
 
 def test_the_candidate_of_a_slot_that_serves_nothing_goes(engine: FakeEngine) -> None:
     for tree in ("manifests", "manifests-v2"):
-        engine.file("slot:latest", tree).unlink(missing_ok=True)
+        engine.files.file("slot:latest", tree).unlink(missing_ok=True)
     assert call(engine, "put_back slot") == (0, "")
     assert names(engine) == {"previous": OLDER}
 
 
 def test_what_means_it_already_is_left_alone(engine: FakeEngine) -> None:
-    engine.write("slot:latest", NEW)
+    engine.files.write("slot:latest", NEW)
     assert call(engine, "mean slot:latest slot:current") == (0, "")
     assert engine.asked == []
 
@@ -123,7 +139,7 @@ def test_what_is_not_there_cannot_be_meant(engine: FakeEngine) -> None:
 
 
 def test_a_copy_that_fails_says_why(engine: FakeEngine) -> None:
-    if engine.links:
+    if engine.files.links:
         engine.refuses = "no space left on device"
         assert call(engine, "exchange slot") == (1, "no space left on device")
         assert names(engine) == {"latest": OLD, "current": NEW, "previous": OLDER}
@@ -133,11 +149,12 @@ def test_a_manifest_list_is_the_first_of_its_manifests(tmp_path: Path) -> None:
     """What the engine has made of a model's weights since is a row of the same name."""
     parts = [{"digest": f"sha256:{sha256(text)}", "mediaType": "m"} for text in (OLD, NEW)]
     with fake_engine(tmp_path / "store", "0.40.0") as engine:
-        engine.write("slot:latest", json.dumps({"mediaType": LIST, "manifests": parts}))
+        keep(engine, *WEIGHTS, OLD, NEW)
+        engine.files.write("slot:latest", json.dumps({"mediaType": LIST, "manifests": parts}))
         assert call(engine, "digest_of slot:latest") == (0, sha256(OLD))
         assert call(engine, "digests_of slot:latest") == (0, f"{sha256(OLD)}\n{sha256(NEW)}")
         assert call(engine, "mean slot:current slot:latest") == (0, "")
-        assert engine.names()["slot:current"] == engine.names()["slot:latest"]
+        assert engine.files.names()["slot:current"] == engine.files.names()["slot:latest"]
 
 
 def test_all_that_a_store_of_links_has_is_known(tmp_path: Path) -> None:
@@ -153,13 +170,13 @@ def test_all_that_a_store_of_links_has_is_known(tmp_path: Path) -> None:
         one = json.dumps({"config": config, "layers": [layer]})
         two = json.dumps({"config": config, "layers": [layer | {"digest": f"sha256:{'b' * 64}", "size": 9}]})
         for text in (one, two):
-            (engine.store / "blobs" / f"sha256-{sha256(text)}").write_text(text)
+            (engine.files.path / "blobs" / f"sha256-{sha256(text)}").write_text(text)
         parts = [{"digest": f"sha256:{sha256(text)}"} for text in (one, two)]
-        engine.write("slot:latest", json.dumps({"mediaType": LIST, "manifests": parts}))
-        far = engine.store / "manifests-v2/hub%3A5000/me/x/7b"
+        engine.files.write("slot:latest", json.dumps({"mediaType": LIST, "manifests": parts}))
+        far = engine.files.path / "manifests-v2/hub%3A5000/me/x/7b"
         far.parent.mkdir(parents=True)
         far.symlink_to(f"../../../../blobs/sha256-{sha256(one)}")
-        script = doubled("stored", f"model_store() {{ echo {engine.store}; }}")
+        script = doubled("stored", f"model_store() {{ echo {engine.files.path}; }}")
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=20)
     models = parse_stored(done.stdout.splitlines()).models
     assert models.keys() == {"registry.ollama.ai/library/slot:latest", "hub:5000/me/x:7b"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError, PyinfraError
@@ -111,5 +109,5 @@ class SlotStatus(FactBase[status.Status | None]):
             details = host.get_fact(ModelDetails, url=observed.url, models=models)
             if details is None:
                 raise FactProcessError("Ollama did not say what its models are made of")
-            snapshot = replace(snapshot, details=details.as_of(observed))
+            snapshot = snapshot.with_details(details)
         return status.status(snapshot, rendered)

@@ -82,6 +82,10 @@ class Snapshot:
             details=self.detailed.model_copy(update={"shown": self.detailed.shown | shown}),
         )
 
+    def with_details(self, details: Details) -> Snapshot:
+        """Return the same, with what was asked of its models since: less those that came meanwhile."""
+        return replace(self, details=details.as_of(self.observed))
+
     def with_windows(self, most: int) -> Snapshot:
         """Return the same, with no slot's window larger than so many tokens."""
         slots = tuple(it.model_copy(update={"num_ctx": min(it.num_ctx, most)}) for it in self.settings.slots)

@@ -48,7 +48,7 @@ def detailed(snapshot: Snapshot, doubted: tuple[str, ...] = ()) -> Snapshot:
     details = fact(ModelDetails, url=observed.url, models=models, doubted=doubted)
     if details is None:
         raise ValueError(UNREADABLE)
-    return replace(snapshot, details=details.as_of(observed))
+    return snapshot.with_details(details)
 
 
 def ask(settings: Settings, models: list[str], shape: bool = True) -> Answers:

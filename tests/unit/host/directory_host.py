@@ -262,7 +262,7 @@ class DirectoryHost:
     def snapshot(self, settings: Settings, found: Observed | None = None) -> Snapshot:
         """All that the steps are planned from."""
         found = found or self.found(settings)
-        return Snapshot(settings, found, self.details(questions(settings, found)).as_of(found))
+        return Snapshot(settings, found).with_details(self.details(questions(settings, found)))
 
     def deploy(self, settings: Settings) -> list[str]:
         """Plans, takes the first step, and again; the steps that were taken."""

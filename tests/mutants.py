@@ -224,7 +224,7 @@ MORE = [
     fault("what is being pulled is discarded", "remove", 'in_pull "$blob" ||', "false ||", PULLS),
     fault("what came is on the disk or not", "pulling", '[ "$1" -ne 0 ] || on_disk ||', "true ||", PULLS),
     fault("a mirror is believed", "fetch", '[ "$(sha256sum 2>/dev/null <"$1")" = "$2  -" ]', "true", FETCH),
-    fault("two fetch at once", "fetch", "flock -n 8 ||", "true ||", FETCH),
+    fault("two fetch at once", "pulling", "flock -n 8 ||", "true ||", FETCH),
     fault("a file may be half written", "install", 'replace "$1.new" "$1"', 'mv "$1.new" "$1"', AWAIT),
     fault("a dot in a name is any letter", "bases", "sed 's/\\./\\\\./g'", "cat", "host/test_bases.py", REMOVE),
     fault(

@@ -158,10 +158,9 @@ get() {
 }
 
 begin "$damaged" || exit
-(umask 077 && : >>"$fetch_lock") && exec 8>>"$fetch_lock" # two that write to one file would spoil it
-flock -n 8 || { echo "$model: waiting for another fetch on this host" && flock -w "$total_seconds" 8; } ||
-    complain "failed: waited $total_seconds s for another fetch on this host" || exit
-install -d -m 700 "${fetched%/*}" "$fetched" || complain "failed: cannot make $fetched" || exit
+take_turn fetch || exit
+install -d -m 700 "${fetched%/*}" "$fetched" && : >"$fetched/.said" || # with that in it, nobody takes it for idle
+    complain "failed: cannot make $fetched" || exit
 for file in "$fetched"/sha256-*; do
     it=${file##*/sha256-}
     [ -e "$unfinished/${it%-partial}" ] || rm -f "$file" # no prune would list it

@@ -83,6 +83,9 @@ told() { # told KEY LINE: what the engine says of that
 }
 
 begin "$damaged" || exit
+# One Ollama makes one pull of two for the same model. Two Ollamas do not, and one store may be both's.
+set -- "$system_units"/*.service.d/"${drop_in##*/}"
+[ $# -eq 1 ] || take_turn pull || exit
 again=75 # the exit status that says so
 there=$(ls "$blobs" 2>/dev/null)
 stream | follow

@@ -1,5 +1,6 @@
 # Shared by pull.sh (a pull by Ollama) and fetch.sh (a fetch from a mirror): progress, and how they begin and end.
-# Set before: $model, $stall_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this tool).
+# Set before: $model, $stall_seconds, $total_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this
+# tool).
 # needs: bases unfinished moves
 look_seconds=2 before=0 still=0
 
@@ -18,6 +19,13 @@ progress() {
     [ "$still" -lt "$stall_seconds" ] || complain "stalled: $1 of $2 bytes, none in $still s" || return
     [ "$speed" -le 0 ] || echo "$model: $(($1 / 1000000)) of $(($2 / 1000000)) MB," \
         "$((speed / 1000000)) MB/s, $((($2 - $1) / speed)) s left"
+}
+
+# take_turn WHAT: waits, bounded, for another fetch or pull on this host: two that write to one file would spoil it.
+take_turn() {
+    (umask 077 && : >>"$fetch_lock") && exec 8>>"$fetch_lock"
+    flock -n 8 || { echo "$model: waiting for another $1 on this host" && flock -w "$total_seconds" 8; } ||
+        complain "failed: waited $total_seconds s for another $1 on this host"
 }
 
 # begin DAMAGED: what earlier ones left is looked over, and weights that are not whole go.

@@ -64,6 +64,10 @@ model_registry = None
 # True: the registry of the models speaks plain HTTP. (What a mirror speaks is said by its URL.)
 pull_insecure = False
 
+# The systemd unit of Ollama. A machine that has several Ollamas is an inventory name for each, with the same
+# ssh_hostname: see docs/on-the-host.md.
+ollama_unit = "ollama.service"
+
 # Where Ollama is asked, seen from the host itself, e.g. "http://127.0.0.1:11434"; None: where its process listens.
 ollama_url = None
 

@@ -18,14 +18,17 @@ from ollama_slots.host.desired import settings_of, with_defaults
 class HostObserved(FactBase[Observed | None]):
     """Read all that a deploy needs in one command: units, environment, files, states, models, runners."""
 
+    unit: str
+
     def command(self, settings: Settings) -> StringCommand:
         """Return the probe, for a host with these settings."""
-        return scripts.probe(settings.ollama_url)
+        self.unit = settings.ollama_unit
+        return scripts.probe(settings)
 
     def process(self, output: list[str]) -> Observed:
         """Parse the probe's output."""
         try:
-            return parse.parse_probe(output)
+            return parse.parse_probe(output, self.unit)
         except (ValueError, KeyError) as error:
             raise FactProcessError(str(error)) from error
 
@@ -33,9 +36,9 @@ class HostObserved(FactBase[Observed | None]):
 class HostStored(FactBase[Stored | None]):
     """Read what every model is made of, and what unfinished pulls left. Used only by prune."""
 
-    def command(self) -> StringCommand:
-        """Return the command that prints all manifests, and the records of unfinished pulls."""
-        return scripts.stored()
+    def command(self, unit: str) -> StringCommand:
+        """Return the command that prints all manifests of a unit's Ollama, and the records of unfinished pulls."""
+        return scripts.stored(unit)
 
     def process(self, output: list[str]) -> Stored:
         """Parse the output."""
@@ -50,13 +53,13 @@ class ModelDetails(FactBase[Details | None]):
 
     models: list[str]
 
-    def command(self, url: str, models: list[str], doubted: tuple[str, ...] = ()) -> StringCommand:
-        """Return one request for each of the models, all over one connection to Ollama at this address.
+    def command(self, unit: str, url: str, models: list[str], doubted: tuple[str, ...] = ()) -> StringCommand:
+        """Return one request for each of the models, all over one connection to a unit's Ollama at this address.
 
         + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
         """
         self.models = models
-        return scripts.details(url, models, doubted)
+        return scripts.details(unit, url, models, doubted)
 
     def process(self, output: list[str]) -> Details:
         """Parse the answers."""
@@ -69,9 +72,9 @@ class ModelDetails(FactBase[Details | None]):
 class SlotSpeeds(FactBase[dict[str, float | str] | None]):
     """Measure tokens per second by slot, as Ollama counts them; text says why a slot did not answer."""
 
-    def command(self, url: str, seconds: int) -> StringCommand:
-        """Return one request for each slot that holds a model, to Ollama at this address, each with this bound."""
-        return scripts.speed(url, seconds)
+    def command(self, unit: str, url: str, seconds: int) -> StringCommand:
+        """Return one request for each slot of a unit's Ollama, at this address, each with this bound."""
+        return scripts.speed(unit, url, seconds)
 
     def process(self, output: list[str]) -> dict[str, float | str]:
         """Parse the answers."""
@@ -85,6 +88,7 @@ class SlotStatus(FactBase[status.Status | None]):
     """
 
     settings: Settings
+    observed: HostObserved
 
     def command(self, settings: Settings | None = None) -> StringCommand:
         """Return the probe, for a host with these settings; None: with those of its data.
@@ -96,17 +100,18 @@ class SlotStatus(FactBase[status.Status | None]):
             self.settings = settings or settings_of(host.name, with_defaults(data))
         except PyinfraError as error:
             raise SystemExit(f"{error}") from None
-        return HostObserved().command(self.settings)
+        self.observed = HostObserved()
+        return self.observed.command(self.settings)
 
     def process(self, output: list[str]) -> status.Status:
         """Compare the probe's output with what is declared."""
-        observed = HostObserved().process(output)
+        observed = self.observed.process(output)
         if observed.busy:
             raise FactProcessError(f"{observed.busy} is changing this host")
         snapshot, rendered = Snapshot(self.settings, observed), render.rendered(self.settings, observed)
         if status.unsure(snapshot, rendered.modelfile):
             models = plan.questions(self.settings, observed)
-            details = host.get_fact(ModelDetails, url=observed.url, models=models)
+            details = host.get_fact(ModelDetails, unit=observed.unit, url=observed.url, models=models)
             if details is None:
                 raise FactProcessError("Ollama did not say what its models are made of")
             snapshot = snapshot.with_details(details)

@@ -10,7 +10,6 @@ from ollama_slots.core.observed import Observed
 from ollama_slots.core.rendered import ServiceFiles
 from ollama_slots.core.settings import Settings
 
-UNIT = "ollama.service"
 DATA = {"OLLAMA_KEEP_ALIVE": "keep_alive", "OLLAMA_MAX_LOADED_MODELS": "max_loaded_models"}
 
 
@@ -30,7 +29,7 @@ def outdated(ours: ServiceFiles, observed: Observed) -> list[str]:
 
 def stale(observed: Observed) -> bool:
     """Return whether systemd has yet to read the unit's files as they are."""
-    return observed.units.get(UNIT, {}).get("NeedDaemonReload") == "yes"
+    return observed.service.get("NeedDaemonReload") == "yes"
 
 
 def lacking(settings: Settings, observed: Observed) -> dict[str, str]:
@@ -74,7 +73,7 @@ def in_vain(lacks: dict[str, str], observed: Observed) -> str:
     return (
         f"expected Ollama's process to have {words(lacks)}, found {words(has(observed, lacks)) or 'none of it'}, "
         f"and another start would not help, for nothing in {paths} sets it otherwise: find what does, "
-        "run systemctl restart ollama on the host, then deploy again"
+        f"run systemctl restart {observed.unit.removesuffix('.service')} on the host, then deploy again"
     )
 
 

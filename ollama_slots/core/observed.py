@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field
 
-from ollama_slots.core import names
+from ollama_slots.core import names, units
 
 
 class Line(NamedTuple):
@@ -93,7 +93,8 @@ class Observed(BaseModel):
 
     lacks: str | None = None  # what is needed of this host and not there, in words; nothing else is known then
     busy: str | None = None  # who is changing this host; nothing else is known then
-    units: dict[str, dict[str, str]] = Field(default_factory=dict)
+    unit: str = units.DEFAULT  # of the Ollama in question
+    units: dict[str, dict[str, str]] = Field(default_factory=dict)  # by name, what systemctl shows of each
     environ: dict[str, str] | None = None
     has_gpu: bool = False
     files: dict[str, str] = Field(default_factory=dict)  # path to sha256
@@ -114,15 +115,26 @@ class Observed(BaseModel):
     live: frozenset[str] = frozenset()  # weights that a running process has on its command line
 
     @property
+    def service(self) -> dict[str, str]:
+        """What systemctl shows of Ollama's unit."""
+        return self.units.get(self.unit, {})
+
+    @property
+    def warm_up(self) -> dict[str, str]:
+        """What systemctl shows of the warm-up's unit."""
+        return self.units.get(units.warm_up(self.unit), {})
+
+    @property
     def changing(self) -> str | None:
         """Who changes what this host has in memory: what is planned now would be acted on after its end.
 
         A warm-up asks for all slots at once: the engine may load what a slot had after a rotation unloaded it. One
         that waits for Ollama where it was before loads nothing.
         """
-        warm_up = self.units.get("ollama-warmup.service", {}).get("ActiveState")
-        loads = self.runners is not None and warm_up == "activating" and self.warms in {None, self.at}
-        return self.busy or ("ollama-warmup, which loads the slots" if loads else None)
+        warms_up = self.warm_up.get("ActiveState") == "activating" and self.warms in {None, self.at}
+        name = units.warm_up(self.unit).removesuffix(".service")
+        loads = f"{name}, which loads the slots" if self.runners is not None and warms_up else None
+        return self.busy or loads
 
     @property
     def where(self) -> str:

@@ -57,7 +57,7 @@ def conflicts(
     texts: Texts = {}
     for line in [it for it in observed.settings if it.path not in {drop_in, file}] + ours:
         texts.setdefault(line.path, []).append(line)
-    fragment = observed.units.get("ollama.service", {}).get("FragmentPath", "")
+    fragment = observed.service.get("FragmentPath", "")
     places = _places(_unit(fragment, texts), texts, list(environment))
     return [
         Conflict(name, wanted, place.value, place.where)
@@ -75,7 +75,8 @@ def _unit(fragment: str, texts: Texts) -> Iterator[Line]:
     yield from texts.get(fragment, [])
     drop_ins: dict[str, str] = {}
     for path in sorted(texts, key=lambda path: (not path.startswith("/etc/"), not path.startswith("/run/"))):
-        if re.search(r"/(ollama\.)?service\.d/[^/]+\.conf$", path):
+        # The unit's own, those of its template and of names that begin as its does, and those of every service.
+        if re.search(r"/([^/]+\.)?service\.d/[^/]+\.conf$", path):
             drop_ins.setdefault(path.rpartition("/")[2], path)
     for _, path in sorted(drop_ins.items()):
         yield from texts[path]

@@ -34,7 +34,7 @@ def questions(settings: Settings, observed: Observed) -> list[str]:
 
 def doubted(observed: Observed) -> tuple[str, ...]:
     """Return the weights that a failed warm-up could not load: they may be damaged on the disk."""
-    failed = observed.units.get("ollama-warmup.service", {}).get("ActiveState") == "failed"
+    failed = observed.warm_up.get("ActiveState") == "failed"
     return tuple(sorted({it.weights for it in observed.states.values()} - observed.live)) if failed else ()
 
 

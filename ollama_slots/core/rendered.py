@@ -13,7 +13,7 @@ Modelfile = Callable[[Target], str]  # a slot's target to its Modelfile's text
 
 @dataclass(frozen=True)
 class ServiceFiles:
-    """The files of ``ollama.service`` that are ours.
+    """The files of Ollama's unit that are ours.
 
     + drop_in, environment: the paths of both
     + outdated: the path of the drop-in that earlier versions wrote

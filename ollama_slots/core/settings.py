@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.functional_validators import AfterValidator, PlainValidator
 
-from ollama_slots.core import names
+from ollama_slots.core import names, units
 from ollama_slots.core.errors import first_error, shown
 
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
@@ -116,6 +116,7 @@ class Settings(BaseModel):
     pull_insecure: bool = False
     keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
     max_loaded_models: Annotated[int, Field(gt=0, le=1000)] | None = None
+    ollama_unit: Annotated[str, AfterValidator(units.whole)] = units.DEFAULT
     ollama_url: Annotated[str, StringConstraints(pattern=URL)] | None = None
     canary_min_tokens_per_sec: Annotated[float, Field(gt=0, le=10**6)] | None = None
     rollback: str = "all"
@@ -130,6 +131,11 @@ class Settings(BaseModel):
     def registry(self) -> str:
         """How messages call where the models come from."""
         return f"the mirror {self.model_registry}" if self.model_registry else "its registry"
+
+    @property
+    def warm_up_unit(self) -> str:
+        """The unit that loads the slots after a start of Ollama's."""
+        return units.warm_up(self.ollama_unit)
 
     @property
     def loaded_models(self) -> int:

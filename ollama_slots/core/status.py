@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ollama_slots.core import environment, names, plan, versions
+from ollama_slots.core import environment, names, plan, units, versions
 from ollama_slots.core.differences import Difference, differing, of_variant, short
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.published import Answers, Published
@@ -19,8 +19,6 @@ from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Remove
 from ollama_slots.core.targets import Target, targets
-
-WARM_UP = "ollama-warmup.service"
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def status(snapshot: Snapshot, rendered: Rendered) -> Status:
 
 def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[Difference]:
     """Return the differences that the service operation would remove, or refuse."""
-    name, unit = environment.UNIT, observed.units.get(environment.UNIT, {})
+    name, unit = observed.unit, observed.service
     differences = []
     if unit.get("LoadState") != "loaded":
         differences.append(Difference(name, "loaded", unit.get("LoadState", "unknown")))
@@ -145,11 +143,11 @@ def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Diff
 
 def warm_up(observed: Observed, files: Files) -> list[Difference]:
     """Return the differences that the warm-up operation would remove."""
-    unit, differences = observed.units.get(WARM_UP, {}), []
+    name, unit, differences = units.warm_up(observed.unit), observed.warm_up, []
     for key, state in (("UnitFileState", "enabled"), ("ActiveState", "active")):
         if unit.get(key) != state:
-            differences.append(Difference(WARM_UP, state, unit.get(key) or "nothing"))
-    return differences + _files(WARM_UP, files, observed)
+            differences.append(Difference(name, state, unit.get(key) or "nothing"))
+    return differences + _files(name, files, observed)
 
 
 def _files(unit: str, files: Files, observed: Observed) -> list[Difference]:

@@ -88,6 +88,20 @@ serving() {
 
 # engine_pid: the process of the running Ollama, or 0.
 engine_pid() {
-    served=$(serving "$(systemctl show --property=MainPID --value ollama.service)")
+    served=$(serving "$(systemctl show --property=MainPID --value "$unit")")
     echo "${served%% *}"
+}
+
+# command_lines PID: the files with the command lines of a process, or 0, and of all below it. What another Ollama of this host
+# runs, in a container or as a unit of its own, is none of these.
+command_lines() {
+    grep -s '^PPid:' "$proc"/[0-9]*/status /dev/null | tr -s '/:\t' ' ' | awk -v first="$1" -v proc="$proc" '
+        { parent[$(NF - 3)] = $NF }
+        END {
+            for (pid in parent) {
+                up = pid
+                for (level = 0; up != first && up in parent && level < 99; level++) up = parent[up]
+                if (first && up == first) print proc "/" pid "/cmdline"
+            }
+        }'
 }

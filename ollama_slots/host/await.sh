@@ -2,7 +2,7 @@
 # needs: ask
 # takes: verb url seconds
 # verb: start or restart; url: nothing, where it is asked where it listens
-systemctl "$verb" ollama.service || exit
+systemctl "$verb" "$unit" || exit
 end=$(($(clock) + seconds))
 while :; do
     listens=$(listening "$(engine_pid)")
@@ -12,5 +12,5 @@ while :; do
     sleep 0.2
 done
 [ "$asked" = "$listens" ] || asked="$asked, the ollama_url (its process listens ${listens:+at }${listens:-nowhere}),"
-echo "Ollama does not answer${asked:+ at $asked} after $seconds s: see journalctl -u ollama" >&2
+echo "Ollama does not answer${asked:+ at $asked} after $seconds s: see journalctl -u ${unit%.service}" >&2
 exit 1

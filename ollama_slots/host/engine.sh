@@ -174,12 +174,12 @@ kept() {
 unload() {
     runs_on=$(weights_of "$(digest_of "$1")")
     [ -n "$runs_on" ] || return 0
-    holding=$(grep -als "[s]ha256-$runs_on" "$proc"/[0-9]*/cmdline) # the bracket keeps grep from finding itself
+    holding=$(command_lines "$(engine_pid)" | xargs grep -als "sha256-$runs_on")
     api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     end=$(($(clock) + 20))
     while [ -n "$holding" ] && [ "$(clock)" -lt "$end" ]; do
         sleep 0.1
-        holding=$(printf '%s\n' "$holding" | xargs grep -als "[s]ha256-$runs_on")
+        holding=$(printf '%s\n' "$holding" | xargs grep -als "sha256-$runs_on")
         [ -z "$holding" ] || api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     done
 }

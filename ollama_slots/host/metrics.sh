@@ -6,11 +6,16 @@ metric() {
     printf '# HELP %s %s\n# TYPE %s gauge\n' "$1" "$2" "$1"
 }
 
+# labels SLOT: what tells a slot from all others of this host; a host with one Ollama needs to be told of no unit.
+labels() {
+    if [ "$unit" = ollama.service ]; then echo "{slot=\"$1\"}"; else echo "{slot=\"$1\",unit=\"$unit\"}"; fi
+}
+
 # each RESIDENT NAME COLUMN: a metric's value of each resident slot.
 each() {
     printf '%s' "$1" | while read -r name seconds bytes tokens; do
         case $3 in seconds) value=$seconds ;; bytes) value=$bytes ;; *) value=$tokens ;; esac
-        echo "$2{slot=\"$name\"} $value"
+        echo "$2$(labels "$name") $value"
     done
 }
 
@@ -22,7 +27,7 @@ metrics() {
         case "
 $1" in *"
 $name "*) is=1 ;; *) is=0 ;; esac
-        echo "ollama_slot_resident{slot=\"$name\"} $is"
+        echo "ollama_slot_resident$(labels "$name") $is"
     done
     metric ollama_slot_load_seconds "Seconds until the slot answered one token, its load and those before it included."
     each "$1" ollama_slot_load_seconds seconds
@@ -36,7 +41,7 @@ $name "*) is=1 ;; *) is=0 ;; esac
 # room for it; a slot is no less resident where it cannot be written.
 publish() {
     [ -n "${STATE_DIRECTORY-}" ] || return 0
-    file=$STATE_DIRECTORY/ollama-slots.prom
+    file=$STATE_DIRECTORY/$stem-slots.prom
     { metrics "$1" >"$file.new" && chmod 644 "$file.new" && mv "$file.new" "$file"; } ||
         echo "<4>the metrics could not be written to $file"
 }

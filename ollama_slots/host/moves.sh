@@ -31,7 +31,7 @@ mean() {
     [ "$(digest_of "$1")" != "$meant" ] || return 0
     file=$(manifest "$2")
     if moved_as_files && [ "$(sha256sum 2>/dev/null <"$file")" = "$meant  -" ]; then
-        into=$(manifest "$1") moving=$store/.ollama-slots/.manifest
+        into=$(manifest "$1") moving=$store/.ollama-slots/.manifest-$stem
         # A copy: of two names for one file, a create that writes in place would change both.
         install -d -m 700 "${moving%/*}" && cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into" || return
     else

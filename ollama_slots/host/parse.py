@@ -9,16 +9,14 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from ollama_slots.core import address, names, needs
+from ollama_slots.core import address, names, needs, units
 from ollama_slots.core.names import VARIANT
 from ollama_slots.core.observed import Details, Line, Listed, Observed, Runner, Shown, SlotState
 from ollama_slots.core.stored import Manifest, Stored, Unfinished
 from ollama_slots.host import scripts
 
-STARTED = f"{scripts.path('invocations')}/invocation:ollama.service"  # systemd makes it at each start
 NOW = "now"
 MODELFILE = ".Modelfile"
-PREVIOUS = f"{scripts.path('previous_states')}/"
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:
@@ -33,8 +31,8 @@ def sections(output: list[str]) -> dict[str, list[str]]:
     return parts
 
 
-def parse_probe(output: list[str]) -> Observed:
-    """Parse the output of host/probe.sh.
+def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
+    """Parse the output of host/probe.sh, asked about the Ollama of this unit.
 
     Raises ValueError where it is not the output of a whole probe; pydantic's ValidationError is one.
     """
@@ -42,11 +40,11 @@ def parse_probe(output: list[str]) -> Observed:
     if "end" not in parts:
         raise ValueError("the probe did not finish")
     if lacks := needs.lacking(parts["lacks"]):
-        return Observed(lacks=lacks)
+        return Observed(unit=unit, lacks=lacks)
     if parts["lacks"]:
         raise ValueError("the probe's output has something else in it")
     if "busy" in parts:
-        return Observed(busy=" ".join(parts["busy"]) or "another run")
+        return Observed(unit=unit, busy=" ".join(parts["busy"]) or "another run")
     answers: dict[str, Any] = {}
     for endpoint, line in zip(("version", "tags", "ps"), parts["api"], strict=False):
         answers[endpoint] = json.loads(line) if line.startswith("{") else None
@@ -54,14 +52,16 @@ def parse_probe(output: list[str]) -> Observed:
     running = [Runner(**model) for model in answers["ps"]["models"] or []] if answers.get("ps") else None
     url, listens, answered = (*(it or None for it in parts["asked"]), None)[:3]
     environ = dict(line.split("=", 1) for line in parts["environ"])
-    units = _units(parts["units"])
+    shown = _units(parts["units"], unit)
     files = {path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])}
     by_key = _listed(listed) if listed is not None else None
-    states = _states([it for it in parts["states"] if not it.startswith(PREVIOUS)])
-    previous = _states([it for it in parts["states"] if it.startswith(PREVIOUS)])
+    of_previous = f"{scripts.path('previous_states', unit=unit)}/"
+    states = _states([it for it in parts["states"] if not it.startswith(of_previous)])
+    previous = _states([it for it in parts["states"] if it.startswith(of_previous)])
     return Observed(
-        units=units,
-        environ=environ if units.get("ollama.service", {}).get("MainPID", "0") != "0" else None,
+        unit=unit,
+        units=shown,
+        environ=environ if shown.get(unit, {}).get("MainPID", "0") != "0" else None,
         has_gpu=parts["gpu"] == ["yes"],
         files={path: digest for path, digest in files.items() if not path.endswith(MODELFILE)},
         modelfiles={
@@ -77,7 +77,7 @@ def parse_probe(output: list[str]) -> Observed:
         warms=parts["warms"][0] if parts["warms"] else None,
         listens=listens and address.numeric(listens),
         settings=tuple(_lines(parts["settings"])),
-        **_times(parts["changed"]),
+        **_times(parts["changed"], scripts.path("started", unit=unit)),
         live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed=by_key,
@@ -204,8 +204,9 @@ def _brought(states: list[SlotState], listed: dict[str, Listed]) -> dict[str, da
     return bases
 
 
-def _units(lines: list[str]) -> dict[str, dict[str, str]]:
-    units: dict[str, dict[str, str]] = {}
+def _units(lines: list[str], asked: str) -> dict[str, dict[str, str]]:
+    """Return what systemctl shows of units, by name; of one that is asked by an alias, no more than that."""
+    shown: dict[str, dict[str, str]] = {}
     unit: dict[str, str] = {}
     for line in lines:
         key, _, value = line.partition("=")
@@ -213,8 +214,10 @@ def _units(lines: list[str]) -> dict[str, dict[str, str]]:
             unit = {}
         unit[key] = value
         if key == "Id":
-            units[value] = unit
-    return units
+            shown[value] = unit
+    if shown and asked not in shown:
+        shown[asked] = {"LoadState": f"an alias of {next(iter(shown))}"}
+    return shown
 
 
 def _lines(lines: list[str]) -> Iterator[Line]:
@@ -223,10 +226,13 @@ def _lines(lines: list[str]) -> Iterator[Line]:
             yield Line(match[1], int(match[2]), match[3])
 
 
-def _times(lines: list[str]) -> dict[str, Any]:
-    """Return when files were changed and Ollama's process started; a time in the future says nothing."""
+def _times(lines: list[str], start: str) -> dict[str, Any]:
+    """Return when files were changed and Ollama's process started; a time in the future says nothing.
+
+    + start: the path of what systemd makes at each start
+    """
     times = {path: float(seconds) for seconds, _, path in (line.partition(" ") for line in lines)}
-    now, started = times.pop(NOW, 0), times.pop(STARTED, None)
+    now, started = times.pop(NOW, 0), times.pop(start, None)
     return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
 
 

@@ -28,13 +28,13 @@ if ! flock -s -n 9; then
 fi
 
 asked=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath,DropInPaths,EnvironmentFiles,ExecStart
-units=$(systemctl show --property="$asked" ollama.service ollama-warmup.service)
+units=$(systemctl show --property="$asked" "$unit" "$warm_up")
 echo "== units"
 printf '%s\n' "$units"
-unit=${units%%
+shown=${units%%
 
 *}
-main=${unit#*MainPID=}
+main=${shown#*MainPID=}
 served=$(serving "${main%%[!0-9]*}")
 pid=${served%% *} listens=${served#* }
 echo "== environ"
@@ -44,7 +44,7 @@ if command -v nvidia-smi >/dev/null || [ -e "$kfd" ]; then echo yes; else echo n
 echo "== files"
 sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script" "$warm_up_unit" \
     "$modelfiles"/* 2>/dev/null
-settings ollama.service "$unit" | tr '\t' ' ' | readable
+settings "$unit" "$shown" | tr '\t' ' ' | readable
 {
     echo "== states"
     grep -as '' "$state_dir"/*.slot "$previous_states"/*.slot /dev/null
@@ -53,7 +53,7 @@ settings ollama.service "$unit" | tr '\t' ' ' | readable
 } | readable
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
-grep -aoh 'sha256-[0-9a-f]\{64\}' "$proc"/[0-9]*/cmdline 2>/dev/null
+command_lines "$pid" | xargs grep -aohs 'sha256-[0-9a-f]\{64\}'
 echo "== warms" # where the warm-up asks, which may have moved since
 sed -n 's/^url=//p' "$warm_up_script" 2>/dev/null
 echo "== asked" # where, where it listens, and the number of a given host that answers

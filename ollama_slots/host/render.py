@@ -12,12 +12,6 @@ from ollama_slots.core.settings import EMPTY, Settings, Slot
 from ollama_slots.core.targets import Target
 from ollama_slots.host import scripts, template
 
-WARM_UP_SCRIPT = scripts.path("warm_up_script")
-WARM_UP_UNIT = scripts.path("warm_up_unit")
-DROP_IN = scripts.path("drop_in")
-ENVIRONMENT = scripts.path("environment_file")
-OUTDATED = scripts.path("outdated_drop_in")
-
 
 def modelfile(target: Target) -> str:
     """Render the Modelfile of a slot's variant. Raises ValueError as ``template.modelfile`` does."""
@@ -46,13 +40,15 @@ def _is_file(path: str) -> bool:
 
 
 def service(settings: Settings) -> ServiceFiles:
-    """Render the files of ``ollama.service`` that are ours."""
-    values = {"environment": environment.declared(settings), "path": ENVIRONMENT}
+    """Render the files of Ollama's unit that are ours."""
+    paths = scripts.paths(unit=settings.ollama_unit)
+    own, drop_in = paths["environment_file"], paths["drop_in"]
+    values = {"environment": environment.declared(settings), "path": own}
     files = {
-        ENVIRONMENT: ("644", template.fill("ollama-slots.env.j2", **values)),
-        DROP_IN: ("644", template.fill("zz-ollama-slots.conf.j2", **values)),
+        own: ("644", template.fill("ollama-slots.env.j2", **values)),
+        drop_in: ("644", template.fill("zz-ollama-slots.conf.j2", **values)),
     }
-    return ServiceFiles(files, drop_in=DROP_IN, environment=ENVIRONMENT, outdated=OUTDATED)
+    return ServiceFiles(files, drop_in=drop_in, environment=own, outdated=paths["outdated_drop_in"])
 
 
 def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
@@ -64,18 +60,21 @@ def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
     """
     if observed.at is None:  # where it listens is not known before it runs
         return {}
+    unit = settings.ollama_unit
+    paths = scripts.paths(unit=unit)
     values = {
         "settings": settings,
+        "stem": paths["stem"],
         "needs_gpu": needs_gpu(settings, observed),
         "url": observed.at,
         "beyond_loopback": address.beyond_loopback(observed.at),
         "keep_alive": scripts.keep_alive(settings),
-        "libraries": scripts.libraries("engine", "metrics", root=root),
-        "script": WARM_UP_SCRIPT,
+        "libraries": scripts.libraries("engine", "metrics", root=root, unit=unit),
+        "script": paths["warm_up_script"],
     }
     return {
-        WARM_UP_SCRIPT: ("755", template.fill("ollama-warmup.sh.j2", **values)),
-        WARM_UP_UNIT: ("644", template.fill("ollama-warmup.service.j2", **values)),
+        paths["warm_up_script"]: ("755", template.fill("ollama-warmup.sh.j2", **values)),
+        paths["warm_up_unit"]: ("644", template.fill("ollama-warmup.service.j2", **values)),
     }
 
 

@@ -6,7 +6,8 @@ A script says at its head what it needs and takes:
     # takes: url model           arguments, which it finds as $url and $model; or nothing
     # lists: MODEL...            what it finds as "$@", if anything
 
-What is sent is one text: the arguments, paths.sh, the libraries, each after those that it needs, and the script.
+What is sent is one text: the unit of the Ollama in question, the arguments, paths.sh, the libraries, each after
+those that it needs, and the script.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Literal
 
 from pyinfra.api import QuoteString, StringCommand
 
-from ollama_slots.core import names
+from ollama_slots.core import names, units
 from ollama_slots.core.needs import TOOLS
 from ollama_slots.core.rendered import Files
 from ollama_slots.core.settings import Settings
@@ -74,18 +75,20 @@ def resolved(*wanted: str) -> list[str]:
     return order
 
 
-def libraries(*wanted: str, root: str = "") -> str:
+def libraries(*wanted: str, root: str = "", unit: str = units.DEFAULT) -> str:
     """Return the text of libraries with all that they need, for a script that is not here.
 
     + root: the directory that is the host; a host's own is ""
+    + unit: of the Ollama in question
     """
-    return f"root={quote(root)}\n" + _sources(*resolved(*wanted))
+    return _assigned(_given(root, unit)) + _sources(*resolved(*wanted))
 
 
-def text(script: str, /, *, root: str = "", **arguments: str | int) -> str:
+def text(script: str, /, *, root: str = "", unit: str = units.DEFAULT, **arguments: str | int) -> str:
     """Return the whole text of a script. What it ``lists`` has to follow as the arguments of ``sh``.
 
     + root: the directory that is the host; a host's own is ""
+    + unit: of the Ollama in question
     + arguments: exactly those that it takes
 
     Raises ValueError where one is missing or unknown.
@@ -96,9 +99,16 @@ def text(script: str, /, *, root: str = "", **arguments: str | int) -> str:
     if wrong := arguments.keys() ^ set(takes):
         names = " ".join(sorted(wrong))
         raise ValueError(f"{script}: takes {' '.join(takes or ['nothing'])}; missing or unknown: {names}")
-    given = {"root": root, **arguments}
-    assigned = [f"{name}={quote(str(given[name]))}\n" for name in ("root", *takes)]
-    return "".join(assigned) + _sources(*resolved(script))
+    return _assigned(_given(root, unit) | {name: arguments[name] for name in takes}) + _sources(*resolved(script))
+
+
+def _given(root: str, unit: str) -> dict[str, str | int]:
+    """Return what paths.sh goes by."""
+    return {"root": root, "unit": unit, "stem": units.stem(unit)}
+
+
+def _assigned(given: dict[str, str | int]) -> str:
+    return "".join(f"{name}={quote(str(value))}\n" for name, value in given.items())
 
 
 @cache
@@ -107,23 +117,26 @@ def _sources(*resolved: str) -> str:
 
 
 @cache
-def paths(root: str = "") -> dict[str, str]:
+def paths(root: str = "", unit: str = units.DEFAULT) -> dict[str, str]:
     """Return every path of paths.sh by its name there."""
-    found = {"root": root}
+    found = {name: str(it) for name, it in _given(root, unit).items()}
     for name, value in re.findall(r"^ *([a-z_]+)=(\S+)", source(PATHS), re.MULTILINE):
         found[name] = Template(value).substitute(found)
     return found
 
 
-def path(name: str, root: str = "") -> str:
+def path(name: str, root: str = "", unit: str = units.DEFAULT) -> str:
     """Return a path of paths.sh, such as that of the ``warm_up_script``. Raises KeyError where there is none."""
-    return paths(root)[name]
+    return paths(root, unit)[name]
 
 
-def command(script: str, /, *lists: str, **arguments: str | int) -> StringCommand:
-    """Return the command that runs a script; what it ``lists`` comes after its name."""
+def command(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments: str | int) -> StringCommand:
+    """Return the command that runs a script; what it ``lists`` comes after its name.
+
+    + unit: of the Ollama in question
+    """
     return StringCommand(
-        *("sh", "-c", QuoteString(text(script, root="", **arguments)), f"ollama-slots/{script}"),
+        *("sh", "-c", QuoteString(text(script, root="", unit=unit, **arguments)), f"ollama-slots/{script}"),
         *map(QuoteString, lists),
     )
 
@@ -133,33 +146,30 @@ def keep_alive(settings: Settings) -> str:
     return json.dumps(settings.keep_alive)
 
 
-def probe(url: str | None) -> StringCommand:
-    """Ask all that a deploy has to know of a host; ``observed.Observed`` is read from what it prints.
-
-    + url: of Ollama; None, where it is asked where it listens
-    """
-    return command("probe", url=url or "", tools=" ".join(TOOLS))
+def probe(settings: Settings) -> StringCommand:
+    """Ask all that a deploy has to know of a host; ``observed.Observed`` is read from what it prints."""
+    return command("probe", unit=settings.ollama_unit, url=settings.ollama_url or "", tools=" ".join(TOOLS))
 
 
-def details(url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> StringCommand:
+def details(unit: str, url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> StringCommand:
     """Ask what some models are made of, and how much memory and disk is free.
 
     + doubted: weights, by sha256, that are read and compared with it, which takes seconds a gigabyte
     """
-    return command("details", *models, url=url, doubted=" ".join(doubted))
+    return command("details", *models, unit=unit, url=url, doubted=" ".join(doubted))
 
 
-def stored() -> StringCommand:
+def stored(unit: str) -> StringCommand:
     """Ask what every model in the store is made of, and what unfinished pulls left."""
-    return command("stored")
+    return command("stored", unit=unit)
 
 
-def speed(url: str, seconds: int) -> StringCommand:
+def speed(unit: str, url: str, seconds: int) -> StringCommand:
     """Measure how fast every slot answers.
 
     + seconds: the bound of one answer
     """
-    return command("speed", url=url, seconds=seconds)
+    return command("speed", unit=unit, url=url, seconds=seconds)
 
 
 def install(files: Files, chosen: Iterable[str]) -> StringCommand:
@@ -167,25 +177,22 @@ def install(files: Files, chosen: Iterable[str]) -> StringCommand:
     return command("install", *(it for place in chosen for it in (place, *files[place])))
 
 
-def await_(verb: Literal["start", "restart"], url: str | None, seconds: int) -> StringCommand:
-    """Start or restart Ollama, and wait until it answers.
-
-    + url: of Ollama; None, where it is asked where it listens
-    + seconds: the bound of the wait
-    """
-    return command("await", verb=verb, url=url or "", seconds=seconds)
+def await_(verb: Literal["start", "restart"], settings: Settings) -> StringCommand:
+    """Start or restart Ollama, and wait, bounded, until it answers."""
+    given: dict[str, str | int] = {"url": settings.ollama_url or "", "seconds": settings.api_seconds}
+    return command("await", unit=settings.ollama_unit, verb=verb, **given)
 
 
 def warm(settings: Settings, url: str) -> StringCommand:
     """Run the warm-up unit, and repair what keeps it from having every slot resident."""
     bounds = {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
-    return command("warm", url=url, keep_alive=keep_alive(settings), **bounds)
+    return command("warm", unit=settings.ollama_unit, url=url, keep_alive=keep_alive(settings), **bounds)
 
 
 def pull(step: Pull, settings: Settings, url: str) -> StringCommand:
     """Pull a model by Ollama, from the model's own registry."""
-    insecure = str(settings.pull_insecure).lower()
-    return command("pull", url=url, model=step.model, insecure=insecure, **_bringing(step, settings))
+    given = {"url": url, "model": step.model, "insecure": str(settings.pull_insecure).lower()}
+    return command("pull", unit=settings.ollama_unit, **given, **_bringing(step, settings))
 
 
 def fetch(step: Pull, settings: Settings, url: str, mirror: str) -> StringCommand:
@@ -195,7 +202,8 @@ def fetch(step: Pull, settings: Settings, url: str, mirror: str) -> StringComman
     """
     name = names.parse(step.model)
     where = {"path": "/".join(name), "mirror": mirror, "repository": name.repository, "tag": name.tag.lower()}
-    return command("fetch", url=url, model=step.model, **where, **_bringing(step, settings))
+    given = {"url": url, "model": step.model, **where, **_bringing(step, settings)}
+    return command("fetch", unit=settings.ollama_unit, **given)
 
 
 def _bringing(step: Pull, settings: Settings) -> dict[str, str | int]:
@@ -213,6 +221,7 @@ def remove(step: Remove, settings: Settings, url: str) -> StringCommand:
     return command(
         "remove",
         *step.delete,
+        unit=settings.ollama_unit,
         url=url,
         lock_seconds=settings.lock_seconds,
         unloaded=step.unload or "",
@@ -229,6 +238,7 @@ def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> Strin
     """
     return command(
         "rotate",
+        unit=settings.ollama_unit,
         url=url,
         keep_alive=keep_alive(settings),
         load_seconds=settings.load_seconds,

@@ -97,7 +97,6 @@ usable() {
 # useless: the digests of pulls, whoever began them, that ended before Ollama was started and cannot be gone on from. A
 # power cut comes before a pull is recorded, too.
 useless() {
-    started=$invocations/invocation:ollama.service
     find "$blobs" -maxdepth 1 -name 'sha256-*-partial*' ! -newer "$started" -printf '%f\n' 2>/dev/null |
         sed 's/^sha256-//; s/-partial.*//' | sort -u | while read -r it; do
         usable "$it" || echo "$it"

@@ -12,15 +12,15 @@ renew() { # renew NAME BASE
 }
 
 rm -f "$restarted"
-systemctl restart ollama-warmup.service && exit 0
+systemctl restart "$warm_up" && exit 0
 if [ -e "$restarted" ]; then
     # The unit had Ollama restarted for a GPU that was not ready before, and is started again by that.
     end=$(($(clock) + load_seconds))
-    until systemctl is-active --quiet ollama-warmup.service; do
+    until systemctl is-active --quiet "$warm_up"; do
         [ "$(clock)" -lt "$end" ] || break
         sleep 1
     done
-    systemctl is-active --quiet ollama-warmup.service && exit 0
+    systemctl is-active --quiet "$warm_up" && exit 0
 fi
 one_at_a_time "$lock_seconds" "the repair of a warm-up"
 again=''
@@ -35,6 +35,6 @@ for name in $(slots); do
                 "the next deploy fetches them again" >&2
     fi
 done
-[ -z "$again" ] || ! systemctl restart ollama-warmup.service || exit 0
-systemctl status --no-pager --lines=20 ollama-warmup.service >&2
+[ -z "$again" ] || ! systemctl restart "$warm_up" || exit 0
+systemctl status --no-pager --lines=20 "$warm_up" >&2
 exit 1

@@ -37,7 +37,7 @@ def speed(settings: Settings) -> Commands:
     if observed is None or observed.url is None:
         yield unread(observed)
         return
-    speeds = fact(SlotSpeeds, url=observed.url, seconds=settings.load_seconds)
+    speeds = fact(SlotSpeeds, unit=settings.ollama_unit, url=observed.url, seconds=settings.load_seconds)
     if speeds is None:
         yield refuse(UNREADABLE)
         return

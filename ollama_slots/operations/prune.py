@@ -30,7 +30,7 @@ def prune(settings: Settings) -> Commands:
 
 
 def _to_remove(settings: Settings, observed: Observed, first: bool) -> list[Step]:
-    stored = fact(HostStored)
+    stored = fact(HostStored, unit=settings.ollama_unit)
     if stored is None:
         raise ValueError(UNREADABLE)
     rows = listing(settings, observed, stored)

@@ -31,7 +31,7 @@ def service(settings: Settings) -> Commands:
         if observed is None or observed.lacks:
             yield unread(observed)
             return
-        unit, changed = observed.units.get(environment.UNIT, {}), environment.outdated(ours, observed)
+        unit, changed = observed.service, environment.outdated(ours, observed)
         stale, disabled = environment.stale(observed), unit.get("UnitFileState") == "disabled"
         wrong, reasons = environment.lacking(settings, observed), environment.refusals(settings, observed, ours)
         runs = observed.environ is not None
@@ -41,7 +41,7 @@ def service(settings: Settings) -> Commands:
             return
     if unit.get("LoadState") != "loaded":
         yield refuse(
-            f"expected Ollama's ollama.service, found it {unit.get('LoadState', 'unknown')}: "
+            f"expected Ollama's {settings.ollama_unit}, found it {unit.get('LoadState', 'unknown')}: "
             "install Ollama (or unmask its unit), then deploy again"
         )
         return
@@ -55,7 +55,7 @@ def service(settings: Settings) -> Commands:
     if changed or stale:
         yield StringCommand("systemctl", "daemon-reload")
     if disabled:
-        yield StringCommand("systemctl", "enable", "ollama.service")  # it brings the warm-up with it at boot
+        yield StringCommand("systemctl", "enable", settings.ollama_unit)  # it brings the warm-up with it at boot
     if not as_declared:
         yield from start(settings, runs, wrong)
 
@@ -66,7 +66,7 @@ def start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
         say_once("start Ollama: it is not running")
     elif wrong:
         say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
-    yield scripts.await_("restart" if wrong and runs else "start", settings.ollama_url, settings.api_seconds)
+    yield scripts.await_("restart" if wrong and runs else "start", settings)
     observed = read(settings)
     if observed is None or observed.lacks:
         yield unread(observed)

@@ -1,4 +1,4 @@
-"""Install and run ``ollama-warmup.service``, and prove every slot resident."""
+"""Install and run the warm-up unit, and prove every slot resident."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHOWN_SECONDS = 15
 
 @operation()
 def warm_up(settings: Settings) -> Commands:
-    """Install and enable ``ollama-warmup.service``, and run it until every slot is resident.
+    """Install and enable the warm-up unit, and run it until every slot is resident.
 
     + settings: of this host
 
@@ -43,12 +43,13 @@ def warm_up(settings: Settings) -> Commands:
             yield unread(observed)
             return
         at, runs, files = observed.at, observed.environ is not None, render.warm_up(settings, observed)
-        changed, unit = differing(files, observed), observed.units.get("ollama-warmup.service", {})
+        changed, unit = differing(files, observed), observed.warm_up
         stale, enabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "enabled"
         active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, observed))
         warm = active and not cold and at is not None
         if warm and enabled and not (changed or stale):
-            nothing(observed, "ollama-warmup is active and every slot is resident")
+            name = settings.warm_up_unit.removesuffix(".service")
+            nothing(observed, f"{name} is active and every slot is resident")
             return
     if at is None:  # where it listens is not known before it runs
         yield from start(settings, runs, {})
@@ -63,7 +64,7 @@ def warm_up(settings: Settings) -> Commands:
     if changed or stale:
         yield StringCommand("systemctl", "daemon-reload")
     if not enabled:
-        yield StringCommand("systemctl", "enable", "ollama-warmup.service")
+        yield StringCommand("systemctl", "enable", settings.warm_up_unit)
     if active and cold:
         say_once(f"warm up again: {cold}")
     if changed or not warm:

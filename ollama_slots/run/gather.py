@@ -45,7 +45,7 @@ def detailed(snapshot: Snapshot, doubted: tuple[str, ...] = ()) -> Snapshot:
     """
     settings, observed = snapshot.settings, snapshot.observed
     models = plan.questions(settings, observed)
-    details = fact(ModelDetails, url=observed.url, models=models, doubted=doubted)
+    details = fact(ModelDetails, unit=observed.unit, url=observed.url, models=models, doubted=doubted)
     if details is None:
         raise ValueError(UNREADABLE)
     return snapshot.with_details(details)

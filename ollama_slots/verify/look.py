@@ -19,8 +19,6 @@ from ollama_slots.run.inventory import Declared
 from ollama_slots.verify.inventory import ssh_name
 from ollama_slots.verify.models import Answer, Model, shown
 
-STATE = "/var/lib/ollama-slots"
-
 
 class Look:
     """One host. What is read once is kept: what was loaded is what was loaded before anything was asked."""
@@ -28,6 +26,12 @@ class Look:
     def __init__(self, host: Declared, ssh_config: str) -> None:
         """Take the host as declared, and the path of an ssh_config that knows it."""
         self.name, self.settings = host.name, host.settings
+        self.unit = host.settings.ollama_unit
+        stem = self.unit.removesuffix(".service").replace(
+            "@", "--"
+        )  # what all that is this Ollama's is named after
+        self.warm_up = f"{stem}-warmup.service"
+        self.states, self.modelfiles = f"/var/lib/{stem}-slots", f"/etc/{stem}/modelfiles"
         self._gone = ""
         self._shown: dict[str, Model | None] = {}
         self._states: dict[str, dict[str, str]] = {}
@@ -66,11 +70,15 @@ class Look:
             self._fail(f"expected an answer of Ollama at {self.url}{path}, found {said[:200]!r}")
         return answer
 
+    def _of_processes(self, kind: str) -> str:
+        """Return a command that prints the paths of a file of each process of this Ollama's unit."""
+        in_unit = f"/{self.unit.replace('.', '[.]')}(/|$)"
+        return f"grep -lsE '{in_unit}' /proc/[0-9]*/cgroup | sed 's/cgroup$/{kind}/'"
+
     @cached_property
     def environ(self) -> dict[str, str]:
         """What the running Ollama has in its environment, be it started by its unit or by a script of that."""
-        ours = "grep -l '/ollama.service$' /proc/[0-9]*/cgroup | sed 's/cgroup$/cmdline/'"
-        serves = self.run(f"grep -lz '^serve$' $({ours}) /dev/null")
+        serves = self.run(f"grep -lz '^serve$' $({self._of_processes('cmdline')}) /dev/null")
         said = self.run("tr '\\0' '\\n' <%s", serves.partition("\n")[0].replace("cmdline", "environ"))
         return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
 
@@ -102,8 +110,9 @@ class Look:
 
     @cached_property
     def processes(self) -> frozenset[str]:
-        """The weights (sha256) that stand on the command line of a process."""
-        said = self.run("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -o 'sha256-[0-9a-f]*$'")
+        """The weights (sha256) that stand on the command line of a process of this Ollama's."""
+        ours = self._of_processes("cmdline")
+        said = self.run(f"cat $({ours}) /dev/null | tr '\\0' '\\n' | grep -o 'sha256-[0-9a-f]*$'")
         return frozenset(line.removeprefix("sha256-") for line in said.splitlines())
 
     @cached_property
@@ -132,7 +141,7 @@ class Look:
     def state(self, slot: Slot) -> dict[str, str]:
         """Return what the last deploy recorded of a slot: the warm-up at boot goes by it."""
         if slot.name not in self._states:
-            said = self.run("cat %s 2>/dev/null || true", f"{STATE}/{slot.name}.slot")
+            said = self.run("cat %s 2>/dev/null || true", f"{self.states}/{slot.name}.slot")
             self._states[slot.name] = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
         return self._states[slot.name]
 

@@ -9,27 +9,29 @@ import pytest
 
 from ollama_slots.verify.look import Look
 
-UNITS = ["ollama.service", "ollama-warmup.service"]
+UNITS = ["unit", "warm_up"]  # of a Look
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_starts_at_boot(look: Look, unit: str) -> None:
+    unit = getattr(look, unit)
     found = look.run("systemctl is-enabled %s", unit)
     assert found == "enabled", f"{look.name}: {unit}: expected enabled, found {found}"
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_is_active(look: Look, unit: str) -> None:
+    unit = getattr(look, unit)
     found = look.run("systemctl is-active %s", unit)
     assert found == "active", f"{look.name}: {unit}: expected active, found {found}: see journalctl -u {unit}"
 
 
 def test_warm_up_unit_is_valid(look: Look) -> None:
-    said = look.run("systemd-analyze verify ollama-warmup.service; systemd-analyze --version && echo verified")
+    said = look.run("systemd-analyze verify %s; systemd-analyze --version && echo verified", look.warm_up)
     assert said.endswith("verified"), f"{look.name}: expected systemd-analyze to verify the unit, found {said!r}"
     # It also reads the units that this one needs, and what it says of those is not ours to judge.
-    found = [line for line in said.splitlines() if "ollama-warmup" in line]
-    assert not found, f"{look.name}: ollama-warmup.service: expected no complaint, found {found}"
+    found = [line for line in said.splitlines() if look.warm_up.removesuffix(".service") in line]
+    assert not found, f"{look.name}: {look.warm_up}: expected no complaint, found {found}"
 
 
 def seconds(value: str) -> float:

@@ -9,9 +9,7 @@ import pytest
 from ollama_slots.core import names
 from ollama_slots.core.settings import Slot
 from ollama_slots.verify import models
-from ollama_slots.verify.look import STATE, Look
-
-MODELFILES = "/etc/ollama/modelfiles"
+from ollama_slots.verify.look import Look
 
 
 def held(look: Look, slot: Slot) -> tuple[str, str]:
@@ -47,7 +45,7 @@ def either(wanted: Collection[object]) -> str:
 
 
 def installed(look: Look, slot: Slot) -> models.Modelfile:
-    path = f"{MODELFILES}/{slot.name}.Modelfile"
+    path = f"{look.modelfiles}/{slot.name}.Modelfile"
     found = models.read(look.run("cat %s", path))
     assert found.base, f"{look.name}, slot {slot.name}: expected a Modelfile at {path}, found none"
     return found
@@ -60,7 +58,7 @@ def test_slot_is_there_only_if_it_holds_a_model(look: Look, slot: Slot) -> None:
         assert slot.tagged in found, f"{who}: expected {slot.tagged}, made from {base}, found none"
     else:
         assert not found, f"{who}: expected nothing, for it holds no model, found {found}"
-        assert not look.state(slot), f"{who}: expected nothing, found {STATE}/{slot.name}.slot"
+        assert not look.state(slot), f"{who}: expected nothing, found {look.states}/{slot.name}.slot"
 
 
 def test_variant_is_made_from_its_base(look: Look, slot: Slot) -> None:
@@ -118,7 +116,7 @@ def test_warm_up_knows_the_slot(look: Look, slot: Slot) -> None:
     }
     for key, wanted in facts.items():
         found = state.get(key)
-        assert found in wanted, f"{who}: {STATE}: expected {key} {either(wanted)}, found {found}"
+        assert found in wanted, f"{who}: {look.states}: expected {key} {either(wanted)}, found {found}"
 
 
 def test_slot_is_in_memory(look: Look, slot: Slot) -> None:

@@ -49,7 +49,7 @@ def answers(world: World, settings: Settings) -> dict[str, Any]:
         "== units": Asked(world.probe),
         "== show": Asked(lambda: world.show(questions(settings, world.found()))),
         "verb=restart": Asked(restart),
-        "systemctl restart ollama-warmup.service": Asked(world.warm_up),
+        "ollama-slots/warm": Asked(world.warm_up),
         "ollama-slots/pull": Asked(step),
         "ollama-slots/fetch": Asked(step),
         "ollama-slots/rotate": Asked(step),

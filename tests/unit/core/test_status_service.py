@@ -5,6 +5,7 @@ import pytest
 from ollama_slots.core import status as drift
 from ollama_slots.core.observed import Observed
 from ollama_slots.host import render
+from tests.unit import paths
 from tests.unit.deploys import AB
 from tests.unit.world import World
 
@@ -62,13 +63,13 @@ def test_what_keeps_a_variable_from_being_as_declared_is_told_of(ready: World) -
 
 
 def test_the_drop_in_of_earlier_deploys_is_told_of(ready: World) -> None:
-    ready.files[render.OUTDATED] = "0" * 64
+    ready.files[paths.OUTDATED] = "0" * 64
     assert around(ready.found()) == [
-        f"{render.OUTDATED}: expected no such file, found the file of an earlier version"
+        f"{paths.OUTDATED}: expected no such file, found the file of an earlier version"
     ]
 
 
-@pytest.mark.parametrize("path", [render.ENVIRONMENT, render.DROP_IN, render.WARM_UP_SCRIPT, render.WARM_UP_UNIT])
+@pytest.mark.parametrize("path", [paths.ENVIRONMENT, paths.DROP_IN, paths.WARM_UP_SCRIPT, paths.WARM_UP_UNIT])
 def test_a_file_that_is_not_as_declared_is_told_of(ready: World, path: str) -> None:
     ready.files[path] = "0" * 64
     assert around(ready.found()) == [f"{path}: expected content as declared, found other content"]

@@ -16,6 +16,7 @@ from typing import Any
 
 from pyinfra.api import StringCommand
 
+from ollama_slots.core import units
 from ollama_slots.core.observed import Details, Observed
 from ollama_slots.core.plan import questions, settled, steps
 from ollama_slots.core.residency import fault
@@ -24,7 +25,7 @@ from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Step
 from ollama_slots.core.stored import Stored
 from ollama_slots.facts import HostObserved, HostStored, ModelDetails
-from ollama_slots.host import render
+from ollama_slots.host import render, scripts
 from ollama_slots.run.executor import command
 from tests.unit.host.engine import FakeEngine
 from tests.unit.host.fake_programs import Programs
@@ -63,23 +64,38 @@ class DirectoryHost:
 
     + root: the directory, below which everything is
     + version: of Ollama
+    + unit: of Ollama
+    + beside: the same host with another Ollama; None: this is its first
     """
 
-    def __init__(self, root: Path, version: str, stack: ExitStack) -> None:
-        self.root = root
+    def __init__(
+        self,
+        root: Path,
+        version: str,
+        stack: ExitStack,
+        unit: str = units.DEFAULT,
+        beside: DirectoryHost | None = None,
+    ) -> None:
+        self.root, self.unit = root, unit
+        self.warm_up_name, self.paths = units.warm_up(unit), scripts.paths(unit=unit)
         self.user: int | None = None  # whose the scripts run as; None: the test's own
-        for directory in ("run/systemd/system", "etc", "var/lib/ollama-warmup", "usr/local/lib", "tmp", "bin"):
-            (root / directory).mkdir(parents=True)
-        self.store = root / "usr/share/ollama/.ollama/models"
-        self.proc = FakeProc(root / "proc")
+        for directory in ("run/systemd/system", "etc", "usr/local/lib", "tmp", "bin"):
+            (root / directory).mkdir(parents=True, exist_ok=beside is not None)
+        stem = self.paths["stem"]
+        self.metrics = root / f"var/lib/{stem}-warmup/{stem}-slots.prom"
+        self.metrics.parent.mkdir(parents=True)
+        self.home = root / f"usr/share/{stem}"
+        self.store = self.home / ".ollama/models"
+        self.proc: FakeProc = beside.proc if beside else FakeProc(root / "proc")
         self.engine = FakeEngine(self.store, version, proc=self.proc)
-        self.programs = Programs(root, self.systemctl)
-        for running in (self.engine.serving(), serving(self.programs)):
+        self.programs: Programs = beside.programs if beside else Programs(root)
+        self.programs.units |= dict.fromkeys((unit, self.warm_up_name), self.systemctl)
+        for running in (self.engine.serving(), *([] if beside else [serving(self.programs)])):
             stack.enter_context(running)
         (root / "usr/local/lib/ollama").write_text(CREATE)
         (root / "usr/local/lib/ollama").chmod(0o755)
         self.environ: dict[str, str] = {}
-        self.unit = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
+        self.shown = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
         self.warm_up_state = {"ActiveState": "active", "UnitFileState": "enabled"}
         self.main = 0
         self.running = 0  # the script that runs
@@ -94,7 +110,7 @@ class DirectoryHost:
         self.main = pid = self.proc.start("/usr/local/bin/ollama", "serve")
         here = self.proc.path / str(pid)
         environ = {
-            "HOME": str(self.root / "usr/share/ollama"),
+            "HOME": str(self.home),
             "OLLAMA_KEEP_ALIVE": str(engine.keep_alive),
             "OLLAMA_MAX_LOADED_MODELS": str(engine.runners.most),
             **self.environ,
@@ -105,14 +121,15 @@ class DirectoryHost:
         (here / "net").mkdir()
         (here / "net/tcp").write_text(SOCKETS.format(engine.server_port))
         engine.down = False
-        self.programs.main.write_text(f"{pid}\n")
+        engine.runners.parent = pid
+        self.programs.main(self.unit).write_text(f"{pid}\n")
 
     def stop_engine(self) -> None:
         """It ends, and its runners with it."""
         self.engine.down = True
         self.engine.forget()
         self.proc.end(self.main)
-        self.programs.main.write_text("0\n")
+        self.programs.main(self.unit).write_text("0\n")
 
     def restart(self) -> None:
         self.stop_engine()
@@ -121,16 +138,17 @@ class DirectoryHost:
     def systemctl(self, *arguments: str) -> tuple[int, str]:
         """What systemctl does and says; its exit code first."""
         if arguments[0] == "show":
-            unit = {"Id": "ollama.service", "MainPID": self.programs.main.read_text().strip(), **self.unit}
-            other = {"MainPID": "0", "Id": "ollama-warmup.service", **self.warm_up_state}
+            main = self.programs.main(self.unit).read_text().strip()
+            unit = {"Id": self.unit, "MainPID": main, **self.shown}
+            other = {"MainPID": "0", "Id": self.warm_up_name, **self.warm_up_state}
             blocks = ["\n".join(f"{key}={value}" for key, value in it.items()) for it in (unit, other)]
             return 0, "\n\n".join(blocks)
-        if arguments == ("start", "ollama.service"):
+        if arguments == ("start", self.unit):
             return 0, ""
-        if arguments == ("restart", "ollama.service"):
+        if arguments == ("restart", self.unit):
             self.restart()
             return 0, ""
-        if arguments == ("restart", "ollama-warmup.service"):
+        if arguments == ("restart", self.warm_up_name):
             return int(not self.warm_up_unit("")), ""
         if arguments[0] == "is-active":
             active = self.warm_up_state["ActiveState"] == "active"
@@ -150,14 +168,15 @@ class DirectoryHost:
 
     def warm_up(self, *arguments: str, **environ: str) -> Done:
         """The warm-up's script as it is installed."""
-        path = self.root / render.WARM_UP_SCRIPT.lstrip("/")
-        where = {"STATE_DIRECTORY": str(self.root / "var/lib/ollama-warmup"), **environ}
+        path = self.root / self.paths["warm_up_script"].lstrip("/")
+        where = {"STATE_DIRECTORY": str(self.metrics.parent), **environ}
         return self._run(["sh", str(path), *arguments], "", where)
 
     def install_warm_up(self, settings: Settings, needs_gpu: bool = True) -> None:
         """As a deploy does it, the paths below the directory."""
-        path = self.root / render.WARM_UP_SCRIPT.lstrip("/")
-        text = warm_up_files(settings, needs_gpu, self.engine.url, str(self.root))[render.WARM_UP_SCRIPT][1]
+        place = self.paths["warm_up_script"]
+        path = self.root / place.lstrip("/")
+        text = warm_up_files(settings, needs_gpu, self.engine.url, str(self.root))[place][1]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o755)
@@ -166,11 +185,11 @@ class DirectoryHost:
 
     def run(self, which: str, /, *listed: str, stdin: str = "", **arguments: str | int) -> Done:
         """A script of host/, with these arguments by name, and those of its list."""
-        return self._run(script(which, self.root, *listed, **arguments), stdin, {})
+        return self._run(script(which, self.root, *listed, unit=self.unit, **arguments), stdin, {})
 
     def start(self, which: str, /, *listed: str, stdin: str = "", **arguments: str | int) -> subprocess.Popen[str]:
         """The same, begun."""
-        process = self._start(script(which, self.root, *listed, **arguments), {})
+        process = self._start(script(which, self.root, *listed, unit=self.unit, **arguments), {})
         assert process.stdin
         process.stdin.write(stdin)
         process.stdin.close()
@@ -228,18 +247,19 @@ class DirectoryHost:
 
     def found(self, settings: Settings) -> Observed:
         """What a probe says."""
-        done = self.perform(HostObserved().command(settings))
+        fact = HostObserved()
+        done = self.perform(fact.command(settings))
         assert done.code == 0, done
-        return HostObserved().process(self._plain(done.out))
+        return fact.process(self._plain(done.out))
 
     def details(self, models: list[str], doubted: tuple[str, ...] = ()) -> Details:
         fact = ModelDetails()
-        done = self.perform(fact.command(self.engine.url, models, doubted))
+        done = self.perform(fact.command(self.unit, self.engine.url, models, doubted))
         assert done.code == 0, done
         return fact.process(self._plain(done.out))
 
     def stored(self) -> Stored:
-        done = self.perform(HostStored().command())
+        done = self.perform(HostStored().command(self.unit))
         assert done.code == 0, done
         return HostStored().process(done.out.splitlines())
 
@@ -287,7 +307,7 @@ class DirectoryHost:
 
     def state(self, name: str) -> dict[str, str]:
         """The state of a slot; of what it had before as previous/NAME."""
-        path = self.root / "var/lib/ollama-slots" / f"{name}.slot"
+        path = self.root / self.paths["state_dir"].lstrip("/") / f"{name}.slot"
         return dict(line.split("=", 1) for line in path.read_text().splitlines()) if path.exists() else {}
 
     def digest(self, name: str) -> str | None:
@@ -296,7 +316,7 @@ class DirectoryHost:
 
     def picture(self) -> dict[str, Any]:
         """All of it that a failed step leaves as it was."""
-        kept = [self.root / "var/lib/ollama-slots", self.root / "etc/ollama"]
+        kept = [self.root / self.paths[it].lstrip("/") for it in ("state_dir", "modelfiles")]
         files = [it for directory in kept for it in directory.rglob("*") if it.is_file()]
         return {
             "names": self.engine.files.names(),
@@ -315,3 +335,11 @@ def directory_host(root: Path, version: str = "0.34.4") -> Iterator[DirectoryHos
     """A host for the time of the ``with``."""
     with ExitStack() as stack:
         yield DirectoryHost(root, version, stack)
+
+
+@contextmanager
+def two_engines(root: Path, unit: str, version: str = "0.34.4") -> Iterator[tuple[DirectoryHost, DirectoryHost]]:
+    """A host with the usual Ollama and one more, each as a host of its own, for the time of the ``with``."""
+    with ExitStack() as stack:
+        one = DirectoryHost(root, version, stack)
+        yield one, DirectoryHost(root, version, stack, unit, beside=one)

@@ -16,7 +16,7 @@ exit "${{said%%
 """
 SYSTEMCTL = """#!/bin/sh
 # Asked so often that it is a file.
-[ "$*" != "show --property=MainPID --value ollama.service" ] || exec cat {main}
+case $* in "show --property=MainPID --value "*) exec cat "{root}/main-$4" ;; esac
 """
 PROGRAMS = {
     # Each wait for seconds is short: nothing else that a script waits for takes them here.
@@ -38,20 +38,23 @@ esac""",
 
 
 class Programs(ThreadingHTTPServer):
-    """The programs of a host, and what they were called for."""
+    """The programs of a host, and what they were called for.
+
+    + units: by name, whose systemctl answers for it
+    """
 
     daemon_threads = True
 
-    def __init__(self, root: Path, systemctl: Callable[..., tuple[int, str]]) -> None:
+    def __init__(self, root: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.root, self.systemctl, self.main = root, systemctl, root / "main"
+        self.root = root
+        self.units: dict[str, Callable[..., tuple[int, str]]] = {}
         self.called: list[list[str]] = []
-        self.main.write_text("0\n")
         self.write("sleep", sleeps="0.02")
         for name in ("sync", "id", "nvidia-smi"):
             self.write(name)
         for name in ("systemctl", "systemd-run"):
-            head, ask = SYSTEMCTL.format(main=self.main) if name == "systemctl" else "#!/bin/sh\n", ASK
+            head, ask = SYSTEMCTL.format(root=self.root) if name == "systemctl" else "#!/bin/sh\n", ASK
             url = f"http://127.0.0.1:{self.server_port}"
             self._program(name, head + ask.format(url=url, name=name).removeprefix("#!/bin/sh\n"))
 
@@ -61,6 +64,14 @@ class Programs(ThreadingHTTPServer):
     def _program(self, name: str, text: str) -> None:
         (self.root / "bin" / name).write_text(text)
         (self.root / "bin" / name).chmod(0o755)
+
+    def main(self, unit: str) -> Path:
+        """The file with the number of a unit's main process."""
+        return self.root / f"main-{unit}"
+
+    def systemctl(self, *arguments: str) -> tuple[int, str]:
+        it = next((self.units[word] for word in arguments if word in self.units), None)
+        return it(*arguments) if it else (1, f"a fake systemctl knows no unit in {arguments}")
 
     def answer(self, name: str, arguments: list[str]) -> tuple[int, str]:
         self.called.append([name, *arguments])

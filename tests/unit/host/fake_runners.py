@@ -69,12 +69,14 @@ class Runners:
 
     + most: how many it holds (OLLAMA_MAX_LOADED_MODELS)
     + memory: bytes of GPU memory; None: it is not looked at
+    + parent: the process that starts them
     """
 
     proc: FakeProc
     blobs: Path
     most: int = 9
     memory: int | None = None
+    parent: int = 1
     all: dict[str, Runner] = field(default_factory=dict)  # by weights
     lock: threading.RLock = field(default_factory=threading.RLock)
     # Knobs, by weights.
@@ -126,7 +128,8 @@ class Runners:
         part = 0.0 if model.weights in self.on_cpu else self.in_part.get(model.weights, 1.0)
         in_gpu = int(min(size * part, self._free()))  # the first is loaded whether it fits or not
         blob = self.blobs / f"sha256-{model.weights}"
-        pid = self.proc.start("/usr/local/lib/ollama/llama-server", "--model", str(blob), "-c", str(context))
+        command = ("/usr/local/lib/ollama/llama-server", "--model", str(blob), "-c", str(context))
+        pid = self.proc.start(*command, parent=self.parent)
         runner = Runner(model.name, model.digest, model.weights, context, size, in_gpu, pid)
         if self.leaving.get(model.weights):
             runner.leaves_after, runner.expires = self.leaving[model.weights].pop(0), time.time() - 1

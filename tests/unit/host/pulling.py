@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ollama_slots.core import units
 from ollama_slots.core.stored import Stored
 from ollama_slots.host import scripts
 from ollama_slots.host.parse import parse_stored
@@ -107,7 +108,7 @@ class Host:
     def run(self, script: str, **arguments: str | int) -> subprocess.Popen[str]:
         """A script of host/ that has begun."""
         return subprocess.Popen(
-            ["sh", "-c", scripts.text(script, root=f"{self.path}", **arguments), script],
+            ["sh", "-c", scripts.text(script, root=f"{self.path}", unit=units.DEFAULT, **arguments), script],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

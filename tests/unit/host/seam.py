@@ -7,13 +7,20 @@ from shlex import quote
 
 from pyinfra.api import QuoteString, StringCommand
 
+from ollama_slots.core import units
 from ollama_slots.host import scripts
 
 
-def script(which: str, root: Path, /, *lists: str, **arguments: str | int) -> list[str]:
+def script(which: str, root: Path, /, *lists: str, unit: str = units.DEFAULT, **arguments: str | int) -> list[str]:
     """The words of a command that runs a script; what it takes and is not named here is empty."""
     given: dict[str, str | int] = {it: arguments.pop(it, "") for it in scripts.said(which, "takes") or []}
-    return ["sh", "-c", scripts.text(which, root=str(root), **given, **arguments), "ollama-slots", *lists]
+    return [
+        "sh",
+        "-c",
+        scripts.text(which, root=str(root), unit=unit, **given, **arguments),
+        "ollama-slots",
+        *lists,
+    ]
 
 
 def words(command: StringCommand, root: Path) -> list[str]:

@@ -59,7 +59,7 @@ def holds(host: DirectoryHost, name: str, model: str, window: int = 4096, loaded
     host.engine.create(f"{name}:current", text)
     host.engine.copy(f"{name}:current", f"{name}:latest")
     variant = host.digest(f"{name}:latest")
-    states, modelfiles = host.root / "var/lib/ollama-slots", host.root / "etc/ollama/modelfiles"
+    states, modelfiles = (host.root / host.paths[it].lstrip("/") for it in ("state_dir", "modelfiles"))
     for directory in (states / "previous", modelfiles / "previous"):
         directory.mkdir(parents=True, exist_ok=True)
     for directory, suffix in ((states, "slot"), (modelfiles, "Modelfile")):

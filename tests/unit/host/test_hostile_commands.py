@@ -21,6 +21,7 @@ from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight
 from ollama_slots.operations.service import service
 from ollama_slots.operations.warm_up import proof, warm_up
+from tests.unit import paths
 from tests.unit.fake import Run, answers
 from tests.unit.hostile import TEXT
 from tests.unit.world import URL, World
@@ -110,7 +111,7 @@ def test_an_argument_arrives_as_it_is_whatever_it_is(listed: list[str], first: s
 @given(TAKEN, st.booleans())
 def test_what_is_written_says_what_was_declared_and_nothing_else(taken: Settings, needs_gpu: bool) -> None:
     assert_written_as_declared(taken)
-    head = warm_up_files(taken, needs_gpu)[render.WARM_UP_SCRIPT][1].partition("\n\n")[0]
+    head = warm_up_files(taken, needs_gpu)[paths.WARM_UP_SCRIPT][1].partition("\n\n")[0]
     asked = StringCommand(head + '\nprint "$url" "$keep_alive" "$load_seconds" "$gpu"')
     keep_alive, gpu = json.dumps(taken.keep_alive), "yes" if needs_gpu else "no"
     assert through_sh([asked]) == [[URL, keep_alive, str(taken.load_seconds), gpu]]

@@ -72,7 +72,7 @@ def test_an_ollama_that_a_script_started_is_found_below_it(one: DirectoryHost) -
     shell = one.proc.start("/bin/sh", "/opt/ollama.sh")
     (one.proc.path / f"{one.main}/status").write_text(f"Name:\tollama\nPid:\t{one.main}\nPPid:\t{shell}\n")
     one.proc.start("/usr/bin/logger", parent=shell)
-    one.programs.main.write_text(f"{shell}\n")
+    one.programs.main(one.unit).write_text(f"{shell}\n")
     found = one.found(AB)
     assert found.listens == one.engine.url
     assert found.environ
@@ -180,12 +180,12 @@ def test_what_a_manifest_list_is_of_and_no_large_blob(new: DirectoryHost) -> Non
     both = new.stored().models["registry.ollama.ai/library/both:latest"]
     assert set(both.blobs) >= {f"sha256:{A}"}
     assert f"sha256:{large}" not in both.blobs
-    done = new.perform(HostStored().command())
+    done = new.perform(HostStored().command(new.unit))
     assert len(done.out) < 20_000
 
 
 def speeds(host: DirectoryHost, seconds: int = 5) -> dict[str, float | str]:
-    done = host.perform(SlotSpeeds().command(host.engine.url, seconds))
+    done = host.perform(SlotSpeeds().command(host.unit, host.engine.url, seconds))
     assert done.code == 0
     return SlotSpeeds().process(done.out.splitlines())
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ollama_slots.host import render, scripts
+from ollama_slots.host import scripts
+from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.written import warm_up_files
 
@@ -83,7 +84,7 @@ class Host:
 
     def warm_up(self, *arguments: str, said: str = "", fails: bool = False) -> None:
         files = warm_up_files(declared("a:1b", api_seconds=1), needs_gpu=True, root=f"{self.path}")
-        text = files[render.WARM_UP_SCRIPT][1]
+        text = files[paths.WARM_UP_SCRIPT][1]
         environ = {
             **os.environ,
             "PATH": f"{self.path}/bin:{os.environ['PATH']}",

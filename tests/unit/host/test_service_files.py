@@ -4,17 +4,18 @@ from typing import Any
 import pytest
 
 from ollama_slots.host import render, scripts
+from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.world import URL
 from tests.unit.written import warm_up_files
 
 
 def script(needs_gpu: bool = False, **data: Any) -> str:
-    return warm_up_files(declared("a", "b", "c", "d", **data), needs_gpu)[render.WARM_UP_SCRIPT][1]
+    return warm_up_files(declared("a", "b", "c", "d", **data), needs_gpu)[paths.WARM_UP_SCRIPT][1]
 
 
 def unit(**data: Any) -> str:
-    return warm_up_files(declared("a", "b", "c", "d", **data))[render.WARM_UP_UNIT][1]
+    return warm_up_files(declared("a", "b", "c", "d", **data))[paths.WARM_UP_UNIT][1]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def unit(**data: Any) -> str:
 )
 def test_the_environment_is_a_file_that_the_drop_in_names(data: dict[str, object], lines: list[str]) -> None:
     files = render.service(declared("a", "b", "c", "d", **data)).files
-    assert list(files) == ["/etc/ollama/ollama-slots.env", render.DROP_IN]
+    assert list(files) == ["/etc/ollama/ollama-slots.env", paths.DROP_IN]
     bodies = [[line for line in text.splitlines() if not line.startswith("#")] for _, text in files.values()]
     assert bodies == [lines, ["[Service]", "EnvironmentFile=-/etc/ollama/ollama-slots.env"]]
     assert all(mode == "644" and text.endswith("\n") for mode, text in files.values())
@@ -38,7 +39,7 @@ def test_the_unit_follows_ollama_through_boot_restart_and_crash() -> None:
         assert f"{line}=ollama.service" in lines
     assert "Type=oneshot" in lines
     assert "RemainAfterExit=yes" in lines
-    assert f"ExecStart={render.WARM_UP_SCRIPT}" in lines
+    assert f"ExecStart={paths.WARM_UP_SCRIPT}" in lines
 
 
 @pytest.mark.parametrize(
@@ -53,8 +54,8 @@ def test_the_unit_follows_ollama_through_boot_restart_and_crash() -> None:
 )
 def test_the_unit_may_reach_ollama_where_it_is_asked_and_nothing_else(url: str, allowed: str) -> None:
     files = warm_up_files(declared("a"), url=url)
-    assert f"\nIPAddressDeny=any\nIPAddressAllow={allowed}\n" in files[render.WARM_UP_UNIT][1]
-    assert f"\nurl={url}\n" in files[render.WARM_UP_SCRIPT][1]
+    assert f"\nIPAddressDeny=any\nIPAddressAllow={allowed}\n" in files[paths.WARM_UP_UNIT][1]
+    assert f"\nurl={url}\n" in files[paths.WARM_UP_SCRIPT][1]
 
 
 def test_the_script_may_be_run_and_the_unit_may_not() -> None:

@@ -5,8 +5,9 @@ import subprocess
 from pathlib import Path
 
 from ollama_slots.core.owner import conflicts
-from ollama_slots.host import render, scripts
+from ollama_slots.host import scripts
 from ollama_slots.host.parse import parse_probe
+from tests.unit import paths
 from tests.unit.world import World
 
 
@@ -65,5 +66,5 @@ def test_what_it_prints_is_what_is_judged(tmp_path: Path) -> None:
     output = world.probe()
     start = output.index("== settings")
     output[start : start + 2] = printed(unit, [own], f"{tmp_path}/own", "/usr/bin/ollama serve")
-    [it] = conflicts({"OLLAMA_KEEP_ALIVE": "-1"}, (), parse_probe(output), render.DROP_IN, render.ENVIRONMENT)
+    [it] = conflicts({"OLLAMA_KEEP_ALIVE": "-1"}, (), parse_probe(output), paths.DROP_IN, paths.ENVIRONMENT)
     assert (it.where, it.found) == (f"{tmp_path}/own:3", "that it sets OLLAMA_KEEP_ALIVE=24h")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots.host import render, scripts
+from ollama_slots.host import scripts
+from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.written import warm_up_files
 
@@ -18,7 +19,7 @@ SCRIPTS = {
         for name in scripts.every()
     },
     "apart": Path("tests/lab/apart").read_text(),
-    "warm-up": warm_up_files(declared("a", "b"), needs_gpu=True)[render.WARM_UP_SCRIPT][1],
+    "warm-up": warm_up_files(declared("a", "b"), needs_gpu=True)[paths.WARM_UP_SCRIPT][1],
 }
 
 

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 
 from ollama_slots.core.plan import questions
-from ollama_slots.host import render
 from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight
 from ollama_slots.operations.service import service
 from ollama_slots.run import session as commands
+from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
@@ -21,15 +21,15 @@ def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:
     assert done.changed == {"gpu": True}
     assert world.most == 9
     assert world.faults(AB) == {}
-    assert render.DROP_IN in world.files
-    assert render.WARM_UP_SCRIPT in world.files
+    assert paths.DROP_IN in world.files
+    assert paths.WARM_UP_SCRIPT in world.files
 
 
 def test_the_drop_in_is_read_before_ollama_is_restarted() -> None:
     taken = run(World(most=3), service).commands["gpu"]
     order = [
         "== units",
-        f"{render.ENVIRONMENT} 644",
+        f"{paths.ENVIRONMENT} 644",
         "systemctl daemon-reload",
         "verb=restart",
     ]
@@ -137,7 +137,7 @@ def test_a_process_that_was_started_in_vain_is_not_started_again(
     ready: World, operation: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     ready.most = 3
-    ready.changed = {render.ENVIRONMENT: 100.5, "/of/tomorrow": 300, STARTED: 100.75, NOW: 200}
+    ready.changed = {paths.ENVIRONMENT: 100.5, "/of/tomorrow": 300, STARTED: 100.75, NOW: 200}
     done = run(ready, operation)
     assert done.failed == {"gpu"}
     assert len(done.commands["gpu"]) == 1
@@ -148,15 +148,15 @@ def test_a_process_that_was_started_in_vain_is_not_started_again(
 @pytest.mark.parametrize("since", ["a file", "systemd's view", "our file", "an earlier drop-in", "nothing known"])
 def test_what_changed_since_the_start_is_a_reason_for_another(ready: World, since: str) -> None:
     ready.most = 3
-    ready.changed = {render.ENVIRONMENT: 100.5, STARTED: 100.75, NOW: 200}
+    ready.changed = {paths.ENVIRONMENT: 100.5, STARTED: 100.75, NOW: 200}
     if since == "a file":
         ready.changed["/opt/start.sh"] = 100.8
     elif since == "systemd's view":
         ready.service["NeedDaemonReload"] = "yes"
     elif since == "our file":
-        del ready.files[render.ENVIRONMENT]
+        del ready.files[paths.ENVIRONMENT]
     elif since == "an earlier drop-in":
-        ready.files[render.OUTDATED] = "0" * 64
+        ready.files[paths.OUTDATED] = "0" * 64
     else:
         del ready.changed[STARTED]
     done = run(ready, service)
@@ -172,8 +172,8 @@ def test_another_spelling_is_no_reason_for_a_restart(ready: World, keep_alive: s
 
 
 def test_the_drop_in_of_earlier_deploys_is_taken_away_without_a_restart(ready: World) -> None:
-    ready.files[render.OUTDATED] = "0" * 64
-    assert run(ready, service).commands["gpu"][1:] == [f"rm -f {render.OUTDATED}", "systemctl daemon-reload"]
+    ready.files[paths.OUTDATED] = "0" * 64
+    assert run(ready, service).commands["gpu"][1:] == [f"rm -f {paths.OUTDATED}", "systemctl daemon-reload"]
 
 
 @pytest.mark.parametrize(("at", "refused"), [(100.75, False), (101, True)])
@@ -182,7 +182,7 @@ def test_a_script_that_the_process_was_started_by_is_told_by_the_process(
 ) -> None:
     """That it has what is declared counts for more than what can be read in the script, unless that is newer."""
     ready.settings = [f"{UNSET}:1:[Service]", f"{UNSET}:2:ExecStart=/s", "/s:9:export OLLAMA_KEEP_ALIVE=24h"]
-    ready.changed = {render.ENVIRONMENT: 150, UNSET: 90, "/s": at, STARTED: 100.75, NOW: 200}
+    ready.changed = {paths.ENVIRONMENT: 150, UNSET: 90, "/s": at, STARTED: 100.75, NOW: 200}
     done = run(ready, service)
     assert (done.failed, len(done.commands["gpu"])) == ({"gpu"} if refused else set(), 1)
 

@@ -34,7 +34,7 @@ def test_a_warm_up_unit_that_is_not_as_it_should_be_is_put_right(
 
 def test_a_warm_up_unit_that_failed_runs_again_though_every_slot_is_resident(ready: World) -> None:
     ready.warmup["ActiveState"] = "failed"
-    assert "systemctl restart ollama-warmup.service" in run(ready, warm_up).commands["gpu"][-1]
+    assert "ollama-slots/warm" in run(ready, warm_up).commands["gpu"][-1]
 
 
 def test_a_slot_that_is_not_resident_fails_the_proof_which_says_why(
@@ -60,7 +60,7 @@ def test_why_an_active_warm_up_runs_again_is_told(
 def test_a_host_that_was_changed_is_read_again_for_the_proof(ready: World) -> None:
     ready.warmup["ActiveState"] = "failed"
     done = run(ready, warm_up, proof)
-    assert [it for it in done.commands["gpu"][:-1] if "systemctl restart ollama-warmup.service" in it]
+    assert [it for it in done.commands["gpu"][:-1] if "ollama-slots/warm" in it]
     assert "== units" in done.commands["gpu"][-1]
 
 

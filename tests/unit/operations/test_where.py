@@ -11,6 +11,7 @@ from ollama_slots.operations.models import models
 from ollama_slots.operations.service import service
 from ollama_slots.operations.status import status
 from ollama_slots.operations.warm_up import warm_up
+from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
@@ -37,7 +38,7 @@ def test_all_that_is_asked_after_the_probe_is_asked_where_it_listens() -> None:
 def test_an_ollama_that_moved_has_the_warm_up_follow(ready: World) -> None:
     ready.listens = LAN
     told = {it.what for it in drift.warm_up(ready.found(), render.warm_up(AB, ready.found()))}
-    assert told == {render.WARM_UP_UNIT, render.WARM_UP_SCRIPT}
+    assert told == {paths.WARM_UP_UNIT, paths.WARM_UP_SCRIPT}
     run(ready, warm_up)
     assert drift.warm_up(ready.found(), render.warm_up(AB, ready.found())) == []
 
@@ -66,8 +67,8 @@ def test_where_it_does_not_run_its_address_is_unknown_and_its_files_are_not_told
     found = ready.found()
     assert (found.url, found.at, found.where) == (None, None, "")
     differences = [it.what for it in drift.status(Snapshot(AB, found), render.rendered(AB, found)).differences]
-    assert render.WARM_UP_UNIT not in differences
-    assert render.WARM_UP_SCRIPT not in differences
+    assert paths.WARM_UP_UNIT not in differences
+    assert paths.WARM_UP_SCRIPT not in differences
 
 
 def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from pyinfra import host
 from pyinfra.api.deploy import deploy
+from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots import operations
+from ollama_slots.core import units
 from ollama_slots.core.settings import DEFAULTS, Settings
 from ollama_slots.host.desired import settings_of, with_defaults
+from ollama_slots.run.session import run
 
 NAME = "Ollama slots"
 DATA = dict(DEFAULTS)
 
 
 def _settings() -> Settings:
+    if not run().apart:  # whichever hosts --limit leaves out
+        hosts = ((it.name, it.data.dict()) for it in host.inventory)  # type: ignore[no-untyped-call]
+        if wrong := units.twice(hosts):
+            raise PyinfraError(wrong)
+        run().apart = True
     return settings_of(host.name, with_defaults(host.data.dict()))  # type: ignore[no-untyped-call]
 
 
@@ -101,7 +109,7 @@ def _models(settings: Settings) -> None:
 
 
 def _warm_up(settings: Settings) -> None:
-    operations.warm_up.warm_up(name="Install and run ollama-warmup.service", settings=settings)
+    operations.warm_up.warm_up(name=f"Install and run {settings.warm_up_unit}", settings=settings)
     operations.warm_up.proof(name="Prove every slot resident", settings=settings)
 
 

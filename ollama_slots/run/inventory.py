@@ -12,6 +12,7 @@ from typing import Any
 
 from pyinfra.api.exceptions import PyinfraError
 
+from ollama_slots.core import units
 from ollama_slots.core.settings import Settings
 from ollama_slots.host.desired import settings_of, with_defaults
 
@@ -42,8 +43,11 @@ def declared(root: Path, inventory: str) -> list[Declared]:
         said = said[-1:] if "Traceback" in ran.stderr else said
         raise ValueError(f"{inventory}: expected hosts, found none. {' '.join(said)}")
     try:
-        return [
+        found = [
             Declared(it["name"], it["data"], settings_of(it["name"], with_defaults(it["data"]))) for it in hosts
         ]
     except PyinfraError as error:
         raise ValueError(str(error)) from None
+    if wrong := units.twice((it.name, it.data) for it in found):
+        raise ValueError(wrong)
+    return found

@@ -37,11 +37,13 @@ class Run:
     + seen: hosts as they were when an operation found nothing to do, and when that was
     + said: what was reported once, and of which host
     + rows: the rows of the slot table, by host
+    + apart: whether each name of the inventory was found to be another Ollama
     """
 
     seen: dict[str, tuple[float, Observed]] = field(default_factory=dict)
     said: set[tuple[str, str]] = field(default_factory=set)
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    apart: bool = False
 
     @cached_property
     def registry(self) -> Client:

@@ -1,0 +1,45 @@
+"""An inventory of which two names are the same Ollama of one machine ends the run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.deploy import add_deploy
+from pyinfra.api.exceptions import PyinfraError
+
+from ollama_slots import deploys
+from ollama_slots.run.inventory import declared
+from tests.unit.complaint import complaint
+
+MACHINE = {"ssh_hostname": "gpu-a.example.com"}
+SAID = (
+    "expected an Ollama of its own, found ollama.service on gpu-a.example.com, which is {}'s already: "
+    "give one of them the ollama_unit of another Ollama there, or take it out of the inventory"
+)
+
+
+def test_a_deploy_ends_before_anything_is_asked_of_a_host() -> None:
+    data: dict[str, Any] = {**MACHINE, "fake_responses": {}}
+    names = [(f"@fake/{it}", data) for it in ("one", "two")]
+    inventory = Inventory((names, {}))  # type: ignore[no-untyped-call]
+    state = State(inventory, Config())  # type: ignore[no-untyped-call]
+    state.init(inventory, Config())  # type: ignore[no-untyped-call]
+    for host in inventory:
+        state.activate_host(host)
+    with pytest.raises(PyinfraError, match=r"^@fake/two: ") as refusal:
+        add_deploy(state, deploys.preflight)
+    assert str(refusal.value) == f"@fake/two: {SAID.format('@fake/one')}"
+    assert [vars(it.connector).get("executed_commands", []) for it in inventory] == [[], []]
+
+
+@pytest.mark.parametrize(("unit", "found"), [("ollama", 0), ("ollama-gpu1", 2)])
+def test_a_reader_of_the_inventory_is_told_the_same(tmp_path: Path, unit: str, found: int) -> None:
+    slot = {"slot1_name": "one", "slot1_num_ctx": 4096, "slot1_model": "a:1b"}
+    hosts = [("one", MACHINE | slot), ("two", MACHINE | slot | {"ollama_unit": unit})]
+    (tmp_path / "inventory.py").write_text(f"hosts = {hosts!r}\n")
+    if found:
+        read = declared(tmp_path, "inventory.py")
+        assert [it.settings.ollama_unit for it in read] == ["ollama.service", "ollama-gpu1.service"]
+    else:
+        assert complaint(declared, tmp_path, "inventory.py") == f"two: {SAID.format('one')}"

@@ -1,4 +1,4 @@
-"""Estimate how much GPU memory models take, and decide whether all slots of a host fit into it together.
+"""Decide whether all slots of a host fit into its GPU memory together, and whether a model fits beside others.
 
 There are two figures a model: the engine's own guess, by which it ends other runners, and what it really holds.
 """
@@ -7,80 +7,22 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ollama_slots.core import names
+from ollama_slots.core import names, versions
+from ollama_slots.core.cards import cards_now
+from ollama_slots.core.gpus import does_flash_attention
 from ollama_slots.core.observed import Observed
+from ollama_slots.core.placing import Card, Rule, Taken, fit, place
 from ollama_slots.core.residency import weights_by_digest
+from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target, context
 
-GB, GIB = 10**9, 2**30
-# The engine evicts when its guess exceeds this part of the free memory (server/sched.go, v0.32.15).
-USABLE = 0.8
+GB = 10**9
 AUTO_RUNNERS_A_GPU = 3  # OLLAMA_MAX_LOADED_MODELS unset or 0 (server/sched.go)
 WINDOW_STEP = 256  # tokens: windows that are proposed are multiples of it
-
-
-class _Shape:
-    """The figures of a GGUF's architecture, as /api/show gives them in model_info."""
-
-    def __init__(self, model_info: dict[str, Any]) -> None:
-        self.info, self.architecture = model_info, model_info.get("general.architecture")
-
-    def each(self, key: str) -> list[int]:
-        value = self.info.get(f"{self.architecture}.{key}")
-        return [int(it) for it in value] if isinstance(value, list) and value else [int(value or 0)]
-
-    def one(self, key: str) -> int:
-        return max(self.each(key))
-
-    @property
-    def heads(self) -> int:
-        return self.one("attention.head_count")
-
-    @property
-    def key_value_heads(self) -> list[int]:
-        """A figure for each block, or one for all of them; a list is left out by /api/show."""
-        return [it for it in self.each("attention.head_count_kv") if it] or [self.heads]
-
-    @property
-    def a_head(self) -> int:
-        return self.each("embedding_length")[0] // self.heads if self.heads else 0
-
-
-def predicted(model_info: dict[str, Any], file_bytes: int, tokens: int) -> int:
-    """Return the bytes that Ollama expects a model to need (predictor of llm/llama_server.go, v0.32.15).
-
-    + model_info: as /api/show gives it
-    + file_bytes: size of the weights
-    + tokens: window x parallel requests
-    """
-    shape = _Shape(model_info)
-    cache = 2 * shape.each("block_count")[0] * min(shape.key_value_heads) * shape.a_head * tokens * 2
-    return file_bytes + cache
-
-
-def held(model_info: dict[str, Any], file_bytes: int, tokens: int, parallel: int, flash: bool) -> int:
-    """Return the bytes that a loaded model holds at most: what /api/ps shows, or somewhat less.
-
-    + model_info, file_bytes: as in ``predicted``
-    + tokens: the window
-    + parallel: OLLAMA_NUM_PARALLEL
-    + flash: the GPU can do flash attention; else the scores of a whole batch lie in memory
-
-    Read off llama-server b10488's log: weights, a cache of two bytes a value (sliding windows, which would make it
-    smaller, left aside), and what a batch is computed in.
-    """
-    shape = _Shape(model_info)
-    values = [shape.one(f"attention.{it}_length") or shape.a_head for it in ("key", "value")]
-    cache = 2 * shape.one("block_count") * max(shape.key_value_heads) * sum(values) * tokens * parallel
-    # The engine's batches grow with the window where there is flash attention (server/sched.go).
-    batch = 512 if not flash or tokens * parallel <= 4096 else 1024 if tokens * parallel <= 32768 else 2048
-    mask_and_scores = tokens * (1 if flash else 1 + shape.heads)
-    activations = 4 * shape.one("feed_forward_length") + 8 * shape.one("embedding_length")
-    return file_bytes + cache + 4 * batch * (mask_and_scores + activations)
 
 
 @dataclass(frozen=True)
@@ -88,8 +30,12 @@ class Need:
     """A runner as it will be: one for all slots with the same weights."""
 
     slots: tuple[Target, ...]
-    held: int  # bytes of GPU memory, at the most
-    predicted: int  # bytes that the engine looks for beside what is loaded
+    taken: Taken
+
+    @property
+    def held(self) -> int:
+        """Bytes of GPU memory, at the most."""
+        return self.taken.held
 
 
 def fits(snapshot: Snapshot, model: str, tokens: int) -> bool:
@@ -100,24 +46,24 @@ def fits(snapshot: Snapshot, model: str, tokens: int) -> bool:
     """
     observed = snapshot.observed
     runners = observed.runners or ()
-    allowed = (observed.environ or {}).get("OLLAMA_MAX_LOADED_MODELS", "0")
-    limit = int(allowed) if allowed.isdigit() and int(allowed) else AUTO_RUNNERS_A_GPU
+    allowed = _variable(observed, "OLLAMA_MAX_LOADED_MODELS")
+    limit = allowed or AUTO_RUNNERS_A_GPU * max(1, len(observed.gpus or ()))
     if len(runners) >= limit:
         return False
-    free = snapshot.detailed.gpu_free
-    if snapshot.settings.gpu_memory_gib is not None:
-        free = int(snapshot.settings.gpu_memory_gib * GIB) - sum(runner.size_vram for runner in runners)
-    if free is None:
+    now = cards_now(snapshot)
+    if now is None:
         return True
-    key = names.parse(model).key
-    listed, shown = (observed.listed or {})[key], snapshot.detailed.shown[key]
-    return predicted(shown.model_info, listed.size, tokens * parallel(observed)) <= USABLE * free
+    taken, by = _taken(snapshot, names.parse(model).key, tokens), rule(observed)
+    if by.guesses:
+        # What it holds then is not asked here: where that is more than is left, the load fails, and ends nothing.
+        taken = Taken(taken.predicted, 0)
+    return place(now, taken, by, alone=not runners) is not None
 
 
-def parallel(observed: Observed) -> int:
-    """Return how many requests a runner takes at once: each has a cache of its own."""
-    said = (observed.environ or {}).get("OLLAMA_NUM_PARALLEL", "1")
-    return int(said) if said.isdigit() and int(said) else 1
+def rule(observed: Observed) -> Rule:
+    """Return how the Ollama of this host places models."""
+    spread = (observed.environ or {}).get("OLLAMA_SCHED_SPREAD", "")
+    return Rule(guesses=versions.guesses(observed.version), spreads=spread.lower() not in {"", "0", "f", "false"})
 
 
 def needs(snapshot: Snapshot) -> list[Need]:
@@ -128,54 +74,67 @@ def needs(snapshot: Snapshot) -> list[Need]:
         weights = details.weights(target.model)
         if weights:
             sharing[weights].append(target)
-    known, requests = weights_by_digest(observed, details), parallel(observed)
+    known = weights_by_digest(observed, details)
     result = []
     for weights, group in sharing.items():
         key = names.parse(group[0].model).key
-        info, size = details.shown[key].model_info, (observed.listed or {})[key].size
         window = max(context(target, details) for target in group)
-        most = held(info, size, window, requests, details.flash)
+        taken = _taken(snapshot, key, window)
         for runner in observed.runners or ():
-            if known.get(runner.digest) == weights and runner.context_length == window:
-                most = runner.size_vram  # it is there: nothing needs to be guessed
-        result.append(Need(tuple(group), most, predicted(info, size, window * requests)))
+            there = known.get(runner.digest) == weights and runner.context_length == window
+            if there and runner.size_vram == runner.size:
+                taken = Taken(taken.predicted, runner.size_vram)  # it is there: nothing needs to be guessed
+        result.append(Need(tuple(group), taken))
     return sorted(result, key=lambda need: need.held, reverse=True)
 
 
-def fit(wanted: list[Need], room: int) -> bool:
-    """Return whether runners stay in memory together, loaded in this order, by Ollama's own rule.
-
-    + room: bytes of GPU memory for all of them
-
-    The first is loaded whatever it needs; a later one has the engine end others where it does not fit into a part
-    of what is free.
-    """
-    free = room
-    for number, need in enumerate(wanted):
-        if need.held > free or (number and need.predicted > USABLE * free):
-            return False
-        free -= need.held
-    return True
+def _taken(snapshot: Snapshot, key: str, tokens: int) -> Taken:
+    observed = snapshot.observed
+    info, size = snapshot.detailed.shown[key].model_info, (observed.listed or {})[key].size
+    at_once = parallel(info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1)
+    cache = (observed.environ or {}).get("OLLAMA_KV_CACHE_TYPE", "").lower()
+    load = Load(tokens, at_once, _flash(snapshot), cache)
+    return Taken(predicted(info, size, tokens * at_once), held(info, size, load), computed(info, load))
 
 
-def room(snapshot: Snapshot) -> int | None:
-    """Return the GPU memory for the slots, in bytes: what is free, and what Ollama holds now. None is unknown."""
-    if snapshot.settings.gpu_memory_gib is not None:
-        return int(snapshot.settings.gpu_memory_gib * GIB)
-    details = snapshot.detailed
-    if details.gpu_free is None or details.gpu_total is None:
-        return None
-    return min(details.gpu_total, details.gpu_free + sum(it.size_vram for it in snapshot.observed.runners or ()))
+def _flash(snapshot: Snapshot) -> bool:
+    """Return whether models are loaded with flash attention, as far as is known."""
+    said = (snapshot.observed.environ or {}).get("OLLAMA_FLASH_ATTENTION", "").lower()
+    if said:
+        return said not in {"0", "f", "false"}
+    if snapshot.observed.gpus:
+        return all(it.flash for it in snapshot.observed.gpus)
+    driven = snapshot.detailed.driven
+    return bool(driven) and all(does_flash_attention(it.compute) for it in driven)
 
 
-def largest_windows(snapshot: Snapshot, room: int) -> str | None:
+def _variable(observed: Observed, name: str) -> int:
+    """Return a number in Ollama's environment; 0 where it has none, or one that Ollama cannot read."""
+    said = (observed.environ or {}).get(name, "")
+    return int(said) if said.isdigit() else 0
+
+
+def unread(snapshot: Snapshot) -> list[str]:
+    """Return the models of slots of which a figure is not known that their memory depends on."""
+    shown = snapshot.detailed.shown
+    wanted = dict.fromkeys(it.model for it in snapshot.declared)
+    known = {model: shown.get(names.parse(model).key) for model in wanted}
+    return [model for model, it in known.items() if it and Shape(it.model_info).unread]
+
+
+def all_fit(snapshot: Snapshot, wanted: list[Need], cards: Sequence[Card]) -> bool:
+    """Return whether runners stay in memory together on these cards, loaded in this order."""
+    return fit([it.taken for it in wanted], cards, rule(snapshot.observed))
+
+
+def largest_windows(snapshot: Snapshot, cards: Sequence[Card]) -> str | None:
     """Return the largest windows with which the slots would fit, larger ones reduced first, as data; or None."""
 
     def capped(steps: int) -> list[Need]:
         return needs(snapshot.with_windows(steps * WINDOW_STEP))
 
     most = max(it.num_ctx for it in snapshot.declared) // WINDOW_STEP
-    steps = bisect_left(range(1, most + 1), True, key=lambda steps: not fit(capped(steps), room))
+    steps = bisect_left(range(1, most + 1), True, key=lambda steps: not all_fit(snapshot, capped(steps), cards))
     if steps == 0:
         return None
     windows = sorted((it.slot.number, it.num_ctx) for need in capped(steps) for it in need.slots)

@@ -6,6 +6,7 @@ import re
 
 OLDEST = (0, 10)  # before it, /api/ps does not show a model's window, and nothing can be proven
 FILES = (0, 34)  # the last of those whose names are files as moves.sh knows them
+GUESSES = (0, 30)  # the first that goes by a guess of a model's memory; before, it tries what fits
 COPIES = (0, 40)  # the first whose own copy replaces a name in one step
 RANGE = "0.10 to 0.34, and 0.40"
 
@@ -37,3 +38,9 @@ def notice(version: str | None) -> str | None:
         f"Ollama {version} is untested (tested: {RANGE}): "
         "names are moved by Ollama's own copy, and a request in that moment may fail"
     )
+
+
+def guesses(version: str | None) -> bool:
+    """Return whether a version of Ollama places models by a guess of their memory; an unknown one does."""
+    number = _number(version or "")
+    return number is None or number >= GUESSES

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab import registry
-from ollama_slots.core.gpu_memory import held, predicted
+from ollama_slots.core.shape import Load, held, predicted
 from tests.lab.client import asking, assert_none_failed
 from tests.lab.fleet import SLOTS, Host, Project, model, until
 
@@ -145,7 +145,7 @@ def test_what_is_foreseen_of_gpu_memory_and_what_is_held(
         info = gpu1.api("/api/show", {"model": model(name)})["model_info"]
         size = gpu1.tags()[model(name)]["size"]
         real = loaded(gpu1, model(name), window)
-        ours, engines = held(info, size, window, 1, flash=False), predicted(info, size, window)
+        ours, engines = held(info, size, Load(window, flash=False)), predicted(info, size, window)
         figures.append(
             f"GPU memory of {name} at {window} tokens: {real / 1e6:.0f} MB held, {ours / 1e6:.0f} foreseen "
             f"({(ours / real - 1) * 100:+.0f} %), {engines / 1e6:.0f} by the engine's guess"

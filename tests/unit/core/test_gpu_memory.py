@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.core.gpu_memory import fits, held, predicted
+from ollama_slots.core.gpu_memory import fits
+from ollama_slots.core.shape import Load, cached, held, parallel, predicted
 from ollama_slots.core.snapshot import Snapshot
 from tests.unit.declared import declared
 from tests.unit.world import GB, World, deployed
@@ -27,9 +28,10 @@ def test_the_prediction_is_the_weights_and_a_cache_of_two_bytes_a_value() -> Non
     [
         ({"llama.attention.head_count_kv": [8, 8, 2, 8]}, 32 * 1024),  # the least, as the engine takes it
         ({"llama.attention.head_count": [16, 32]}, 128 * 1024),  # the most
-        ({"llama.attention.head_count_kv": None}, 512 * 1024),  # a list, which /api/show leaves out
+        ({"llama.attention.head_count_kv": None}, 512 * 1024),  # a list, which /api/show leaves out before 0.34
         ({"llama.attention.head_count": []}, 0),
-        ({"llama.attention.head_count_kv": []}, 512 * 1024),
+        ({"llama.attention.head_count_kv": []}, 512 * 1024),  # and so from then on
+        ({"llama.attention.head_count_kv": [0, 8, 0, 8]}, 16 * 1024),  # as the engine takes it: one
         ({"llama.block_count": None}, 0),
         ({"general.architecture": None}, 0),
     ],
@@ -130,23 +132,24 @@ def test_more_is_foreseen_than_llama_server_said_that_it_took(
     info: dict[str, Any], file_bytes: int, tokens: int, log: list[float]
 ) -> None:
     """Weights, output, cache and compute buffers in MiB, without flash attention, off its log (b10488)."""
-    assert sum(log) * 2**20 <= held(info, file_bytes, tokens, 1, flash=False)
+    assert sum(log) * 2**20 <= held(info, file_bytes, Load(tokens, flash=False))
 
 
 def test_flash_attention_saves_the_scores_and_takes_larger_batches() -> None:
-    slow, fast = (held(LLAMA, GB, 16384, 1, flash) for flash in (False, True))
+    slow, fast = (held(LLAMA, GB, Load(16384, flash=flash)) for flash in (False, True))
     assert slow - fast > 9 * 10**8
-    assert held(LLAMA, GB, 65536, 1, flash=True) - held(LLAMA, GB, 65536, 0, flash=True) > 65536 * 128 * 1024
 
 
-def test_of_heads_that_differ_by_block_the_most_hold_the_cache() -> None:
-    """What is foreseen may be more than what is taken, and never less."""
-    uneven = LLAMA | {"llama.attention.head_count_kv": [8, 8, 2, 8]}
-    assert held(uneven, GB, 16384, 1, flash=True) == held(LLAMA, GB, 16384, 1, flash=True)
+def test_of_heads_that_differ_by_layer_each_layer_holds_its_own() -> None:
+    """Where they are not told, all have as many as ask: more may be foreseen than is taken, and never less."""
+    uneven = LLAMA | {"llama.attention.head_count_kv": [8, 0] * 16}
+    assert cached(uneven, Load(16384)) == cached(LLAMA, Load(16384)) / 2
+    told = LLAMA | {"llama.attention.head_count_kv": []}
+    assert cached(told, Load(16384)) == 4 * cached(LLAMA, Load(16384))
 
 
 @pytest.mark.parametrize(
-    ("tokens", "parallel", "batch"),
+    ("tokens", "at_once", "batch"),
     [
         (4096, 1, 512),
         (4097, 1, 1024),
@@ -156,9 +159,136 @@ def test_of_heads_that_differ_by_block_the_most_hold_the_cache() -> None:
     ],
 )
 def test_the_engines_batch_grows_with_the_window_and_what_it_is_computed_in_with_the_batch(
-    tokens: int, parallel: int, batch: int
+    tokens: int, at_once: int, batch: int
 ) -> None:
-    """512, 1,024 and 2,048 tokens (server/sched.go, v0.32.15): four bytes each of the mask, and 8 rows."""
-    cache = tokens * parallel * 128 * 1024
-    assert held(LLAMA, GB, tokens, parallel, flash=True) - GB - cache == 4 * batch * (tokens + 8 * 4096)
-    assert held(LLAMA, GB, tokens, parallel, flash=False) - GB - cache == 4 * 512 * (33 * tokens + 8 * 4096)
+    """512, 1,024 and 2,048 tokens (server/sched.go, v0.32.15): two bytes each of the mask, and 8 rows."""
+    cells = -(-tokens // 256) * 256
+    fast, slow = Load(tokens, at_once), Load(tokens, at_once, flash=False)
+    assert held(LLAMA, GB, fast) - GB - cached(LLAMA, fast) == batch * (2 * cells + 4 * 8 * 4096)
+    assert held(LLAMA, GB, slow) - GB - cached(LLAMA, slow) == 512 * 4 * (33 * cells + 8 * 4096)
+
+
+MEASURED: list[tuple[str, dict[str, Any], Load, float, float, float]] = [
+    # general.architecture, its figures, how it is loaded; MiB of cache and states, of what a batch is computed in,
+    # and of the weights, off the log of llama-server b10488 with GGUFs of 12 layers
+    ("llama", {}, Load(16384), 192.0, 84.0, 278),
+    ("llama", {}, Load(16384, cache="q8_0"), 102.0, 80.0, 278),
+    ("llama", {}, Load(8192, parallel=4), 384.0, 68.0, 278),
+    ("llama", {}, Load(16384, flash=False), 192.0, 555.0, 278),
+    ("llama", {}, Load(16384, flash=False, cache="q8_0"), 192.0, 555.0, 278),  # which wants flash attention
+    ("gemma3", {"attention.sliding_window": 1024, "heads": (8, 4, 128)}, Load(16384), 104.0, 88.0, 289),
+    ("gemma3", {"attention.sliding_window": 1024, "heads": (8, 4, 128)}, Load(65536), 316.0, 372.1, 289),
+    ("gemma3", {"attention.sliding_window": 1024, "heads": (8, 4, 128)}, Load(8192, parallel=4), 288.0, 72.0, 289),
+    ("gemma2", {"attention.sliding_window": 1024, "heads": (8, 4, 128)}, Load(16384), 216.0, 88.0, 289),
+    (
+        "gpt-oss",
+        {
+            "attention.sliding_window": 128,
+            "heads": (16, 4, 64),
+            "expert_feed_forward_length": 512,
+            "expert_used_count": 4,
+        },
+        Load(32768),
+        199.5,
+        106.5,
+        640,
+    ),
+    (
+        "qwen3moe",
+        {"heads": (16, 4, 64), "expert_feed_forward_length": 512, "expert_used_count": 4},
+        Load(16384),
+        192.0,
+        72.0,
+        639,
+    ),
+    (
+        "lfm2",
+        {"shortconv.l_cache": 3, "attention.head_count_kv": [0, 0, 4] * 4},
+        Load(32768),
+        128.1,
+        112.0,
+        301,
+    ),
+    (
+        "granitehybrid",
+        {
+            "attention.head_count_kv": [0, 0, 0, 4] * 3,
+            "ssm.conv_kernel": 4,
+            "ssm.inner_size": 2048,
+            "ssm.state_size": 128,
+            "ssm.group_count": 1,
+        },
+        Load(32768),
+        105.2,
+        120.0,
+        347,
+    ),
+]
+
+
+@pytest.mark.parametrize(("architecture", "figures", "load", "cache", "compute", "weights"), MEASURED)
+def test_what_is_foreseen_is_never_less_than_llama_server_took_and_a_quarter_more_at_most(
+    architecture: str, figures: dict[str, Any], load: Load, cache: float, compute: float, weights: float
+) -> None:
+    query, keep, a_head = figures.pop("heads", (16, 4, 64))
+    all_of_them = {
+        "block_count": 12,
+        "embedding_length": 1024,
+        "feed_forward_length": 3072,
+        "attention.head_count": query,
+        "attention.head_count_kv": keep,
+        "attention.key_length": a_head,
+        "attention.value_length": a_head,
+    } | figures
+    info = {"general.architecture": architecture} | {
+        f"{architecture}.{key}": it for key, it in all_of_them.items()
+    }
+    assert round(cached(info, load) / 2**20, 1) == cache
+    taken = (weights + cache + compute) * 2**20
+    assert taken <= held(info, int(weights * 2**20), load) <= 1.25 * taken
+
+
+def test_no_more_than_one_request_at_once_where_the_engine_takes_no_more() -> None:
+    assert parallel({"general.architecture": "qwen35"}, 4) == parallel({"general.architecture": "bert"}, 4) == 1
+    assert parallel(LLAMA, 4) == 4
+    assert parallel({}, 4) == 4
+
+
+# A model of 27 billion parameters of which each fourth layer attends, and whose key-value heads are told once.
+HYBRID = {
+    "general.architecture": "qwen35",
+    "qwen35.block_count": 64,
+    "qwen35.embedding_length": 5120,
+    "qwen35.feed_forward_length": 17408,
+    "qwen35.attention.head_count": 24,
+    "qwen35.attention.head_count_kv": 4,
+    "qwen35.attention.key_length": 256,
+    "qwen35.attention.value_length": 256,
+    "qwen35.full_attention_interval": 4,
+    "qwen35.ssm.conv_kernel": 4,
+    "qwen35.ssm.inner_size": 6144,
+    "qwen35.ssm.state_size": 128,
+    "qwen35.ssm.group_count": 16,
+}
+
+
+def test_of_a_hybrid_only_what_attends_has_a_cache() -> None:
+    cache = 16 * 4 * 512 * 32768 * 2
+    states = 48 * 4 * (3 * (6144 + 2 * 16 * 128) + 128 * 6144)
+    assert cached(HYBRID, Load(32768)) == cache + states
+    assert held(HYBRID, 17_000_000_000, Load(32768)) < 20_000_000_000
+
+
+def test_values_that_are_in_the_keys_are_kept_once() -> None:
+    latent = LLAMA | {
+        "llama.attention.head_count_kv": 1,
+        "llama.attention.key_length_mla": 192,
+        "llama.attention.key_length": 576,
+        "llama.attention.value_length": 512,
+    }
+    assert cached(latent, Load(4096)) == 32 * 576 * 4096 * 2
+
+
+def test_layers_that_share_a_cache_have_none_of_their_own() -> None:
+    shared = LLAMA | {"llama.attention.shared_kv_layers": 12}
+    assert cached(shared, Load(4096)) == cached(LLAMA, Load(4096)) * 20 / 32

@@ -1,0 +1,79 @@
+"""Tell how much memory the GPUs of a host have free: now, and with nothing of Ollama's on them.
+
+Ollama says what it found when it started, and NVIDIA's driver, where there is one, what is free now. On which card
+a runner lies nobody tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ollama_slots.core.gpus import Driven
+from ollama_slots.core.observed import Observed
+from ollama_slots.core.placing import Card, loaded
+from ollama_slots.core.snapshot import Snapshot
+
+GIB = 2**30
+
+
+def _held_now(observed: Observed) -> list[int]:
+    return [it.size_vram for it in observed.runners or ()]
+
+
+def _driven(snapshot: Snapshot) -> list[Driven] | None:
+    """Return the driver's cards in the order of those that Ollama found; None where they are not the same ones."""
+    found, driven = snapshot.observed.gpus, list(snapshot.detailed.driven)
+    if not driven or found is None:
+        return driven or None
+    by_pci = {it.pci: it for it in driven}
+    if all(it.pci in by_pci for it in found):
+        return [by_pci[it.pci] for it in found]
+    if len(found) != len(driven) or any(it.library.lower() != "cuda" for it in found):
+        return None
+    by_size = dict(zip(sorted(range(len(found)), key=lambda it: found[it].total), _by_size(driven), strict=True))
+    return [by_size[number] for number in range(len(found))]
+
+
+def _by_size(driven: list[Driven]) -> list[Driven]:
+    return sorted(driven, key=lambda it: it.total)
+
+
+def cards_now(snapshot: Snapshot) -> list[Card] | None:
+    """Return the cards as they are now. None: their memory is not known."""
+    settings, observed, now = snapshot.settings, snapshot.observed, _held_now(snapshot.observed)
+    if settings.gpu_memory_gib is not None:
+        return [Card(max(0, int(settings.gpu_memory_gib * GIB) - sum(now)))]
+    driven = _driven(snapshot)
+    if driven is not None:
+        free = [it.free for it in driven]
+        return [Card(it) for it in free] if observed.gpus is None else _of(observed, free)
+    return loaded(_of(observed, [it.available for it in observed.gpus]), now) if observed.gpus else None
+
+
+def room(snapshot: Snapshot) -> list[Card] | None:
+    """Return the cards as they would be with nothing of Ollama's on them. None: their memory is not known."""
+    settings, observed = snapshot.settings, snapshot.observed
+    if settings.gpu_memory_gib is not None:
+        return [Card(int(settings.gpu_memory_gib * GIB))]
+    driven = _driven(snapshot)
+    if driven is None:
+        return _of(observed, [it.available for it in observed.gpus]) if observed.gpus else None
+    totals, free = [it.total for it in driven], [it.free for it in driven]
+    then = [it.available for it in observed.gpus] if observed.gpus else free
+    ours = min(sum(totals), sum(free) + sum(_held_now(observed)))
+    rooms = [min(total, max(now, before)) for total, now, before in zip(totals, free, then, strict=True)]
+    # On which card a runner lies is not told. What others took since, or gave back, is spread over all.
+    more = ours - sum(rooms)
+    spare = [total - it for total, it in zip(totals, rooms, strict=True)] if more > 0 else _less(rooms, free)
+    if sum(spare):
+        rooms = [it + more * share // sum(spare) for it, share in zip(rooms, spare, strict=True)]
+    return [Card(it) for it in rooms] if observed.gpus is None else _of(observed, rooms)
+
+
+def _less(rooms: list[int], free: list[int]) -> list[int]:
+    return [it - now for it, now in zip(rooms, free, strict=True)]
+
+
+def _of(observed: Observed, free: Sequence[int]) -> list[Card]:
+    gpus = observed.gpus or ()
+    return [Card(now, it.library, it.integrated) for it, now in zip(gpus, free, strict=True)]

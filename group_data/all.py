@@ -40,8 +40,8 @@ globals().update(slot_models("model_selection.json"))
 # "align" gives both the larger one, "error" refuses, "allow" does as it is told.
 shared_base = "align"
 
-# True: a slot that is not wholly in GPU memory is a failure. "auto": where the host has a GPU (nvidia-smi or
-# /dev/kfd is there). False: never.
+# True: a slot that is not wholly in GPU memory is a failure. "auto": where Ollama found a GPU when it was
+# started. False: never.
 require_gpu = "auto"
 
 # How long Ollama holds a model that is not used: seconds, a duration such as "24h", or -1 for ever.
@@ -50,7 +50,7 @@ keep_alive = -1
 # How many models Ollama holds at once; None: one for each slot, and one more for a rotation's candidate.
 max_loaded_models = None
 
-# GPU memory of the host in GiB (2^30 bytes); None: as nvidia-smi says.
+# GPU memory of the host in GiB (2^30 bytes), as of one card; None: as Ollama found it, and nvidia-smi says.
 gpu_memory_gib = None
 
 # What a pull is to leave free on the disk of the models, in GiB.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field
 
 from ollama_slots.core import names, units
+from ollama_slots.core.gpus import Driven, Gpu
 
 
 class Line(NamedTuple):
@@ -96,7 +97,10 @@ class Observed(BaseModel):
     unit: str = units.DEFAULT  # of the Ollama in question
     units: dict[str, dict[str, str]] = Field(default_factory=dict)  # by name, what systemctl shows of each
     environ: dict[str, str] | None = None
-    has_gpu: bool = False
+    gpus: tuple[Gpu, ...] | None = None  # that Ollama found when it started
+    cards: int | None = None  # that NVIDIA's driver has, asked where Ollama found none; None: it does not answer
+    looked: bool = False  # that driver answered, too, when Ollama had just found none
+    expects_gpu: bool = False  # the warm-up that is installed wants slots in GPU memory
     files: dict[str, str] = Field(default_factory=dict)  # path to sha256
     modelfiles: dict[str, str] = Field(default_factory=dict)  # the copies of slots' Modelfiles: name to sha256
     settings: tuple[Line, ...] = ()  # of what sets Ollama's environment: see host/settings.sh
@@ -123,6 +127,22 @@ class Observed(BaseModel):
     def warm_up(self) -> dict[str, str]:
         """What systemctl shows of the warm-up's unit."""
         return self.units.get(units.warm_up(self.unit), {})
+
+    @property
+    def blind(self) -> bool:
+        """Whether Ollama may have been started before the driver was ready: it found no GPU, and there is one."""
+        return self.gpus == () and bool(self.cards) and not self.looked
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether slots can be in GPU memory here, by what Ollama found.
+
+        Where it found none, they can where it has to look again, or did find one at the last deploy. Where what it
+        found is no longer known, by the driver, and by what is in GPU memory now.
+        """
+        if self.gpus is not None:
+            return bool(self.gpus) or self.blind or self.expects_gpu
+        return bool(self.cards) or self.expects_gpu or any(it.size_vram for it in self.runners or ())
 
     @property
     def changing(self) -> str | None:
@@ -193,13 +213,16 @@ class Shown(_Answer):
     model_info: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, answer: dict[str, Any]) -> Shown | None:
-        """Read an answer; None where Ollama has no such model, or no weights for it."""
+    def of(cls, answer: dict[str, Any], lists: Mapping[str, Any] | None = None) -> Shown | None:
+        """Read an answer; None where Ollama has no such model, or no weights for it.
+
+        + lists: the figures of model_info that it leaves out unless verbose
+        """
         first = next(_froms(answer.get("modelfile") or ""), "")
         blob = re.fullmatch(r".*sha256-([0-9a-f]{64})", first)
         if blob is None:
             return None
-        info = answer.get("model_info") or {}
+        info = {**(answer.get("model_info") or {}), **(lists or {})}
         return cls(
             weights=blob[1],
             trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
@@ -230,9 +253,7 @@ class Details(BaseModel):
 
     shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
     damaged: dict[str, str] = Field(default_factory=dict)  # weights that are gone or cut, by canonical key
-    gpu_total: int | None = None
-    gpu_free: int | None = None
-    flash: bool = False  # every GPU can do flash attention, as far as is known
+    driven: tuple[Driven, ...] = ()  # the cards of NVIDIA's driver as they are now
     disk_free: int | None = None  # where the models lie
     blobs: dict[str, int] | None = None  # bytes on the disk of each layer, by sha256; of a pull cut off, too
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ollama_slots.core import names
-from ollama_slots.core.gpu_memory import GB, GIB, fit, largest_windows, needs, room
+from ollama_slots.core.cards import GIB, room
+from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, needs, unread
+from ollama_slots.core.placing import Card
 from ollama_slots.core.published import Missing, Unknown
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.snapshot import Snapshot
@@ -33,9 +35,9 @@ def refusals(snapshot: Snapshot) -> list[str]:
             "free some, or choose smaller models"
         )
     ahead = snapshot.foreseen
-    bytes_free, these = room(ahead), needs(ahead)
-    if needs_gpu(settings, ahead.observed) and bytes_free is not None and not fit(these, bytes_free):
-        windows = largest_windows(ahead, bytes_free)
+    cards, these = room(ahead), needs(ahead)
+    if needs_gpu(settings, ahead.observed) and cards is not None and not all_fit(ahead, these, cards):
+        windows = largest_windows(ahead, cards)
         advice = (
             f"with {windows} they would fit" if windows else "no context windows would fit: choose smaller models"
         )
@@ -44,10 +46,16 @@ def refusals(snapshot: Snapshot) -> list[str]:
         )
         wish = sum(it.held for it in these)
         reasons.append(
-            f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {bytes_free / GB:.1f} GB, and Ollama loads "
+            f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {_found(cards)}, and Ollama loads "
             f"a model beside others only into four fifths of what is free: {advice}"
         )
     return reasons
+
+
+def _found(cards: list[Card]) -> str:
+    """Return how much memory cards have free, in words: each, for a model lies on one where it can."""
+    each = " + ".join(f"{it.free / GB:.1f}" for it in cards)
+    return f"{each} GB" + (f" on {len(cards)} GPUs" if len(cards) > 1 else "")
 
 
 def notices(snapshot: Snapshot) -> list[str]:
@@ -65,8 +73,13 @@ def notices(snapshot: Snapshot) -> list[str]:
         for key, it in snapshot.answers.items()
         if isinstance(it, Unknown)
     ]
+    lines += _of_gpus(snapshot)
     if needs_gpu(settings, observed) and room(snapshot) is None:
         lines.append("the GPU memory is unknown, so whether the slots fit is not checked: set gpu_memory_gib")
+    lines += [
+        f"{model}: how many heads its layers have is not known, so more GPU memory may be foreseen than it takes"
+        for model in unread(snapshot.foreseen)
+    ]
     shown = snapshot.foreseen.detailed.shown
     known = {it.model: shown.get(names.parse(it.model).key) for it in snapshot.declared}
     lines += [
@@ -75,6 +88,23 @@ def notices(snapshot: Snapshot) -> list[str]:
         if it and not it.model_info
     ]
     return lines
+
+
+def _of_gpus(snapshot: Snapshot) -> list[str]:
+    settings, observed = snapshot.settings, snapshot.observed
+    if settings.require_gpu != "auto":
+        return []
+    if observed.gpus is None and not observed.has_gpu:
+        return [
+            "whether Ollama found a GPU when it was started is no longer known, and nvidia-smi tells of none: "
+            "slots may be on the CPU; set require_gpu"
+        ]
+    if observed.gpus == () and observed.cards and not observed.has_gpu:
+        return [
+            f"nvidia-smi shows {observed.cards} GPU, which Ollama does not use: slots are on the CPU; "
+            "require_gpu = True refuses that, require_gpu = False is without this notice"
+        ]
+    return []
 
 
 def outlook(snapshot: Snapshot) -> list[str]:

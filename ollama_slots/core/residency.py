@@ -15,6 +15,18 @@ def needs_gpu(settings: Settings, observed: Observed) -> bool:
     return observed.has_gpu if settings.require_gpu == "auto" else settings.require_gpu
 
 
+def no_gpu(settings: Settings, observed: Observed) -> str | None:
+    """Return why no slot can be in GPU memory though it must be, or None: Ollama found no GPU when it started."""
+    if observed.gpus != () or observed.blind or not needs_gpu(settings, observed):
+        return None
+    by = "the last deploy" if settings.require_gpu == "auto" else "require_gpu = True"
+    shown = f", though nvidia-smi shows {observed.cards}" if observed.cards else ""
+    return (
+        f"expected a GPU, by {by}, found that Ollama found none when it was started{shown}: repair its driver and "
+        "restart Ollama, or set require_gpu = False"
+    )
+
+
 def weights_by_digest(observed: Observed, details: Details | None = None) -> dict[str, str]:
     """Return the known weights by manifest digest, which outlives any name."""
     known = {

@@ -1,5 +1,5 @@
 # Starts Ollama, or restarts it, and waits, bounded, until it answers.
-# needs: ask
+# needs: ask gpus
 # takes: verb url seconds
 # verb: start or restart; url: nothing, where it is asked where it listens
 systemctl "$verb" "$unit" || exit
@@ -7,7 +7,10 @@ end=$(($(clock) + seconds))
 while :; do
     listens=$(listening "$(engine_pid)")
     asked=${url:-$listens}
-    [ -z "$asked" ] || ! (url=$asked && api 5 /api/version >/dev/null) || exit 0 # what answers otherwise is not Ollama
+    if [ -n "$asked" ] && (url=$asked && api 5 /api/version >/dev/null); then # what answers otherwise is not Ollama
+        keep_found
+        exit 0
+    fi
     [ "$(clock)" -lt "$end" ] || break
     sleep 0.2
 done

@@ -16,6 +16,13 @@ answers=''
 [ $# -eq 0 ] || answers=$(ask "$@" 2>/dev/null)
 echo "== show"
 printf '%s\n' "$answers"
+# Figures that differ by layer are lists, which it leaves out unless asked for everything, the vocabulary, too.
+echo "== lists"
+of_layers='"[a-z0-9_.-]*\.attention\.(head_count_kv|sliding_window_pattern)":'
+printf '%s\n' "$answers" | grep -anE "^[{].*$of_layers(\[\]|null)" | cut -d : -f 1 | while read -r line; do
+    model=$(printf '%s' "$models" | sed -n "$(((line + 1) / 2))p")
+    api 60 /api/show "{\"model\":\"$model\",\"verbose\":true}" | grep -aoE "$of_layers\[[0-9a-z,]+\]" | sed "s/^/$model /"
+done
 # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
 store=$(model_store)
 expected=$(manifests | sizes)
@@ -37,9 +44,11 @@ printf '%s\n' "$answers" | awk 'NR % 2 == 0 && /^5/ { print NR / 2 }' | while re
     [ -z "$digest" ] || ! damaged "$digest" || echo "$model $digest"
 done
 echo "== gpu"
-nvidia-smi --query-gpu=memory.total,memory.free --format=csv,noheader,nounits 2>/dev/null
-echo "== compute" # asked apart: drivers of before 2022 do not know the field, and answer nothing at all
-nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null
+card() { # card FIELDS
+    timeout 10 nvidia-smi --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null
+}
+# Drivers of before 2022 do not know the last field, and answer nothing at all.
+card pci.bus_id,memory.total,memory.free,compute_cap || card pci.bus_id,memory.total,memory.free
 echo "== disk"
 df -Pk "$store" 2>/dev/null | awk 'NR == 2 { print $4 }'
 echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes

@@ -13,7 +13,7 @@ from ollama_slots.core import address, names, needs, units
 from ollama_slots.core.names import VARIANT
 from ollama_slots.core.observed import Details, Line, Listed, Observed, Runner, Shown, SlotState
 from ollama_slots.core.stored import Manifest, Stored, Unfinished
-from ollama_slots.host import scripts
+from ollama_slots.host import gpus, scripts
 
 NOW = "now"
 MODELFILE = ".Modelfile"
@@ -62,7 +62,10 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
         unit=unit,
         units=shown,
         environ=environ if shown.get(unit, {}).get("MainPID", "0") != "0" else None,
-        has_gpu=parts["gpu"] == ["yes"],
+        gpus=gpus.found(parts["gpus"]),
+        cards=len(parts["cards"]) if parts["cards"] else None,
+        looked=gpus.LOOKED in parts["gpus"],
+        expects_gpu=parts["expects"] == ["gpu=yes"],
         files={path: digest for path, digest in files.items() if not path.endswith(MODELFILE)},
         modelfiles={
             path.rpartition("/")[2].removesuffix(MODELFILE): digest
@@ -91,7 +94,7 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     Raises ValueError where an answer is missing.
     """
     parts = sections(output)
-    lines, unreadable = parts["show"], [it.split() for it in parts["unreadable"]]
+    lines, unreadable, lists = parts["show"], [it.split() for it in parts["unreadable"]], _lists(parts["lists"])
     if len(lines) < 2 * len(models):
         raise ValueError("an answer of /api/show is missing")
     shown: dict[str, Shown] = {}
@@ -99,20 +102,15 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
         if status == "000":
             raise ValueError("Ollama stopped answering")
-        answer = Shown.of(json.loads(body)) if status == "200" else None
+        answer = Shown.of(json.loads(body), lists.get(model, {})) if status == "200" else None
         if answer and answer.weights in parts["missing"]:
             damaged[names.parse(model).key] = answer.weights
         elif answer:
             shown[names.parse(model).key] = answer
-    memory = [
-        [int(figure) for figure in line.split(",")] for line in parts["gpu"] if re.fullmatch(r"[\d, ]+", line)
-    ]
     return Details(
         shown=shown,
         damaged=damaged,
-        gpu_total=sum(total for total, _ in memory) << 20 if memory else None,
-        gpu_free=sum(free for _, free in memory) << 20 if memory else None,
-        flash=bool(parts["compute"]) and all(_does_flash_attention(it) for it in parts["compute"]),
+        driven=gpus.driven(parts["gpu"]),
         disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
         blobs=_blobs(parts["blobs"], [*parts["missing"], *damaged.values()]) if parts["blobs"] else None,
     )
@@ -152,9 +150,12 @@ def parse_speeds(output: list[str]) -> dict[str, float | str]:
     return speeds
 
 
-def _does_flash_attention(compute_capability: str) -> bool:
-    """Return whether a GPU does flash attention, by Ollama's own rule (ml/device.go, v0.32.15)."""
-    return bool(re.fullmatch(r"\d+\.\d", compute_capability)) and 6 <= float(compute_capability) != 7.2
+def _lists(lines: list[str]) -> dict[str, dict[str, Any]]:
+    """Return the figures by layer that /api/show leaves out unless verbose, by model."""
+    lists: dict[str, dict[str, Any]] = {}
+    for model, _, figure in (line.partition(" ") for line in lines):
+        lists.setdefault(model, {}).update(json.loads(f"{{{figure}}}"))
+    return lists
 
 
 def _blobs(lines: list[str], missing: list[str]) -> dict[str, int]:

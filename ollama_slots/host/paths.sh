@@ -16,6 +16,7 @@
     lock=$root/run/$stem-slots.lock
     fetch_lock=$root/run/ollama-slots-fetch.lock # of all: two Ollamas may have one store
     candidates=$root/run/$stem-slots
+    gpus_found=$root/run/$stem-slots.gpus # see gpus.sh
     restarted=$root/run/$stem-warmup.restarted # that Ollama was restarted for its GPU
 
     environment_file=$root/etc/$stem/ollama-slots.env

@@ -1,5 +1,5 @@
 # Prints all that a deploy needs to know of a host, in sections that parse.py reads. Changes nothing.
-# needs: ask settings
+# needs: ask gpus settings
 # takes: url tools
 # url: nothing, where Ollama is asked where it listens; tools: that the scripts use
 
@@ -39,8 +39,13 @@ served=$(serving "${main%%[!0-9]*}")
 pid=${served%% *} listens=${served#* }
 echo "== environ"
 tr '\0' '\n' 2>/dev/null <"$proc/$pid/environ" | grep '^OLLAMA_'
-echo "== gpu"
-if command -v nvidia-smi >/dev/null || [ -e "$kfd" ]; then echo yes; else echo no; fi
+echo "== gpus"
+of_start=$(found)
+printf '%s\n' "$of_start"
+echo "== cards"
+! sees_none "$of_start" || cards
+echo "== expects" # of the warm-up that is installed
+sed -n 's/^\(gpu=[a-z]*\).*/\1/p' "$warm_up_script" 2>/dev/null
 echo "== files"
 sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script" "$warm_up_unit" \
     "$modelfiles"/* 2>/dev/null

@@ -69,7 +69,7 @@ def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
         "url": observed.at,
         "beyond_loopback": address.beyond_loopback(observed.at),
         "keep_alive": scripts.keep_alive(settings),
-        "libraries": scripts.libraries("engine", "metrics", root=root, unit=unit),
+        "libraries": scripts.libraries("engine", "gpus", "metrics", root=root, unit=unit),
         "script": paths["warm_up_script"],
     }
     return {

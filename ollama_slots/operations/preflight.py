@@ -6,6 +6,7 @@ from pyinfra import host
 from pyinfra.api import operation
 
 from ollama_slots.core import environment
+from ollama_slots.core.residency import no_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render
 from ollama_slots.run.gather import check, gather
@@ -27,7 +28,10 @@ def preflight(settings: Settings) -> Commands:
     if observed is None or observed.lacks:
         yield unread(observed)
         return
-    if reasons := environment.refusals(settings, observed, render.service(settings)):
+    reasons = environment.refusals(settings, observed, render.service(settings))
+    if reason := no_gpu(settings, observed):
+        reasons.append(reason)
+    if reasons:
         yield refuse("; ".join(reasons))
         return
     if observed.listed is None or observed.runners is None:

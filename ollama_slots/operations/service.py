@@ -25,6 +25,7 @@ def service(settings: Settings) -> Commands:
     + Ollama is restarted when the environment of the *running* process means something else than what is declared,
       so that a run which was interrupted between the two is made good by the next; but not where the process was
       started with everything in place, for another start would come to the same
+    + and where it found no GPU, though the driver shows one now: once, for it has looked then
     """
     ours = render.service(settings)
     for observed, _ in looks(settings):
@@ -34,8 +35,10 @@ def service(settings: Settings) -> Commands:
         unit, changed = observed.service, environment.outdated(ours, observed)
         stale, disabled = environment.stale(observed), unit.get("UnitFileState") == "disabled"
         wrong, reasons = environment.lacking(settings, observed), environment.refusals(settings, observed, ours)
-        runs = observed.environ is not None
-        as_declared = unit.get("LoadState") == "loaded" and not wrong and observed.version is not None
+        runs, blind = observed.environ is not None, observed.blind and settings.require_gpu is not False
+        as_declared = (
+            unit.get("LoadState") == "loaded" and not wrong and observed.version is not None and not blind
+        )
         if as_declared and not (changed or stale or disabled or reasons):
             nothing(observed, "Ollama runs with the declared environment")
             return
@@ -57,16 +60,22 @@ def service(settings: Settings) -> Commands:
     if disabled:
         yield StringCommand("systemctl", "enable", settings.ollama_unit)  # it brings the warm-up with it at boot
     if not as_declared:
-        yield from start(settings, runs, wrong)
+        yield from start(settings, runs, wrong, blind)
 
 
-def start(settings: Settings, runs: bool, wrong: dict[str, str]) -> Commands:
-    """Start Ollama, or restart it if its process lacks variables, and check that it has them."""
+def start(settings: Settings, runs: bool, wrong: dict[str, str], blind: bool = False) -> Commands:
+    """Start Ollama, or restart it if its process lacks variables, and check that it has them.
+
+    + blind: it is to look for GPUs again
+    """
     if not runs:
         say_once("start Ollama: it is not running")
     elif wrong:
         say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
-    yield scripts.await_("restart" if wrong and runs else "start", settings)
+    elif blind:
+        say_once("restart Ollama: it found no GPU when it was started, and nvidia-smi shows one")
+    again = runs and (bool(wrong) or blind)
+    yield scripts.await_("restart" if again else "start", settings)
     observed = read(settings)
     if observed is None or observed.lacks:
         yield unread(observed)

@@ -21,6 +21,27 @@ from ollama_slots.host.parse import parse_details, parse_probe
 
 GB = 10**9
 MODELFILES = "/etc/ollama/modelfiles"
+# What Ollama says of a device that it found when it was started (discover/types.go, v0.34.4).
+OF_THE_CPU = (
+    'time=2026-01-15T10:30:00.000Z level=INFO source=types.go:50 msg="inference compute" id=cpu library=cpu '
+    'compute="" name=cpu description=cpu libdirs=ollama driver="" pci_id="" type="" total="15.6 GiB" '
+    'available="14.0 GiB"'
+)
+
+
+def of_start(
+    total: float, available: float | None = None, library: str = "CUDA", pci: str = "", kind: str = "discrete"
+) -> str:
+    """What Ollama says of a GPU. + total, available: in MiB"""
+    free = total if available is None else available
+    return (
+        'time=2026-01-15T10:30:00.000Z level=INFO source=types.go:32 msg="inference compute" id=0 filter_id="" '
+        f'library={library} compute=8.9 name={library}0 description="A \\"fine\\" GPU" libdirs=ollama,cuda_v13 '
+        f'driver=13.0 pci_id={pci or chr(34) * 2} type={kind} total="{total / 1024:.1f} GiB" '
+        f'available="{free / 1024:.1f} GiB"'
+    )
+
+
 URL = "http://127.0.0.1:11434"
 
 
@@ -88,6 +109,9 @@ class World:
     keep_alive: str = "-1"
     parallel: int = 1
     gpu: tuple[int, int] | None = None  # MiB: total, free
+    gpus: list[str] | None = None  # what Ollama said of what it found, if that is not this one
+    cards: list[str] = field(default_factory=list)  # of the driver, asked where Ollama found none
+    expects: list[str] = field(default_factory=list)  # of the warm-up that is installed
     disk: int | None = None  # bytes free
     listens: str = URL
     given: str = ""  # ollama_url
@@ -300,8 +324,12 @@ class World:
             f"OLLAMA_KEEP_ALIVE={self.keep_alive}",
             f"OLLAMA_MAX_LOADED_MODELS={self.most}",
             f"OLLAMA_NUM_PARALLEL={self.parallel}",
-            "== gpu",
-            "yes" if self.gpu else "no",
+            "== gpus",
+            *(self.gpus if self.gpus is not None else [of_start(*self.gpu[:1]) if self.gpu else OF_THE_CPU]),
+            "== cards",
+            *self.cards,
+            "== expects",
+            *self.expects,
             "== files",
             *(f"{sha}  {path}" for path, sha in self.files.items()),
             "== settings",
@@ -349,16 +377,16 @@ class World:
                 "model_info": {"general.architecture": "llama", "llama.context_length": model.trained},
             }
             lines += [json.dumps(answer), "200"]
-        gpu = [f"{self.gpu[0]}, {self.gpu[1]}"] if self.gpu else []
+        gpu = [f"00000000:01:00.0, {self.gpu[0]}, {self.gpu[1]}"] if self.gpu else []
         disk = [] if self.disk is None else [str(self.disk // 1024)]
         return [
             *lines,
+            "== lists",
             "== missing",
             *sorted(self.lost & shown),
             "== unreadable",
             "== gpu",
             *gpu,
-            "== compute",
             "== disk",
             *disk,
             "== blobs",

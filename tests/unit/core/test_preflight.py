@@ -9,6 +9,7 @@ from ollama_slots.core.preflight import notices, refusals
 from ollama_slots.core.published import Answer, Answers, Missing, Published, Unknown
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.host.gpus import LOOKED
 from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight
 from ollama_slots.operations.service import service
@@ -17,7 +18,7 @@ from tests.unit.core.test_gpu_memory import LLAMA
 from tests.unit.declared import declared
 from tests.unit.deploys import ALL
 from tests.unit.fake import Run, answers
-from tests.unit.world import GB, World, deployed, digest
+from tests.unit.world import GB, OF_THE_CPU, World, deployed, digest, of_start
 
 A, B = "registry.ollama.ai/library/a:1b", "registry.ollama.ai/library/b:1b"
 AB = declared("a:1b", "b:1b")
@@ -55,6 +56,33 @@ def test_a_model_that_the_mirror_does_not_have_can_be_filled_in() -> None:
         "slot two: expected b:1b, found no such model in the mirror http://mirror:5080: "
         "fill it with ollama-slots-mirror, or correct slot2_model"
     )
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cards", "data", "told_of"),
+    [
+        ([of_start(24576)], [], {}, ""),
+        ([], [], {}, "is no longer known"),
+        ([], ["A fine GPU"], {}, ""),
+        ([OF_THE_CPU], [], {}, ""),
+        ([OF_THE_CPU, LOOKED], ["A fine GPU"], {}, "nvidia-smi shows 1 GPU, which Ollama does not use"),
+        ([OF_THE_CPU, LOOKED], ["A fine GPU"], {"require_gpu": False}, ""),
+        ([], [], {"require_gpu": False}, ""),
+    ],
+)
+def test_what_is_not_known_of_gpus_is_told(
+    gpus: list[str], cards: list[str], data: dict[str, Any], told_of: str
+) -> None:
+    world = World(gpus=gpus, cards=cards)
+    lines = notices(seen(world, declared("a:1b", **data), {}))
+    of_gpus = [it for it in lines if "GPU when" in it or "GPU, which" in it]
+    assert [told_of in it for it in of_gpus] == ([True] if told_of else [])
+
+
+def test_heads_that_are_not_known_are_told_of() -> None:
+    info = {"general.architecture": "lfm2", "lfm2.attention.head_count_kv": []}
+    [line] = notices(seen(World(), declared("a:1b"), {A: published("a:1b", info=info)}))
+    assert line.startswith("a:1b: how many heads its layers have is not known")
 
 
 def test_what_is_there_already_may_be_gone_from_its_registry() -> None:

@@ -66,6 +66,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.shown: set[str] = (
             set()
         )  # manifests that it has read, and answers for whatever becomes of their weights
+        self.lists: dict[str, list[Any]] = {}  # of every model, shown where all is asked for
         self.incapable: dict[str, str] = {}  # manifests that it first looked at without their weights, by name
         numbers = tuple(int(it) for it in version.split("."))
         self.remembers = (0, 32, 15) <= numbers <= (0, 34, 0)  # what a name can do, while its manifest is the same
@@ -157,7 +158,7 @@ class FakeEngine(ThreadingHTTPServer):
             )
         return {"models": rows}
 
-    def show(self, name: str) -> dict[str, Any]:
+    def show(self, name: str, verbose: bool = False) -> dict[str, Any]:
         model = self.model(name)
         if model.digest not in self.shown:
             self.able(model)
@@ -172,7 +173,11 @@ class FakeEngine(ThreadingHTTPServer):
             "license": "FROM /no/where/sha256-0\n",
             "modelfile": f"# FROM {model.name}\n\nFROM {self.files.blob(model.weights)}\n{params}",
             "details": {"parent_model": model.parent, "format": "gguf", "families": ["llama"]},
-            "model_info": {"general.architecture": "llama", "llama.context_length": shape.trained},
+            "model_info": {
+                "general.architecture": "llama",
+                "llama.context_length": shape.trained,
+                **{key: it if verbose else [] for key, it in self.lists.items()},
+            },
             "capabilities": ["completion", *(["vision"] if shape.sees else [])],
         }
 

@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
             engine.asked.append(f"pull {asked['model']}")
             self.stream(asked["model"])
         elif self.path == "/api/show":
-            self.perform(lambda: engine.show(asked["model"]))
+            self.perform(lambda: engine.show(asked["model"], asked.get("verbose", False)))
         elif self.path == "/api/copy":
             engine.asked.append(f"/api/copy {asked['source']} {asked['destination']}")
             self.perform(lambda: engine.copy(asked["source"], asked["destination"]))

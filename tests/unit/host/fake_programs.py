@@ -32,8 +32,9 @@ PROGRAMS = {
 [ -e {root}/driver ] || exit 9
 case $* in
 *memory*) cat {root}/driver ;;
-*compute*) echo 9.0 ;;
+*name*) sed 's/.*/A fine GPU/' {root}/driver ;;
 esac""",
+    "journalctl": "[ ! -e {root}/log ] || cat {root}/log",
 }
 
 
@@ -51,7 +52,7 @@ class Programs(ThreadingHTTPServer):
         self.units: dict[str, Callable[..., tuple[int, str]]] = {}
         self.called: list[list[str]] = []
         self.write("sleep", sleeps="0.02")
-        for name in ("sync", "id", "nvidia-smi"):
+        for name in ("sync", "id", "nvidia-smi", "journalctl"):
             self.write(name)
         for name in ("systemctl", "systemd-run"):
             head, ask = SYSTEMCTL.format(root=self.root) if name == "systemctl" else "#!/bin/sh\n", ASK

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from ollama_slots.core.gpus import Driven
 from ollama_slots.core.names import parse
 from ollama_slots.core.observed import Shown
 from ollama_slots.host.parse import parse_details
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
-ROOM = ["== gpu", "== compute", "== disk", "== blobs"]
+ROOM = ["== gpu", "== disk", "== blobs"]
 
 
 def shown(weights: str = A, **more: Any) -> str:
@@ -53,6 +54,7 @@ def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
         "404",
         shown(B),
         "200",
+        "== lists",
         "== missing",
         "== unreadable",
         *ROOM,
@@ -61,62 +63,52 @@ def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
     assert details.weights("x:7b") == A
     assert details.weights("gone:7b") is None
     assert details.weights("y:latest") == B
-    assert (details.gpu_total, details.gpu_free) == (None, None)
+    assert details.driven == ()
 
 
 def test_a_model_whose_blob_is_not_on_the_disk_is_missing() -> None:
-    output = ["== show", shown(A), "200", shown(B), "200", "== missing", B, "== unreadable", *ROOM]
+    output = ["== show", shown(A), "200", shown(B), "200", "== lists", "== missing", B, "== unreadable", *ROOM]
     details = parse_details(["x:7b", "y:7b"], output)
     assert details.weights("x:7b") == A
     assert details.weights("y:7b") is None
 
 
+ONE = Driven(pci="0000:01:00.0", total=24576 << 20, free=24000 << 20, compute="8.9")
+
+
 @pytest.mark.parametrize(
-    ("lines", "total", "free"),
+    ("lines", "driven"),
     [
-        (["24576, 24000"], 24576 << 20, 24000 << 20),
-        (["24576, 24000", "16384, 1"], 40960 << 20, 24001 << 20),
-        ([], None, None),
-        (["No devices were found"], None, None),
-        (["[N/A], [N/A]"], None, None),
-        (["[Insufficient Permissions], 3"], None, None),
+        (["00000000:01:00.0, 24576, 24000, 8.9"], [ONE]),
+        (["00000000:01:00.0, 24576, 24000"], [ONE.model_copy(update={"compute": ""})]),  # of an old driver
+        (
+            ["00000000:01:00.0, 24576, 24000, 8.9", "00010000:C1:00.0, 16384, 1, 6.1"],
+            [ONE, Driven(pci="10000:c1:00.0", total=16384 << 20, free=1 << 20, compute="6.1")],
+        ),
+        ([], []),
+        (["No devices were found"], []),
+        (["00000000:01:00.0, [N/A], [N/A], 9.0"], []),
+        (["00000000:01:00.0, [Insufficient Permissions], 3, 9.0"], []),
     ],
 )
-def test_gpu_memory_is_the_sum_over_the_gpus(lines: list[str], total: int | None, free: int | None) -> None:
-    details = parse_details([], ["== show", "== missing", "== unreadable", "== gpu", *lines, *ROOM[1:]])
-    assert (details.gpu_total, details.gpu_free) == (total, free)
+def test_the_drivers_cards(lines: list[str], driven: list[Driven]) -> None:
+    details = parse_details(
+        [], ["== show", "== lists", "== missing", "== unreadable", "== gpu", *lines, *ROOM[1:]]
+    )
+    assert details.driven == tuple(driven)
 
 
 @pytest.mark.parametrize("answers", [[], [shown()], ["", "000"], [shown(), "200", "", "000"]])
 def test_a_missing_answer_is_a_value_error(answers: list[str]) -> None:
     """The engine went away; a model that is not there is another thing: 404."""
     with pytest.raises(ValueError, match=r"."):
-        parse_details(["x:7b", "y:7b"], ["== show", *answers, "== missing", "== unreadable", *ROOM])
-
-
-@pytest.mark.parametrize(
-    ("lines", "flash"),
-    [
-        (["8.9"], True),
-        (["6.0", "9.0"], True),
-        (["12.1"], True),
-        (["5.2"], False),
-        (["7.2"], False),
-        (["8.9", "5.2"], False),
-        (["0.0"], False),
-        (["[N/A]"], False),
-        ([], False),
-    ],
-)
-def test_flash_attention_is_what_every_gpu_can_do(lines: list[str], flash: bool) -> None:
-    output = ["== show", "== missing", "== unreadable", "== gpu", "== compute", *lines, "== disk", "== blobs"]
-    assert parse_details([], output).flash is flash
+        parse_details(["x:7b", "y:7b"], ["== show", *answers, "== lists", "== missing", "== unreadable", *ROOM])
 
 
 def test_what_is_on_the_disk() -> None:
     blobs = [f"sha256-{A} 8", f"sha256-{B}-partial 4", f"sha256-{B}-partial-3 8", "odd name 8"]
     details = parse_details(
-        [], ["== show", "== missing", "== unreadable", "== gpu", "== compute", "== disk", "7", "== blobs", *blobs]
+        [], ["== show", "== lists", "== missing", "== unreadable", "== gpu", "== disk", "7", "== blobs", *blobs]
     )
     assert details.disk_free == 7 * 1024
     assert details.blobs == {A: 4096, B: 2048}
@@ -127,11 +119,11 @@ def test_weights_that_are_not_whole_are_no_weights_and_no_bytes_on_the_disk() ->
         "== show",
         shown(),
         "200",
+        "== lists",
         "== missing",
         A,
         "== unreadable",
         "== gpu",
-        "== compute",
         "== disk",
         "7",
         "== blobs",
@@ -141,7 +133,7 @@ def test_weights_that_are_not_whole_are_no_weights_and_no_bytes_on_the_disk() ->
 
 
 def test_a_disk_that_is_not_told_of_is_unknown() -> None:
-    details = parse_details([], ["== show", "== missing", "== unreadable", *ROOM])
+    details = parse_details([], ["== show", "== lists", "== missing", "== unreadable", *ROOM])
     assert (details.disk_free, details.blobs) == (None, None)
 
 
@@ -150,6 +142,7 @@ def test_weights_that_the_engine_cannot_read_are_damaged_and_to_be_pulled_again(
         "== show",
         '{"error":"invalid file magic"}',
         "500",
+        "== lists",
         "== missing",
         "== unreadable",
         f"x:7b {A}",
@@ -158,3 +151,13 @@ def test_weights_that_the_engine_cannot_read_are_damaged_and_to_be_pulled_again(
     details = parse_details(["x:7b"], output)
     assert details.weights("x:7b") is None
     assert details.damaged == {"registry.ollama.ai/library/x:7b": A}
+
+
+def test_the_figures_of_each_layer_are_in_a_verbose_answer_only() -> None:
+    info: dict[str, Any] = {"general.architecture": "lfm2", "lfm2.attention.head_count_kv": []}
+    said = {"head_count_kv": "[0,0,8]", "sliding_window_pattern": "[true,false]"}
+    lists = [f'x:7b "lfm2.attention.{key}":{it}' for key, it in said.items()]
+    output = ["== show", shown(model_info=info), "200", "== lists", *lists, "== missing", "== unreadable", *ROOM]
+    [shown_] = parse_details(["x:7b"], output).shown.values()
+    assert shown_.model_info["lfm2.attention.head_count_kv"] == [0, 0, 8]
+    assert shown_.model_info["lfm2.attention.sliding_window_pattern"] == [True, False]

@@ -6,6 +6,7 @@ import fcntl
 
 import pytest
 
+from ollama_slots.core.gpus import Driven
 from ollama_slots.facts import HostStored, SlotSpeeds
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost
@@ -113,13 +114,13 @@ def test_nothing_is_changed_by_a_look(one: DirectoryHost) -> None:
 
 def test_details_are_what_ollama_shows(one: DirectoryHost) -> None:
     pulled(one, "eyes:1b", sees=True, trained=2048)
-    (one.root / "driver").write_text("80000, 70000\n")
+    (one.root / "driver").write_text("00000000:01:00.0, 80000, 70000, 9.0\n")
     details = one.details(["a:1b", "eyes:1b", "no:1b"])
     assert set(details.shown) == {f"registry.ollama.ai/library/{it}:1b" for it in ("a", "eyes")}
     assert (details.weights("a:1b"), details.weights("eyes:1b")) == (A, weights("eyes:1b"))
     eyes = details.shown["registry.ollama.ai/library/eyes:1b"]
     assert (eyes.sees, eyes.trained_context) == (True, 2048)
-    assert (details.gpu_total, details.gpu_free, details.flash) == (80000 << 20, 70000 << 20, True)
+    assert details.driven == (Driven(pci="0000:01:00.0", total=80000 << 20, free=70000 << 20, compute="9.0"),)
     assert details.damaged == {}
     assert details.disk_free
     assert details.blobs
@@ -128,7 +129,7 @@ def test_details_are_what_ollama_shows(one: DirectoryHost) -> None:
 
 def test_details_without_a_gpu_and_without_models(host: DirectoryHost) -> None:
     details = host.details([])
-    assert (details.shown, details.gpu_total, details.flash) == ({}, None, False)
+    assert (details.shown, details.driven) == ({}, ())
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "empty"])

@@ -1,11 +1,14 @@
 import pytest
 
-from ollama_slots.core.observed import Line
+from ollama_slots.core.gpus import Gpu
+from ollama_slots.core.observed import Line, Observed
+from ollama_slots.host.gpus import LOOKED
 from ollama_slots.host.parse import parse_probe
 from tests.unit.declared import declared
-from tests.unit.world import World, deployed
+from tests.unit.world import OF_THE_CPU, World, deployed, of_start
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
+SHOWN = 0.05 * 2**30  # what is shown with one decimal may be as much less
 
 # As a host printed it, but for the digests.
 PROBE = f"""\
@@ -28,8 +31,11 @@ NeedDaemonReload=no
 == environ
 OLLAMA_KEEP_ALIVE=-1
 OLLAMA_ORIGINS=http://a=b
-== gpu
-yes
+== gpus
+{of_start(24576, 23552)}
+== cards
+== expects
+gpu=yes
 == files
 {A}  /etc/systemd/system/ollama.service.d/zz-ollama-slots.conf
 {B}  /etc/ollama/modelfiles/coding primary.Modelfile
@@ -82,6 +88,9 @@ def test_all_of_a_probe() -> None:
     assert found.units["ollama-warmup.service"]["LoadState"] == "not-found"
     assert found.units["ollama-warmup.service"]["MainPID"] == "0"  # whichever comes first of a unit's lines
     assert found.environ == {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_ORIGINS": "http://a=b"}
+    total, available = int(24 * 2**30 - SHOWN), int(23 * 2**30 - SHOWN)
+    name = r"A \"fine\" GPU"
+    assert found.gpus == (Gpu(library="CUDA", total=total, available=available, name=name, compute="8.9"),)
     assert found.has_gpu
     assert found.modelfiles["coding primary"] == B
     assert found.settings == (
@@ -134,7 +143,56 @@ def test_a_process_that_does_not_run_has_an_unknown_environment() -> None:
 
 
 def test_a_host_without_a_gpu() -> None:
-    assert not parse_probe(without("gpu", "no")).has_gpu
+    found = looked([OF_THE_CPU])
+    assert found.gpus == ()
+    assert not found.has_gpu
+
+
+def looked(gpus: list[str], cards: list[str] | None = None, expects: str = "no", vram: int = 0) -> Observed:
+    """A probe of a host where Ollama said this when it started, and the driver says that now."""
+    probe = without("gpus", *gpus)
+    probe[probe.index("== cards") + 1 : probe.index("== expects")] = cards or []
+    probe[probe.index("== expects") + 1] = f"gpu={expects}"
+    return parse_probe([line.replace('"size_vram":200', f'"size_vram":{vram}') for line in probe])
+
+
+CARD = ["A fine GPU"]
+
+
+@pytest.mark.parametrize(
+    ("found", "blind", "has_gpu"),
+    [
+        (looked([of_start(24576)]), False, True),
+        (looked([of_start(24576), of_start(8192, library="ROCm")]), False, True),
+        (looked([OF_THE_CPU]), False, False),
+        (looked([OF_THE_CPU], CARD), True, True),  # it may have been started before the driver was ready
+        (looked([OF_THE_CPU, LOOKED], CARD), False, False),  # it was not: it does not use that card
+        (looked([OF_THE_CPU], expects="yes"), False, True),  # it had one at the last deploy
+        (looked([]), False, False),
+        (looked([], CARD), False, True),
+        (looked([], vram=200), False, True),
+        (looked([], expects="yes"), False, True),
+        (looked(['level=INFO msg="inference compute"', "noise"]), False, False),
+    ],
+)
+def test_what_ollama_found_decides_whether_there_is_a_gpu(found: Observed, blind: bool, has_gpu: bool) -> None:
+    assert (found.blind, found.has_gpu) == (blind, has_gpu)
+
+
+def test_what_is_no_longer_known_is_unknown() -> None:
+    assert looked([]).gpus is None
+    assert looked([OF_THE_CPU]).gpus == ()
+
+
+def test_the_words_of_older_versions_are_read_too() -> None:
+    old = (
+        'time=2025-07-01T19:33:43.163Z level=INFO source=types.go:130 msg="inference compute" id=GPU-452c '
+        'library=cuda variant=v12 compute=6.1 driver=12.7 name="NVIDIA GeForce GT 1030" '
+        'total="512.0 MiB" available="500 MiB"'
+    )
+    [gpu] = looked([old]).gpus or ()
+    assert (gpu.library, gpu.name, gpu.available) == ("cuda", "NVIDIA GeForce GT 1030", 500 << 20)
+    assert gpu.total == int(511.95 * 2**20), "what is shown is rounded"
 
 
 BROUGHT = [

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.core.plan import questions
+from ollama_slots.host.gpus import LOOKED
 from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight
 from ollama_slots.operations.service import service
@@ -11,7 +12,7 @@ from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
-from tests.unit.world import World
+from tests.unit.world import OF_THE_CPU, World, deployed
 
 
 def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:
@@ -127,6 +128,45 @@ def test_a_process_that_still_lacks_the_environment_is_told_of(
         "expected Ollama's process to have OLLAMA_MAX_LOADED_MODELS=9, found OLLAMA_MAX_LOADED_MODELS=3, and"
         in (caplog.text)
     )
+
+
+def test_an_ollama_that_found_no_gpu_and_now_there_is_one_is_restarted_once() -> None:
+    ready = deployed(AB)
+    ready.gpus, ready.cards = [OF_THE_CPU], ["A fine GPU"]
+    done = run(ready, preflight, service)
+    assert done.failed == set()
+    assert len([it for it in done.commands["gpu"] if "verb=restart" in it]) == 1
+    ready.gpus += [LOOKED]
+    done = run(ready, preflight, service)
+    assert not [it for it in done.commands["gpu"] if "verb=restart" in it]
+
+
+NO_GPU = declared("a:1b", "b:1b", max_loaded_models=9, require_gpu=False)
+
+
+def test_where_no_gpu_is_wanted_ollama_need_not_find_one() -> None:
+    ready = deployed(AB)
+    ready.gpus, ready.cards = [OF_THE_CPU], ["A fine GPU"]
+    done = Run([preflight, service], NO_GPU, gpu=answers(ready, NO_GPU))
+    assert not [it for it in done.commands["gpu"] if "verb=restart" in it]
+
+
+@pytest.mark.parametrize(
+    ("expects", "data", "by"),
+    [("yes", {}, "the last deploy"), ("no", {"require_gpu": True}, "require_gpu = True"), ("no", {}, "")],
+)
+def test_a_host_that_has_lost_its_gpu_is_refused_before_anything(
+    expects: str, data: dict[str, Any], by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready = deployed(AB)
+    ready.gpus, ready.expects = [OF_THE_CPU], [f"gpu={expects}"]
+    settings = declared("a:1b", "b:1b", max_loaded_models=9, **data)
+    done = Run([preflight, service, models], settings, gpu=answers(ready, settings))
+    assert done.failed == ({"gpu"} if by else set())
+    assert (f"expected a GPU, by {by}, found that Ollama found none when it was started" in caplog.text) == bool(
+        by
+    )
+    assert not by or len(done.commands["gpu"]) == 1
 
 
 STARTED, NOW = "/run/systemd/units/invocation:ollama.service", "now"

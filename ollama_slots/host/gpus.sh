@@ -1,0 +1,36 @@
+# What GPUs there are, as Ollama found them when it started: it goes by that until its next start.
+
+# found: the lines in which it says so, each of one device, or of the CPU where there is none; nothing, where that is no
+# longer known. By the start that runs now: its log, which the journal forgets in time, or what was kept of it. Then,
+# where none was a GPU and it was kept, whether the driver answered at that time.
+found() {
+    invocation=$(readlink "$started") && [ -n "$invocation" ] || return 0
+    if [ "$(sed -n 1p "$gpus_found" 2>/dev/null)" = "$invocation" ]; then
+        sed 1d "$gpus_found"
+    else
+        timeout 10 journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$invocation" 2>/dev/null | head -n 2000 |
+            grep -a 'msg="inference compute"'
+    fi
+}
+
+# cards: the name of each card that NVIDIA's driver has, a line each; fails where it does not answer.
+cards() {
+    named=$(timeout 10 nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null) || return
+    printf '%s\n' "$named" | grep .
+}
+
+# sees_none FOUND: whether it found no GPU, as far as is known.
+sees_none() {
+    ! printf '%s\n' "$1" | grep '^[^ ]*=.*library=' | grep -qv 'library=cpu'
+}
+
+# keep_found: keeps what it found, for as long as it runs.
+keep_found() {
+    said=$(found)
+    [ -n "$said" ] && [ "$(sed -n 1p "$gpus_found" 2>/dev/null)" != "$(readlink "$started")" ] || return 0
+    {
+        readlink "$started"
+        printf '%s\n' "$said"
+        ! sees_none "$said" || ! cards >/dev/null || echo "driver answers"
+    } >"$gpus_found.new" && mv "$gpus_found.new" "$gpus_found"
+}

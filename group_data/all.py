@@ -14,7 +14,8 @@ from ollama_slots.selection import slot_models
 # slotN_name       the variant that users ask for
 # slotN_num_ctx    its context window, in tokens
 # slotN_system     its system prompt                                    default: the base's own
-# slotN_parameters more Modelfile PARAMETERs: {"temperature": 0.2, "stop": ["<|end|>"]}  default: the base's own
+# slotN_parameters more Modelfile PARAMETERs: {"temperature": 0.2, "stop": ["<|end|>"]}; with {"num_gpu": 0} it is
+#                  for the CPU, on a host with a GPU too             default: the base's own
 # slotN_modelfile  a template of its Modelfile, as a path from here     default: the package's own
 
 slot1_name = "coding-primary"  # code generation and debugging
@@ -40,8 +41,8 @@ globals().update(slot_models("model_selection.json"))
 # "align" gives both the larger one, "error" refuses, "allow" does as it is told.
 shared_base = "align"
 
-# True: a slot that is not wholly in GPU memory is a failure. "auto": where Ollama found a GPU when it was
-# started. False: never.
+# True: a slot that is not wholly in GPU memory is a failure, unless its num_gpu is for less. "auto": where Ollama
+# found a GPU when it was started. False: never.
 require_gpu = "auto"
 
 # How long Ollama holds a model that is not used: seconds, a duration such as "24h", or -1 for ever.
@@ -72,7 +73,7 @@ ollama_unit = "ollama.service"
 ollama_url = None
 
 # Hosts in a group `canary` are deployed to first, and others are touched only if no canary failed. How fast each
-# slot has to be there, in tokens per second; None: it has to answer.
+# slot has to be there, in tokens per second; None: it has to answer. An embedding model only has to answer.
 canary_min_tokens_per_sec = None
 
 # The slot that tasks/rollback.py takes back to the variant it had before: its name, or "all".

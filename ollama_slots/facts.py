@@ -69,14 +69,17 @@ class ModelDetails(FactBase[Details | None]):
             raise FactProcessError(str(error)) from error
 
 
-class SlotSpeeds(FactBase[dict[str, float | str] | None]):
-    """Measure tokens per second by slot, as Ollama counts them; text says why a slot did not answer."""
+class SlotSpeeds(FactBase[dict[str, float | str | None] | None]):
+    """Measure tokens per second by slot, as Ollama counts them; text says why a slot did not answer.
+
+    None: it answers with embeddings, which have no speed.
+    """
 
     def command(self, unit: str, url: str, seconds: int) -> StringCommand:
         """Return one request for each slot of a unit's Ollama, at this address, each with this bound."""
         return scripts.speed(unit, url, seconds)
 
-    def process(self, output: list[str]) -> dict[str, float | str]:
+    def process(self, output: list[str]) -> dict[str, float | str | None]:
         """Parse the answers."""
         return parse.parse_speeds(output)
 

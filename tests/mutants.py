@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HOST, TEMPLATE = "ollama_slots/host", "templates/ollama-warmup.sh.j2"
-ROTATE, REMOVE, LOOKS, WARM, PULLS, AWAIT, FETCH = (
+ROTATE, REMOVE, LOOKS, WARM, PULLS, AWAIT, FETCH, KINDS = (
     f"host/test_{it}.py"
     for it in (
         "rotate",
@@ -30,6 +30,7 @@ ROTATE, REMOVE, LOOKS, WARM, PULLS, AWAIT, FETCH = (
         "unfinished_pulls",
         "await_and_install",
         "fetch_into_a_store",
+        "kinds",
     )
 )
 
@@ -126,9 +127,7 @@ NAMED = [
 MORE = [
     fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
     fault("a connection is a listener", "ask", '$4 == "0A" &&', '$4 != "x" &&', LOOKS, "host/test_ask.py"),
-    fault(
-        "an answer need not be done", "engine", "value_of 'done')\" = true ]", "value_of 'done')\" != x ]", ROTATE
-    ),
+    fault("an answer need not be done", "engine", "generate,true | embed,?*)", "generate,* | embed,?*)", ROTATE),
     fault("any window will do", "engine", '    *" $window "*) ;;', "    *) ;;", ROTATE),
     fault(
         "what has a slot's name is its variant",
@@ -165,7 +164,7 @@ MORE = [
     fault(
         "the old one is not put back into memory",
         "rotate",
-        '[ "$make_room" = no ] || answer "$slot:latest" >/dev/null',
+        '[ "$make_room" = no ] || answer "$slot:latest" "$(value asks "$slot")" >/dev/null',
         ":",
         ROTATE,
     ),
@@ -197,16 +196,45 @@ MORE = [
     ),
     fault("one look keeps another out", "probe", "flock -s -n 9", "flock -n 9", LOOKS),
     fault("a host in change is looked at", "probe", "if ! flock -s -n 9; then", "if false; then", LOOKS),
-    fault("no process is live", "probe", "'sha256-[0-9a-f]\\{64\\}' ", "'sha255-[0-9a-f]\\{64\\}' ", LOOKS),
+    fault("no process is live", "probe", "'sha256-[0-9a-f]{64}|", "'sha255-[0-9a-f]{64}|", LOOKS),
+    fault("no process of split weights is live", "probe", "|\\.ollama-split-", "|\\.ollama-splits-", KINDS),
+    fault("an embedding need not be there", "engine", "embed,?*)", "embed,*)", KINDS),
+    fault("an embedding slot is asked to generate", "rotate", '"$(stated asks)" prove', '"" prove', KINDS),
+    fault(
+        "a candidate is asked as the slot was",
+        "rotate",
+        '(answer "$slot:current" "$(stated asks)")',
+        '(answer "$slot:current" "$(value asks "$slot")")',
+        KINDS,
+    ),
+    fault("every slot has to be in GPU memory", "engine", "*no*) echo no ;;", "*no*) echo yes ;;", KINDS),
+    fault(
+        "a slot on the CPU shows that the GPU is not seen",
+        TEMPLATE,
+        '[ "$(place "$name" "$gpu")" = yes ] && [',
+        '[ "$gpu" = yes ] && [',
+        KINDS,
+    ),
+    fault("a slot on the CPU comes first", TEMPLATE, "sort -s -k 1,1r -k 2,2rn", "sort -s -k 2,2rn", KINDS),
+    fault(
+        "an unload does not wait for split weights", "engine", "[.]ollama-split-$(", "[.]ollama-splits-$(", KINDS
+    ),
+    fault(
+        "only the first part of weights is looked at",
+        "details",
+        "for digest in $first $(",
+        "for digest in $first; do :; done; for digest in $first $(false ",
+        KINDS,
+    ),
     fault(
         "a cut blob is whole",
         "details",
-        '[ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ]',
+        '[ "$(stat -c %s "$file")" = "${bytes:-$(stat -c %s "$file")}" ]',
         "true",
         LOOKS,
     ),
     fault("doubted weights are not read", "details", 'case " $doubted " in', "case x in", LOOKS),
-    fault("the smallest comes first", TEMPLATE, "sort -s -k 1,1rn", "sort -s -k 1,1n", WARM),
+    fault("the smallest comes first", TEMPLATE, "-k 2,2rn", "-k 2,2n", WARM),
     fault(
         "what was resident still is",
         TEMPLATE,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ollama_slots.core import names
 from ollama_slots.core.observed import Details, Observed, SlotState
-from ollama_slots.core.targets import Target, context
+from ollama_slots.core.targets import Target, asks, context, lies
 
 
 class Difference(NamedTuple):
@@ -72,6 +72,13 @@ def _checks(
             f"{context(target, details)} tokens",
             f"{state.context} tokens",
         )
+    if details and state.asks != asks(target, details):
+        ways = {"": "to generate", "embed": "to embed"}
+        yield "made again: it is asked otherwise", f"asked {ways[asks(target, details)]}", ways[state.asks]
+    lying = lies(target, details.shown[names.parse(model).key] if details else None)
+    if lying not in {None, state.gpu}:
+        places = {"": "wholly in GPU memory", "no": "in GPU memory as far as its num_gpu says"}
+        yield "made again: its place in memory changed", places[lying or ""], places[state.gpu]
     copy = observed.modelfiles.get(name)
     if copy not in {text, state.modelfile}:  # a changed Modelfile is reported already
         yield "its Modelfile written again", f"{name}.Modelfile as it was made", "another" if copy else "none"

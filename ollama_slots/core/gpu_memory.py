@@ -18,7 +18,7 @@ from ollama_slots.core.placing import Card, Rule, Taken, fit, place
 from ollama_slots.core.residency import weights_by_digest
 from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted
 from ollama_slots.core.snapshot import Snapshot
-from ollama_slots.core.targets import Target, context
+from ollama_slots.core.targets import Target, context, lies
 
 GB = 10**9
 AUTO_RUNNERS_A_GPU = 3  # OLLAMA_MAX_LOADED_MODELS unset or 0 (server/sched.go)
@@ -38,8 +38,10 @@ class Need:
         return self.taken.held
 
 
-def fits(snapshot: Snapshot, model: str, tokens: int) -> bool:
+def fits(snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True) -> bool:
     """Return whether Ollama would load a model with a window of so many tokens without evicting another one.
+
+    + in_gpu: it is to lie wholly in GPU memory; else Ollama does not look whether it fits
 
     Where the GPU memory is unknown the answer is yes: the engine does not check it on a host without a GPU, and
     what a load evicted all the same is seen by the proof, and warmed again.
@@ -50,6 +52,8 @@ def fits(snapshot: Snapshot, model: str, tokens: int) -> bool:
     limit = allowed or AUTO_RUNNERS_A_GPU * max(1, len(observed.gpus or ()))
     if len(runners) >= limit:
         return False
+    if not in_gpu:
+        return True
     now = cards_now(snapshot)
     if now is None:
         return True
@@ -67,7 +71,10 @@ def rule(observed: Observed) -> Rule:
 
 
 def needs(snapshot: Snapshot) -> list[Need]:
-    """Return the GPU memory that each runner needs, the largest first; unknown models are left out."""
+    """Return the GPU memory that each runner needs, the largest first.
+
+    Unknown models are left out, and those that need not be wholly in GPU memory.
+    """
     observed, details = snapshot.observed, snapshot.detailed
     sharing: dict[str, list[Target]] = defaultdict(list)
     for target in snapshot.wanted:
@@ -77,6 +84,8 @@ def needs(snapshot: Snapshot) -> list[Need]:
     known = weights_by_digest(observed, details)
     result = []
     for weights, group in sharing.items():
+        if any(lies(it, details.shown[names.parse(it.model).key]) for it in group):
+            continue
         key = names.parse(group[0].model).key
         window = max(context(target, details) for target in group)
         taken = _taken(snapshot, key, window)
@@ -90,8 +99,9 @@ def needs(snapshot: Snapshot) -> list[Need]:
 
 def _taken(snapshot: Snapshot, key: str, tokens: int) -> Taken:
     observed = snapshot.observed
-    info, size = snapshot.detailed.shown[key].model_info, (observed.listed or {})[key].size
-    at_once = parallel(info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1)
+    shown, size = snapshot.detailed.shown[key], (observed.listed or {})[key].size
+    info, wanted = shown.model_info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1
+    at_once = 1 if shown.embeds else parallel(info, wanted)
     cache = (observed.environ or {}).get("OLLAMA_KV_CACHE_TYPE", "").lower()
     load = Load(tokens, at_once, _flash(snapshot), cache)
     return Taken(predicted(info, size, tokens * at_once), held(info, size, load), computed(info, load))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field
 
-from ollama_slots.core import names, units
+from ollama_slots.core import kinds, names, units
 from ollama_slots.core.gpus import Driven, Gpu
 
 
@@ -80,10 +80,13 @@ class SlotState(BaseModel):
     loaded: str = ""  # manifest digest by which the runner that serves it was loaded
     made: int = 0  # when the variant was made, in seconds since 1970 by the host's clock; 0: not known
     brought: str = ""  # when the engine lists the base as pulled, where this tool did: should the record be lost
+    asks: kinds.Asks = ""  # by which of Ollama's API it is asked; nothing: to generate
+    gpu: kinds.Lies = ""  # no: it need not be wholly in GPU memory, where the host asks for that
 
     def lines(self) -> str:
         """Return the state file without what rotate.sh adds: the digests of variant and runner, and when."""
-        known = self.model_dump(exclude={"variant", "loaded"} | (set() if self.made else {"made"}))
+        usual = {key for key in ("made", "asks", "gpu") if not getattr(self, key)}
+        known = self.model_dump(exclude={"variant", "loaded"} | usual)
         return "\n".join(f"{key}={value}" for key, value in known.items())
 
 
@@ -116,7 +119,7 @@ class Observed(BaseModel):
     version: str | None = None
     listed: dict[str, Listed] | None = None  # by canonical key
     runners: tuple[Runner, ...] | None = None
-    live: frozenset[str] = frozenset()  # weights that a running process has on its command line
+    live: frozenset[str] = frozenset()  # what running processes have on their command line: see ``lives``
 
     @property
     def service(self) -> dict[str, str]:
@@ -162,6 +165,14 @@ class Observed(BaseModel):
         if self.url is None or self.listens in {None, self.url, self.at}:
             return f" at {self.url}" if self.url else ""
         return f" at {self.url}, the ollama_url (its process listens at {self.listens})"
+
+    def lives(self, weights: str, *loaded: str) -> bool:
+        """Return whether a process holds these weights.
+
+        + loaded: manifest digests by which they may have been loaded: of split weights, Ollama names the first 12
+          digits of that on the command line, and no blob (llm/model_split.go, v0.34.4)
+        """
+        return weights in self.live or any(digest[:12] in self.live for digest in loaded if digest)
 
     def entry(self, model: str) -> Listed | None:
         """Return a model that is there, whatever the spelling of its name."""
@@ -210,6 +221,8 @@ class Shown(_Answer):
     weights: str
     trained_context: int | None = None
     sees: bool = False  # a vision model
+    embeds: bool = False  # an embedding or reranking model: it makes no text
+    num_gpu: int | None = None  # how many layers it wants in GPU memory, where it says so itself
     model_info: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -223,12 +236,21 @@ class Shown(_Answer):
         if blob is None:
             return None
         info = {**(answer.get("model_info") or {}), **(lists or {})}
+        own = re.search(r"^num_gpu\s+(-?[0-9]{1,9})$", answer.get("parameters") or "", re.MULTILINE)
         return cls(
             weights=blob[1],
             trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
             sees="vision" in (answer.get("capabilities") or []),
+            embeds=kinds.embeds(answer.get("capabilities") or [], info),
+            num_gpu=int(own[1]) if own else None,
             model_info=info,
         )
+
+    @property
+    def blocks(self) -> int | None:
+        """How many blocks its architecture has."""
+        blocks = self.model_info.get(f"{self.model_info.get('general.architecture')}.block_count")
+        return blocks if isinstance(blocks, int) else None
 
 
 def _froms(modelfile: str) -> Iterator[str]:
@@ -252,7 +274,7 @@ class Details(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
-    damaged: dict[str, str] = Field(default_factory=dict)  # weights that are gone or cut, by canonical key
+    damaged: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # weights that are gone or cut, by key
     driven: tuple[Driven, ...] = ()  # the cards of NVIDIA's driver as they are now
     disk_free: int | None = None  # where the models lie
     blobs: dict[str, int] | None = None  # bytes on the disk of each layer, by sha256; of a pull cut off, too

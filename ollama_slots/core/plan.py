@@ -15,7 +15,7 @@ from ollama_slots.core.residency import fault, weights_by_digest
 from ollama_slots.core.settings import EMPTY, Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Pull, Remove, Rotate, Step
-from ollama_slots.core.targets import Target, context, targets
+from ollama_slots.core.targets import Target, asks, context, lies, targets
 
 # A slot's names: what serves, what was made for it last, and what served before.
 TAGS = ("latest", "current", "previous")
@@ -35,7 +35,10 @@ def questions(settings: Settings, observed: Observed) -> list[str]:
 def doubted(observed: Observed) -> tuple[str, ...]:
     """Return the weights that a failed warm-up could not load: they may be damaged on the disk."""
     failed = observed.warm_up.get("ActiveState") == "failed"
-    return tuple(sorted({it.weights for it in observed.states.values()} - observed.live)) if failed else ()
+    ended = {
+        it.weights for it in observed.states.values() if not observed.lives(it.weights, it.variant, it.loaded)
+    }
+    return tuple(sorted(ended)) if failed else ()
 
 
 def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
@@ -75,7 +78,7 @@ def steps(snapshot: Snapshot, modelfile: Modelfile) -> list[Step]:
                 model=them[0].model,
                 slots=tuple(it.slot.name for it in them),
                 ours=observed.digest(them[0].model) is None or observed.brought(them[0].model),
-                damaged=details.damaged.get(model),
+                damaged=details.damaged.get(model, ()),
             )
             for model, them in missing.items()
         ]
@@ -206,8 +209,10 @@ def _to_target(snapshot: Snapshot, target: Target, modelfile: str, held: Held) -
         weights=weights,
         context=context(target, details),
         brought=observed.bases[key].isoformat() if observed.brought(target.model) else "",
+        asks=asks(target, details),
+        gpu=lies(target, details.shown[key]) or "",
     )
-    room = fits(snapshot, target.model, state.context)
+    room = fits(snapshot, target.model, state.context, in_gpu=not state.gpu)
     return rotation(snapshot, target, modelfile, state, held, room, differences[0][0])
 
 

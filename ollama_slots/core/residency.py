@@ -91,15 +91,17 @@ def _unheld(
     if runner is None:
         return "not in memory"
     # Where sharing with different windows is allowed, the one that was asked last has its own.
-    sharers = [it for it in observed.states.values() if it.weights == state.weights]
+    sharers = [
+        it for it in observed.states.values() if it.weights == state.weights
+    ]  # one of them is the slot's own
     windows = {it.context for it in sharers}
     if runner.context_length not in windows:
         return f"context window of {runner.context_length} tokens, not {' or '.join(map(str, sorted(windows)))}"
-    if not _weights(target.slot.name, state, details) & observed.live:
+    if not any(observed.lives(it or "", runner.digest) for it in _weights(target.slot.name, state, details)):
         return "its runner has ended"
     if for_ever and not runner.for_ever:
         return f"{EXPIRES} {runner.expires_at}"
-    if needs_gpu and runner.size_vram != runner.size:
+    if needs_gpu and not any(it.gpu for it in sharers) and runner.size_vram != runner.size:
         return f"only {runner.size_vram} of its {runner.size} bytes in GPU memory"
     return None
 

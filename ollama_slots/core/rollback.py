@@ -30,7 +30,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
     for slot, prior in priors:
         if _is_back(slot, prior, observed):
             continue
-        room = fits(snapshot, _previous(slot), prior.context)
+        room = fits(snapshot, _previous(slot), prior.context, in_gpu=not prior.gpu)
         now = observed.states.get(slot.name)
         why = f"back in place of {now.model}" if now else "back"
         target = Target(slot, prior.model, prior.context)

@@ -75,6 +75,7 @@ class Slot(BaseModel):
     system: Text | None = None
     parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
     modelfile: str | None = None  # a template of the user's own; None: the package's
+    num_gpu: int | None = None  # no key of the data: what its Modelfile says (host/desired.py)
 
     @property
     def tagged(self) -> str:
@@ -186,7 +187,7 @@ class Settings(BaseModel):
         slots: dict[int, dict[str, Any]] = {}
         for key, value in data.items():
             match = re.fullmatch(r"slot([1-9][0-9]{0,2})_([a-z_]+)", key)
-            if match and match[2] != "number":
+            if match and match[2] not in {"number", "num_gpu"}:
                 number, attribute = int(match[1]), match[2]
                 slots.setdefault(number, {"number": number})[attribute] = value
             elif key.startswith("slot"):

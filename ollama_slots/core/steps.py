@@ -16,11 +16,12 @@ class Pull:
     slots: tuple[str, ...]  # the slots that wait for it
     size: int = 0  # bytes that the host does not have yet, where that is known
     ours: bool = True  # to be removed again one day: its name was not there, or it was ours before
-    damaged: str | None = None  # weights that go first: the engine pulls no blob that is there, whole or not
+    damaged: tuple[str, ...] = ()  # weights that go first: the engine pulls no blob that is there, whole or not
 
     def __str__(self) -> str:
         size = f", {self.size / 10**6:.0f} MB" if self.size else ""
-        why = f": its weights, {self.damaged[:12]}, are damaged on the disk or gone" if self.damaged else ""
+        which = " and ".join(it[:12] for it in self.damaged)
+        why = f": its weights, {which}, are damaged on the disk or gone" if self.damaged else ""
         return f"pull {self.model}{size}, for slot {' and '.join(self.slots)}{why}"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from ollama_slots.core import names
-from ollama_slots.core.observed import Details, Observed
+from ollama_slots.core import kinds, names
+from ollama_slots.core.observed import Details, Observed, Shown
 from ollama_slots.core.settings import EMPTY, Settings, Slot
 
 
@@ -86,6 +86,23 @@ def context(target: Target, details: Details) -> int:
     shown = details.shown[names.parse(target.model).key]
     window = max(target.num_ctx, 2048) if shown.sees else target.num_ctx
     return min(window, shown.trained_context or window)
+
+
+def asks(target: Target, details: Details) -> kinds.Asks:
+    """Return by which of Ollama's API a slot is asked, as its state has it."""
+    return "embed" if details.shown[names.parse(target.model).key].embeds else ""
+
+
+def lies(target: Target, shown: Shown | None) -> kinds.Lies | None:
+    """Return whether a slot need not be wholly in GPU memory, as its state has it; None is unknown.
+
+    + shown: of its base, where that is known
+    """
+    declared = target.slot.num_gpu
+    if shown is None and (declared is None or declared > 0):
+        return None  # its base, or its number of layers, decides
+    own, blocks = (shown.num_gpu, shown.blocks) if shown else (None, None)
+    return "" if kinds.wholly_in_gpu(declared, own, blocks) else "no"
 
 
 def capped(wanted: list[Target], observed: Observed, details: Details | None) -> list[str]:

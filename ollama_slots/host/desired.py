@@ -7,8 +7,9 @@ from typing import Any
 
 from pyinfra.api.exceptions import PyinfraError
 
+from ollama_slots.core import kinds
 from ollama_slots.core.settings import DEFAULTS, Settings
-from ollama_slots.host.render import check_modelfile
+from ollama_slots.host.render import checked_modelfile
 from ollama_slots.selection import slot_models
 
 SELECTION = "model_selection.json"  # beside deploy.py
@@ -33,8 +34,7 @@ def settings_of(name: str, data: Mapping[str, Any]) -> Settings:
     """
     try:
         settings = Settings.of(data)
-        for slot in settings.slots:
-            check_modelfile(slot)
+        slots = [it.model_copy(update={"num_gpu": kinds.num_gpu(checked_modelfile(it))}) for it in settings.slots]
     except ValueError as error:
         raise PyinfraError(f"{name}: {error}") from None
-    return settings
+    return settings.model_copy(update={"slots": tuple(slots)})

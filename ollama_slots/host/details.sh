@@ -25,23 +25,30 @@ printf '%s\n' "$answers" | grep -anE "^[{].*$of_layers(\[\]|null)" | cut -d : -f
 done
 # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
 store=$(model_store)
-expected=$(manifests | sizes)
-echo "== missing"
+leaves=$(manifests)
+expected=$(printf '%s\n' "$leaves" | sizes)
+others=$(printf '%s\n' "$leaves" | further)
+echo "== missing" # what is shown, and the blob that is not whole: that, or one that goes with it
 printf '%s\n' "$answers" | awk '
     NR % 2 { body = $0; next }
     { print (some++ ? "," : "["), $0 == 200 ? body : "null" }
     END { print some ? "]" : "[]" }' | read_json | froms | grep '^/.*/sha256-[0-9a-f]*$' | sort -u | while read -r blob; do
-    digest=${blob##*sha256-}
-    bytes=$(printf '%s\n' "$expected" | sed -n "s/^$digest //p" | head -n 1)
-    [ -s "$blob" ] && [ "$(stat -c %s "$blob")" = "${bytes:-$(stat -c %s "$blob")}" ] || { echo "$digest" && continue; }
-    case " $doubted " in *" $digest "*) ! damaged "$digest" || echo "$digest" ;; esac
+    first=${blob##*sha256-}
+    for digest in $first $(printf '%s\n' "$others" | sed -n "s/^$first //p"); do
+        file=${blob%"$first"}$digest
+        bytes=$(printf '%s\n' "$expected" | sed -n "s/^$digest //p" | head -n 1)
+        [ -s "$file" ] && [ "$(stat -c %s "$file")" = "${bytes:-$(stat -c %s "$file")}" ] ||
+            { echo "$first $digest" && continue; }
+        case " $doubted " in *" $first "*) ! damaged "$digest" || echo "$first $digest" ;; esac
+    done
 done
 # What it cannot read it cannot show: damaged weights are named after their model.
 echo "== unreadable"
 printf '%s\n' "$answers" | awk 'NR % 2 == 0 && /^5/ { print NR / 2 }' | while read -r number; do
     model=$(printf '%s' "$models" | sed -n "${number}p")
-    digest=$(stored_weights "$(digest_of "$model")")
-    [ -z "$digest" ] || ! damaged "$digest" || echo "$model $digest"
+    for digest in $(stored_weights "$(digest_of "$model")"); do
+        ! damaged "$digest" || echo "$model $digest"
+    done
 done
 echo "== gpu"
 card() { # card FIELDS

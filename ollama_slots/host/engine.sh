@@ -74,19 +74,22 @@ HTTP *}" | value_of error | plain | grep -a . ||
         }'
 }
 
-# answer NAME:TAG [SECONDS]: has the model answer one token, which loads it; prints the seconds, or the error and fails.
+# answer NAME:TAG ASKS [SECONDS]: has the model answer one token, or with an embedding where ASKS is embed, as a slot's
+# state has it. That loads it. Prints the seconds, or the error and fails.
 answer() {
-    answered=$(request "${2:-$load_seconds}" /api/generate "{\"model\":\"$1\",\"prompt\":\"Hi\",\"stream\":false,\
-\"keep_alive\":$keep_alive,\"options\":{\"num_predict\":1}}") || { error_in "${answered%
+    case $2 in
+    embed) set -- "$1" "${3:-$load_seconds}" embed '"input":"Hi"' embeddings/0/0 ;; # the first number of the first one
+    *) set -- "$1" "${3:-$load_seconds}" generate '"prompt":"Hi","stream":false,"options":{"num_predict":1}' 'done' ;;
+    esac
+    answered=$(request "$2" "/api/$3" "{\"model\":\"$1\",\"keep_alive\":$keep_alive,$4}") || { error_in "${answered%
 *}" && return 1; }
-    if [ "$(printf '%s\n' "${answered%
-*}" | value_of 'done')" = true ]; then
-        echo "${answered##*
-}"
-    else
-        error_in "${answered%
-*}" && return 1
-    fi
+    case $3,$(printf '%s\n' "${answered%
+*}" | value_of "$5") in
+    generate,true | embed,?*) echo "${answered##*
+}" ;;
+    *) error_in "${answered%
+*}" && return 1 ;;
+    esac
 }
 
 leaving='about to be unloaded' away='not in memory'
@@ -136,7 +139,13 @@ value() {
 
 # values KEY WEIGHTS: what the states of all slots on these weights say.
 values() {
-    grep -lF "weights=$2" "$state_dir"/*.slot | xargs sed -n "s/^$1=//p" | tr '\n' ' '
+    grep -lsF "weights=$2" "$state_dir"/*.slot | xargs sed -n "s/^$1=//p" | tr '\n' ' '
+}
+
+# place NAME GPU(yes|no): whether a slot has to be wholly in GPU memory, on a host that asks for that or does not. One
+# whose num_gpu is for less need not, nor need another on the same weights: they share a runner.
+place() {
+    case $(values gpu "$(value weights "$1")") in *no*) echo no ;; *) echo "$2" ;; esac
 }
 
 # proven NAME GPU(yes|no): that a slot is resident, as prove says it. Slots with the same weights share a runner;
@@ -146,14 +155,14 @@ proven() {
     # What the engine has made of the variant since (a manifest list, from 0.40 on) is it, too.
     case " $own" in *" $(value variant "$1") "*) ;; *) own='' ;; esac
     known_digests=$own$(values variant "$slots_weights")$(values loaded "$slots_weights")$(values base "$slots_weights")
-    prove "$slots_weights" "$known_digests" "$(values context "$slots_weights")" "$2"
+    prove "$slots_weights" "$known_digests" "$(values context "$slots_weights")" "$(place "$1" "$2")"
 }
 
-# kept NAME:TAG PROOF...: runs a proof of residency of a model that has answered. Where its runner is on its way out,
-# the model is asked, bounded, until it went and came again; where it has gone, it is asked once more.
+# kept NAME:TAG ASKS PROOF...: runs a proof of residency of a model that has answered. Where its runner is on its way
+# out, the model is asked, bounded, until it went and came again; where it has gone, it is asked once more.
 kept() {
-    asked=$1 end=$(($(clock) + load_seconds)) again=''
-    shift
+    asked=$1 asks=$2 end=$(($(clock) + load_seconds)) again=''
+    shift 2
     until said=$("$@"); do
         rest=$((end - $(clock)))
         case $said,$again in
@@ -162,7 +171,7 @@ kept() {
         *) echo "$said" && return 1 ;;
         esac
         sleep 1
-        answer "$asked" "$((rest > 0 ? rest : 1))" >/dev/null
+        answer "$asked" "$asks" "$((rest > 0 ? rest : 1))" >/dev/null
     done
     echo "$said"
 }
@@ -174,12 +183,17 @@ kept() {
 unload() {
     runs_on=$(weights_of "$(digest_of "$1")")
     [ -n "$runs_on" ] || return 0
-    holding=$(command_lines "$(engine_pid)" | xargs grep -als "sha256-$runs_on")
+    held_as="sha256-$runs_on"
+    holding=$(command_lines "$(engine_pid)" | xargs grep -als "$held_as")
+    if [ -z "$holding" ]; then # of split weights, by what they were loaded under: see parse_probe's live
+        held_as="[.]ollama-split-$(runner "$runs_on" "$(values loaded "$runs_on")" | cut -c 1-12)-"
+        holding=$(command_lines "$(engine_pid)" | xargs grep -als "$held_as")
+    fi
     api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     end=$(($(clock) + 20))
     while [ -n "$holding" ] && [ "$(clock)" -lt "$end" ]; do
         sleep 0.1
-        holding=$(printf '%s\n' "$holding" | xargs grep -als "sha256-$runs_on")
+        holding=$(printf '%s\n' "$holding" | xargs grep -als "$held_as")
         [ -z "$holding" ] || api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     done
 }

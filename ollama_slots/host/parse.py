@@ -81,7 +81,7 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
         listens=listens and address.numeric(listens),
         settings=tuple(_lines(parts["settings"])),
         **_times(parts["changed"], scripts.path("started", unit=unit)),
-        live=frozenset(line.removeprefix("sha256-") for line in parts["live"]),
+        live=frozenset(line.rpartition("-")[2] for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed=by_key,
         runners=tuple(running) if running is not None else None,
@@ -98,13 +98,17 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     if len(lines) < 2 * len(models):
         raise ValueError("an answer of /api/show is missing")
     shown: dict[str, Shown] = {}
-    damaged = {names.parse(model).key: weights for model, weights in unreadable}
+    damaged: dict[str, tuple[str, ...]] = {}
+    for model, weights in unreadable:
+        damaged[names.parse(model).key] = (*damaged.get(names.parse(model).key, ()), weights)
+    # What a model runs on, as Ollama shows it, and the blob that is not whole: one of several, of split weights.
+    missing = [(it.split()[0], it.split()[-1]) for it in parts["missing"]]
     for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
         if status == "000":
             raise ValueError("Ollama stopped answering")
         answer = Shown.of(json.loads(body), lists.get(model, {})) if status == "200" else None
-        if answer and answer.weights in parts["missing"]:
-            damaged[names.parse(model).key] = answer.weights
+        if answer and (gone := tuple(blob for of, blob in missing if of == answer.weights)):
+            damaged[names.parse(model).key] = gone
         elif answer:
             shown[names.parse(model).key] = answer
     return Details(
@@ -112,7 +116,11 @@ def parse_details(models: list[str], output: list[str]) -> Details:
         damaged=damaged,
         driven=gpus.driven(parts["gpu"]),
         disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
-        blobs=_blobs(parts["blobs"], [*parts["missing"], *damaged.values()]) if parts["blobs"] else None,
+        blobs=_blobs(
+            parts["blobs"], [*(it for _, it in missing), *(it for them in damaged.values() for it in them)]
+        )
+        if parts["blobs"]
+        else None,
     )
 
 
@@ -140,13 +148,16 @@ def parse_stored(output: list[str]) -> Stored:
     return Stored(models, tuple(unfinished))
 
 
-def parse_speeds(output: list[str]) -> dict[str, float | str]:
-    """Parse the output of host/speed.sh: tokens per second by slot, or why it did not answer."""
-    speeds: dict[str, float | str] = {}
+def parse_speeds(output: list[str]) -> dict[str, float | str | None]:
+    """Parse the output of host/speed.sh: tokens per second by slot, or why it did not answer.
+
+    None: it answers with embeddings, which have no speed.
+    """
+    speeds: dict[str, float | str | None] = {}
     for name, _, said in (line.partition(" ") for line in output):
         figures = re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", said)
         none = "it made no token" if re.fullmatch(r"\d+ \d*", said) else said
-        speeds[name] = int(figures[1]) * 10**9 / int(figures[2]) if figures else none
+        speeds[name] = int(figures[1]) * 10**9 / int(figures[2]) if figures else None if said == "embeds" else none
     return speeds
 
 

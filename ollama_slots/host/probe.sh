@@ -58,7 +58,8 @@ settings "$unit" "$shown" | tr '\t' ' ' | readable
 } | readable
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
-command_lines "$pid" | xargs grep -aohs 'sha256-[0-9a-f]\{64\}'
+# Of split weights it names the digest by which they were loaded (llm/model_split.go, v0.34.4).
+command_lines "$pid" | xargs grep -aohsE 'sha256-[0-9a-f]{64}|\.ollama-split-[0-9a-f]{12}'
 echo "== warms" # where the warm-up asks, which may have moved since
 sed -n 's/^url=//p' "$warm_up_script" 2>/dev/null
 echo "== asked" # where, where it listens, and the number of a given host that answers

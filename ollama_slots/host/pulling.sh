@@ -52,7 +52,9 @@ begin() {
     for blob in $(useless); do
         in_pull "$blob" || remove_partial "$blob"
     done
-    [ -z "$1" ] || rm -f "$blobs/sha256-$1"
+    for blob in $1; do
+        rm -f "$blobs/sha256-$blob"
+    done
 }
 
 # end FAILED: what it leaves is recorded with its time; where it succeeded, the model is, as brought by this tool.

@@ -19,15 +19,15 @@ def modelfile(target: Target) -> str:
     return template.modelfile(slot.modelfile, slot=slot, model=target.model, num_ctx=target.num_ctx)
 
 
-def check_modelfile(slot: Slot) -> None:
-    """Try a slot's template, before any host is touched.
+def checked_modelfile(slot: Slot) -> str:
+    """Try a slot's template, before any host is touched, and return what it gives.
 
     Raises ValueError with one line: no such file, or what is wrong with it.
     """
     if slot.modelfile is not None and not _is_file(slot.modelfile):
         raise ValueError(f"slot{slot.number}_modelfile: expected a template, found no file {slot.modelfile!r:.60}")
     try:
-        modelfile(Target(slot, slot.model or EMPTY, slot.num_ctx))
+        return modelfile(Target(slot, slot.model or EMPTY, slot.num_ctx))
     except ValueError as error:
         raise ValueError(f"slot{slot.number}_modelfile: {error}") from None
 

@@ -26,7 +26,7 @@ fail() {
 take_back() { # takes the candidate away, and puts the old one back into memory where it had to make room
     [ "$alone" = no ] || unload "$slot:current"
     put_back "$slot" >/dev/null
-    [ "$make_room" = no ] || answer "$slot:latest" >/dev/null
+    [ "$make_room" = no ] || answer "$slot:latest" "$(value asks "$slot")" >/dev/null
 }
 
 refuse() {
@@ -34,11 +34,18 @@ refuse() {
     fail "$@"
 }
 
+stated() { # stated KEY: what the state says that is to be written
+    printf '%s\n' "$state" | sed -n "s/^$1=//p"
+}
+
 doubt() { # doubt WHY: weights that are not what they should be go, and the next step pulls them; else it refuses
-    damaged "$weights" || refuse "$1"
+    bad=$(damaged_of "$weights" "$(stated base)" "${new:-none}")
+    [ -n "$bad" ] || refuse "$1"
     take_back
-    rm -f "$store/blobs/sha256-$weights" || fail "its weights are damaged and cannot be removed"
-    echo "slot $slot: $1: its weights, sha256-$weights, are damaged on the disk: fetching them again"
+    for blob in $bad; do
+        rm -f "$store/blobs/sha256-$blob" || fail "its weights are damaged and cannot be removed"
+        echo "slot $slot: $1: its weights, sha256-$blob, are damaged on the disk: fetching them again"
+    done
     exit 0
 }
 
@@ -115,16 +122,16 @@ if is "$slot:latest" "$new"; then
 else
     ! serves_as_known || known_before=yes
     [ "$make_room" = no ] || unload "$slot:latest"
-    why=$(answer "$slot:current") || doubt "the candidate does not answer: $why"
+    why=$(answer "$slot:current" "$(stated asks)") || doubt "the candidate does not answer: $why"
     if [ "$alone" = yes ]; then
         # Else a request to the slot that shares the runner may just have loaded it with its own window again.
-        why=$(kept "$slot:current" prove "$weights" "$new" "$context" "$gpu") ||
+        why=$(kept "$slot:current" "$(stated asks)" prove "$weights" "$new" "$context" "$gpu") ||
             refuse "the candidate is refused: $why"
     fi
     why=$(on_disk 2>&1) || refuse "cannot write the candidate to the disk: $why"
     why=$(exchange "$slot" 2>&1) || refuse "cannot switch to the candidate: $why"
     [ "$unload_old" = no ] || unload "$slot:previous"
-    broken=$(answer "$slot:latest") && broken=''
+    broken=$(answer "$slot:latest" "$(stated asks)") && broken=''
 fi
 loaded=$(runner "$weights" "$new $known" | cut -f 1)
 

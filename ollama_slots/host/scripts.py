@@ -212,7 +212,7 @@ def _bringing(step: Pull, settings: Settings) -> dict[str, str | int]:
         "total_seconds": settings.pull_seconds,
         "lock_seconds": settings.lock_seconds,
         "record_base": _word(step.ours),
-        "damaged": step.damaged or "",
+        "damaged": " ".join(step.damaged),
     }
 
 

@@ -46,12 +46,40 @@ sizes() {
         path in digest && path in bytes { print digest[path], bytes[path] }'
 }
 
-# stored_weights DIGEST: the blob that a manifest runs on, by the manifest's own digest, or nothing. For what the API
-# does not show.
+# further: of the leaves of manifests on stdin, what weights go with: FIRST OTHER, for each further part of split ones,
+# and for a projector. Only what all manifests with that first blob have: of several, the API does not tell which.
+further() {
+    awk -F '\t' '
+        function told(at, first, own) {
+            for (at = count - 1; at >= 0; at--) if (kind[at] ~ /\.image\.model$/) first = digest[at]
+            own[first] = 1
+            for (at = 0; at < count; at++) {
+                if (kind[at] ~ /\.image\.(model|projector)$/ && !(digest[at] in own)) with[first " " digest[at]]++
+                own[digest[at]] = 1
+            }
+            manifests[first]++
+            split("", kind)
+            count = 0
+        }
+        /^$/ { told(); next }
+        $1 ~ /^layers\/[0-9]+\/(mediaType|digest)$/ {
+            split($1, path, "/")
+            if (path[2] >= count) count = path[2] + 1
+            if (path[3] == "digest") digest[path[2] + 0] = substr($2, 8) # after sha256:
+            else kind[path[2] + 0] = $2
+        }
+        END {
+            told()
+            for (pair in with) if (with[pair] == manifests[substr(pair, 1, 64)]) print pair
+        }'
+}
+
+# stored_weights DIGEST: the blobs that a manifest runs on, a line each, by the manifest's own digest, or nothing. For
+# what the API does not show.
 stored_weights() {
     find -L "$store/manifests" "$store/manifests-v2" -type f -exec sha256sum {} + 2>/dev/null |
         sed -n "s/^$1  //p" | head -n 1 | while IFS= read -r file; do
-        rows layers mediaType=application/vnd.ollama.image.model digest <"$file" | head -n 1 | cut -d : -f 2
+        rows layers mediaType digest <"$file" | sed -nE 's/^.*image\.(model|projector)	sha256://p'
     done
 }
 
@@ -64,6 +92,13 @@ on_disk() {
 # damaged DIGEST: whether the blob is there and is not what its name says. It reads all of it.
 damaged() {
     [ -e "$store/blobs/sha256-$1" ] && [ "$(sha256sum 2>/dev/null <"$store/blobs/sha256-$1")" != "$1  -" ]
+}
+
+# damaged_of WEIGHTS DIGEST...: which of these weights, and of what these manifests run on, are damaged, a line each.
+damaged_of() {
+    for blob in $({ echo "$1" && shift && for manifest in "$@"; do stored_weights "$manifest"; done; } | sort -u); do
+        ! damaged "$blob" || echo "$blob"
+    done
 }
 
 # sweep: small blobs that are not what their names say go, for whoever needs them to write them anew. A power cut may

@@ -25,14 +25,15 @@ fi
 one_at_a_time "$lock_seconds" "the repair of a warm-up"
 again=''
 for name in $(slots); do
-    if why=$(answer "$name:latest"); then
+    if why=$(answer "$name:latest" "$(value asks "$name")"); then
         # What answers and is not found was loaded under a manifest that is gone: only a reload makes it known.
         why=$(proven "$name" no) || { unload "$name:latest" && again=yes; }
     else
         case $why in *'does not support generate'*) renew "$name" "$(value model "$name")" >/dev/null && again=yes ;; esac
-        ! use_store || ! damaged "$(value weights "$name")" ||
-            echo "slot $name: its weights sha256-$(value weights "$name") are damaged on the disk:" \
-                "the next deploy fetches them again" >&2
+        use_store || continue
+        for blob in $(damaged_of "$(value weights "$name")" "$(value variant "$name")"); do
+            echo "slot $name: its weights sha256-$blob are damaged on the disk: the next deploy fetches them again" >&2
+        done
     fi
 done
 [ -z "$again" ] || ! systemctl restart "$warm_up" || exit 0

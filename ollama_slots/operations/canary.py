@@ -29,7 +29,7 @@ def speed(settings: Settings) -> Commands:
 
     + settings: of this host
 
-    Idempotency: it changes nothing; each slot is asked for 64 tokens.
+    Idempotency: it changes nothing; each slot is asked for 64 tokens, or for an embedding.
     """
     if not host.state.is_executing:
         return  # what is to be proven is not there before the run
@@ -45,14 +45,14 @@ def speed(settings: Settings) -> Commands:
     if slow:
         yield refuse("; ".join(slow))
         return
-    told = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
+    told = ", ".join(f"{name} {'none (embeddings)' if it is None else f'{it:.0f}'}" for name, it in speeds.items())
     host.noop(f"tokens per second: {told}")
 
 
-def too_slow(settings: Settings, speeds: dict[str, float | str]) -> list[str]:
+def too_slow(settings: Settings, speeds: dict[str, float | str | None]) -> list[str]:
     """Return why a canary fails, a line for each slot. Pure.
 
-    + speeds: tokens per second by slot, or why it did not answer
+    + speeds: tokens per second by slot, or why it did not answer; None: it makes no tokens
     """
     wanted = settings.canary_min_tokens_per_sec or 0
     lines = []
@@ -60,7 +60,7 @@ def too_slow(settings: Settings, speeds: dict[str, float | str]) -> list[str]:
         speed = speeds.get(slot.name, wanted)  # an empty slot has none
         if isinstance(speed, str):
             lines.append(f"slot {slot.name}: does not answer: {speed}")
-        elif speed < wanted:
+        elif speed is not None and speed < wanted:
             lines.append(f"slot {slot.name}: expected at least {wanted:g} tokens per second, found {speed:.1f}")
     return lines
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import requests
 from pydantic import BaseModel, NonNegativeInt, StringConstraints, ValidationError
 
-from ollama_slots.core import names
+from ollama_slots.core import kinds, names
 from ollama_slots.core.observed import Shown
 from ollama_slots.core.published import Answer, Missing, Published, Unknown
 from ollama_slots.core.stored import WEIGHTS
@@ -94,6 +94,7 @@ def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
         shown=Shown(
             weights=_hex(weights.digest),
             trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
+            embeds=kinds.embeds([], info),
             sees=any(it.mediaType == PROJECTOR for it in manifest.layers) or any(".vision." in it for it in info),
             model_info=info,
         ),

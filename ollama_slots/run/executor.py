@@ -69,7 +69,7 @@ def command(step: Step, settings: Settings, observed: Observed) -> FunctionComma
     elif isinstance(step, Remove):
         script = scripts.remove(step, settings, url)
     else:
-        script = scripts.rotate(step, settings, url, needs_gpu(settings, observed))
+        script = scripts.rotate(step, settings, url, needs_gpu(settings, observed) and not step.state.gpu)
         stdin = scripts.rotate_stdin(step)
     return FunctionCommand(perform, (script, stdin), {})
 

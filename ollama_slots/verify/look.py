@@ -110,10 +110,14 @@ class Look:
 
     @cached_property
     def processes(self) -> frozenset[str]:
-        """The weights (sha256) that stand on the command line of a process of this Ollama's."""
+        """The weights (sha256) that stand on the command line of a process of this Ollama's.
+
+        Of split ones, the first 12 digits of the manifest's digest by which they were loaded.
+        """
         ours = self._of_processes("cmdline")
-        said = self.run(f"cat $({ours}) /dev/null | tr '\\0' '\\n' | grep -o 'sha256-[0-9a-f]*$'")
-        return frozenset(line.removeprefix("sha256-") for line in said.splitlines())
+        held = "sha256-[0-9a-f]*$|[.]ollama-split-[0-9a-f]{12}"
+        said = self.run(f"cat $({ours}) /dev/null | tr '\\0' '\\n' | grep -oE '{held}'")
+        return frozenset(line.rpartition("-")[2] for line in said.splitlines())
 
     @cached_property
     def store(self) -> str:
@@ -124,7 +128,11 @@ class Look:
     def requires_gpu(self) -> bool:
         """Whether a slot has to be wholly in GPU memory here."""
         if self.settings.require_gpu == "auto":
-            return self.run("if command -v nvidia-smi || test -e /dev/kfd; then echo yes; fi").endswith("yes")
+            invocation = f"$(systemctl show --property=InvocationID --value {self.settings.ollama_unit})"
+            log = self.run(f"journalctl -q -o cat _SYSTEMD_INVOCATION_ID={invocation} | grep -a 'inference compute' || true")
+            if log:  # what Ollama found when it was started
+                return any("library=cpu" not in line for line in log.splitlines())
+            return bool(self.run("nvidia-smi --list-gpus 2>/dev/null || true"))
         return self.settings.require_gpu
 
     def digest(self, name: str) -> str | None:
@@ -174,12 +182,21 @@ class Look:
                 loaded = self.model(named[runner["digest"]])
                 if loaded and variant and loaded.weights == variant.weights:
                     return runner
-            elif variant and runner["name"].startswith(f"{slot.name}:") and variant.weights & processes:
+            elif (
+                variant
+                and runner["name"].startswith(f"{slot.name}:")
+                and processes
+                & {
+                    *variant.weights,
+                    runner["digest"][:12],
+                }
+            ):
                 nameless = runner
         return nameless
 
     def dead(self, slot: Slot) -> bool:
         """Return whether a slot's runner has ended: /api/ps lists it until the next request loads it anew."""
-        variant = self.model(slot.tagged)
+        variant, runner = self.model(slot.tagged), self.runner(slot)
+        split = {runner["digest"][:12]} if runner else set()
         # An engine that names its weights on no command line says nothing of any.
-        return bool(variant and self.processes and not variant.weights & self.processes)
+        return bool(variant and self.processes and not (variant.weights | split) & self.processes)

@@ -24,6 +24,8 @@ class Model(NamedTuple):
     parameters: Parameters
     trained: int | None  # tokens
     sees: bool
+    embeds: bool  # it makes embeddings, and no text
+    blocks: int | None
 
 
 class Modelfile(NamedTuple):
@@ -69,6 +71,8 @@ def shown(answer: Answer) -> Model | None:
         parameters=_gathered((key, _from_go(value.strip())) for key, _, value in lines if key),
         trained=info.get(f"{info.get('general.architecture')}.context_length"),
         sees="vision" in (answer.get("capabilities") or []),
+        embeds="embedding" in (able := answer.get("capabilities") or []) and "completion" not in able,
+        blocks=info.get(f"{info.get('general.architecture')}.block_count"),
     )
 
 

@@ -30,7 +30,7 @@ listed() { [ "$(curl -fs --max-time 5 "$url/api/ps" | grep -o '"digest":' | wc -
 
 warm() { [ "$(systemctl is-active ollama-warmup.service)" = active ]; }
 
-load() { answer "$1:latest" >/dev/null; }
+load() { answer "$1:latest" '' >/dev/null; }
 
 one_by_one() {
     for name in "$@"; do load "$name" || exit; done

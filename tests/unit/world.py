@@ -57,6 +57,8 @@ class Model:
     weights: str
     trained: int = 131072  # tokens
     sees: bool = False
+    embeds: bool = False
+    on_cpu: bool = False  # its num_gpu is 0
     size: int = GB
     window: int = 4096  # num_ctx, before the engine's own bounds
     made: int = field(default=0, compare=False)  # minutes of some day
@@ -147,7 +149,8 @@ class World:
         self._change()
         self.clock += 1
         sha = digest(base.digest, *said[1:])
-        self.tags[name] = replace(base, digest=sha, window=window, made=self.clock, made_of=of)
+        cpu = base.on_cpu or "PARAMETER num_gpu 0" in said
+        self.tags[name] = replace(base, digest=sha, window=window, made=self.clock, made_of=of, on_cpu=cpu)
 
     def load(self, name: str, behalf: str = "") -> None:
         """A request: it reloads only where the window differs."""
@@ -162,7 +165,8 @@ class World:
             victim = min(self.runners)
             self.evicted.append((behalf, victim))
             del self.runners[victim]
-        self.runners[model.weights] = Loaded(name, model.digest, model.context, model.size)
+        in_gpu = 0.0 if model.on_cpu else 1.0
+        self.runners[model.weights] = Loaded(name, model.digest, model.context, model.size, in_gpu)
 
     def unload(self, name: str, behalf: str = "") -> None:
         """By weights, whoever loaded them."""
@@ -373,7 +377,11 @@ class World:
             shown.add(model.weights)
             answer = {
                 "modelfile": f"# FROM {name}\n\nFROM /usr/share/ollama/blobs/sha256-{model.weights}\n",
-                "capabilities": ["completion", "vision"] if model.sees else ["completion"],
+                "capabilities": [
+                    "embedding" if model.embeds else "completion",
+                    *(["vision"] if model.sees else []),
+                ],
+                "parameters": "num_gpu                        0" if model.on_cpu else "",
                 "model_info": {"general.architecture": "llama", "llama.context_length": model.trained},
             }
             lines += [json.dumps(answer), "200"]

@@ -59,7 +59,7 @@ def test_a_base_without_its_weights_is_pulled_again() -> None:
     weights = world.tags["b:1b"].weights
     world.details(["b:1b"])
     world.lost.add(weights)
-    assert world.plan(ABC) == [Pull("b:1b", ("two",), damaged=weights)]
+    assert world.plan(ABC) == [Pull("b:1b", ("two",), damaged=(weights,))]
     world.restart()
     assert world.plan(ABC) == [Pull("b:1b", ("two",))]
     world.deploy(ABC)

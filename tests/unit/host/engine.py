@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.unit.host.fake_api import Handler, Refusal
 from tests.unit.host.fake_modelfile import parse
-from tests.unit.host.fake_runners import FakeProc, Runners
+from tests.unit.host.fake_runners import BLOCKS, FakeProc, Runners
 from tests.unit.host.fake_store import LICENSE, MODEL, PARAMS, SYSTEM, Model, Store, sha256
 from tests.unit.host.serving import serving
 
@@ -31,6 +31,7 @@ class Shape:
 
     trained: int = 131072  # tokens
     sees: bool = False
+    embeds: bool = False  # it makes embeddings, and no text
     size: int = GB
 
 
@@ -49,6 +50,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.version, self.files = version, Store(store, version, links)
         self.runners = Runners(proc or FakeProc(store / f"proc-{version}"), self.files.blobs)
         self.registry: dict[str, tuple[bytes, str]] = {}  # what can be pulled: weights and licence, by name
+        self.more: dict[str, list[bytes]] = {}  # the further parts of split weights, by name
         self.shapes: dict[str, Shape] = {}  # by weights
         self.keep_alive: int | str = -1  # OLLAMA_KEEP_ALIVE
         self.down = self.broke = False
@@ -90,9 +92,10 @@ class FakeEngine(ThreadingHTTPServer):
 
     # What there is.
 
-    def publish(self, name: str, weights: str | None = None, **shape: int | bool) -> None:
-        """Puts a model into the registry, with the weights of another one if that is named: a text."""
+    def publish(self, name: str, weights: str | None = None, parts: int = 1, **shape: int | bool) -> None:
+        """Puts a model into the registry, with the weights of another one if that is named: a text, or several."""
         content = f"weights\n{weights or name}".encode()
+        self.more[name] = [content + f"\npart {number}".encode() for number in range(2, parts + 1)]
         self.registry[name] = content, f"the licence of {name}"
         self.shapes[sha256(content)] = Shape(**shape)  # type: ignore[arg-type]
 
@@ -106,7 +109,7 @@ class FakeEngine(ThreadingHTTPServer):
         return found
 
     def has_weights(self, model: Model) -> bool:
-        return self.files.blob(model.weights).exists()
+        return all(self.files.blob(it).exists() for it in (model.weights, *model.more))
 
     def able(self, model: Model) -> bool:
         """Whether a model can generate, as far as the engine knows: versions that remember look at it once."""
@@ -121,7 +124,7 @@ class FakeEngine(ThreadingHTTPServer):
         return True
 
     def is_damaged(self, model: Model) -> bool:
-        return sha256(self.files.blob(model.weights).read_bytes()) != model.weights
+        return any(sha256(self.files.blob(it).read_bytes()) != it for it in (model.weights, *model.more))
 
     def context(self, model: Model, options: dict[str, Any]) -> int:
         """The window: asked for, else the model's, capped at what it was trained for; 2048 at least for vision."""
@@ -169,16 +172,21 @@ class FakeEngine(ThreadingHTTPServer):
         self.shown.add(model.digest)
         shape = self.shape(model)
         params = "".join(f"PARAMETER {key} {value}\n" for key, value in model.params.items())
+        pooled = {"llama.pooling_type": 1} if shape.embeds else {}
+        able = [] if model.name in self.incapable else ["embedding" if shape.embeds else "completion"]
         return {
             "license": "FROM /no/where/sha256-0\n",
             "modelfile": f"# FROM {model.name}\n\nFROM {self.files.blob(model.weights)}\n{params}",
             "details": {"parent_model": model.parent, "format": "gguf", "families": ["llama"]},
+            "parameters": "\n".join(f"{key:<30} {value}" for key, value in model.params.items()),
             "model_info": {
                 "general.architecture": "llama",
+                "llama.block_count": BLOCKS,
                 "llama.context_length": shape.trained,
+                **pooled,
                 **{key: it if verbose else [] for key, it in self.lists.items()},
             },
-            "capabilities": ["completion", *(["vision"] if shape.sees else [])],
+            "capabilities": [*able, *(["vision"] if shape.sees else [])],
         }
 
     def generate(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -188,14 +196,9 @@ class FakeEngine(ThreadingHTTPServer):
         if "prompt" not in asked and str(asked.get("keep_alive")) in ("0", "0s"):
             self.runners.unload(model.weights)
             return answer | {"done_reason": "unload"}
-        if not self.able(model):
+        if not self.able(model) or self.shape(model).embeds:
             raise Refusal(400, f'"{name}" does not support generate')
-        if not self.has_weights(model):
-            raise Refusal(500, f"unable to load model: {self.files.blob(model.weights)}")
-        if name in self.fails or self.is_damaged(model):
-            raise Refusal(500, self.fails.get(name, "unable to load model: invalid file magic"))
-        seconds = _seconds(asked.get("keep_alive", None if model.weights in self.runners.all else self.keep_alive))
-        self.runners.use(model, self.context(model, asked.get("options", {})), self.shape(model).size, seconds)
+        self.use(model, asked)
         if name in self.mute:
             return answer | {"done": False}
         tokens = asked.get("options", {}).get("num_predict", 1) if asked.get("prompt") else 0
@@ -203,11 +206,24 @@ class FakeEngine(ThreadingHTTPServer):
         return answer | (said or {"done_reason": "load"}) | ({"response": 'Hi {"error":"no"}'} if tokens else {})
 
     def embed(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Any model, without a look at what it can do."""
+        """Any model is loaded, without a look at what it can do; what makes text has no embedding."""
         model = self.model(asked["model"])
-        seconds = _seconds(asked.get("keep_alive", self.keep_alive))
+        self.able(model)
+        self.use(model, asked)
+        if not asked.get("input") or asked["model"] in self.mute:
+            return {"model": asked["model"], "embeddings": []}
+        if not self.shape(model).embeds:
+            raise Refusal(501, "This server does not support embeddings")
+        return {"model": asked["model"], "embeddings": [[-0.0123, 4.5e-05]]}
+
+    def use(self, model: Model, asked: dict[str, Any]) -> None:
+        """It is loaded, unless it is, for as long as is asked."""
+        if not self.has_weights(model):
+            raise Refusal(500, f"unable to load model: {self.files.blob(model.weights)}")
+        if asked["model"] in self.fails or self.is_damaged(model):
+            raise Refusal(500, self.fails.get(asked["model"], "unable to load model: invalid file magic"))
+        seconds = _seconds(asked.get("keep_alive", None if model.weights in self.runners.all else self.keep_alive))
         self.runners.use(model, self.context(model, asked.get("options", {})), self.shape(model).size, seconds)
-        return {"model": asked["model"], "embeddings": []}
 
     def copy(self, source: str, destination: str) -> dict[str, Any]:
         text = self.files.read(source)
@@ -276,6 +292,9 @@ class FakeEngine(ThreadingHTTPServer):
         elif ends:
             yield None if ends == "cut" else {"error": ends}
             return
+        more = self.more.get(name, [])
+        for part_of in more:
+            self.files.keep(part_of)
         yield {"status": "verifying sha256 digest"}
         yield {"status": "writing manifest"}
         with self.lock:
@@ -283,7 +302,10 @@ class FakeEngine(ThreadingHTTPServer):
             self._write(
                 name,
                 [
-                    {"mediaType": MODEL, "digest": f"sha256:{sha256(weights)}", "size": len(weights)},
+                    *(
+                        {"mediaType": MODEL, "digest": f"sha256:{sha256(it)}", "size": len(it)}
+                        for it in [weights, *more]
+                    ),
                     {"mediaType": LICENSE, **self.files.keep(licence)},
                 ],
             )

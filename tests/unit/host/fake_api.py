@@ -80,7 +80,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/api/copy":
             engine.asked.append(f"/api/copy {asked['source']} {asked['destination']}")
             self.perform(lambda: engine.copy(asked["source"], asked["destination"]))
-        elif self.path == "/api/embed":
+        elif self.path == "/api/embed" and asked["model"] not in engine.silent:
+            engine.asked.append(f"embed {asked['model']}")
             self.perform(lambda: engine.embed(asked))
         elif self.path == "/api/generate" and asked["model"] not in engine.silent:
             what = "unload" if str(asked.get("keep_alive")) == "0" else "ask"

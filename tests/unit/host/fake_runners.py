@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.unit.host.fake_store import Model
 
+BLOCKS = 30  # of every model; there is a layer for the output beside them
 FOR_EVER = "2318-04-27T00:00:00Z"
 
 
@@ -52,6 +53,7 @@ class Runner:
     size: int
     size_vram: int
     pid: int
+    num_gpu: int = -1  # layers that are to be in GPU memory; below 0: as many as fit
     seconds: float = -1  # that it stays after an answer; below 0: for ever
     expires: float = 0  # since 1970
     leaves_after: int | None = None  # answers that it still gives until it goes, where it was told to
@@ -100,8 +102,10 @@ class Runners:
         """
         with self.lock:
             context = self.narrow.get(model.weights, context)
-            runner = self.all.get(model.weights)
-            if runner and (runner.context != context or not self._lives(runner)):
+            runner, num_gpu = self.all.get(model.weights), int(model.params.get("num_gpu", -1))
+            # Who leaves the number of layers to the engine takes what there is (needsReload in server/sched.go).
+            other = runner and (runner.context != context or (num_gpu >= 0 and runner.num_gpu != num_gpu))
+            if runner and (other or not self._lives(runner)):
                 self._end(runner)
                 runner = None
             if runner is None:
@@ -120,17 +124,25 @@ class Runners:
         return (self.proc.path / str(runner.pid)).exists()
 
     def _load(self, model: Model, context: int, size: int) -> Runner:
-        while self.all and (len(self.all) >= self.most or size > 0.8 * self._free()):
+        num_gpu = int(model.params.get("num_gpu", -1))
+        partly = 0 <= num_gpu <= BLOCKS  # then the engine does not look whether it fits
+        while self.all and (len(self.all) >= self.most or (not partly and size > 0.8 * self._free())):
             # Of the idle ones, by how long they are to stay, then by the blob's path (server/sched.go).
             victim = min(self.all.values(), key=lambda it: (it.seconds < 0, it.seconds, it.weights))
             self.evicted.append(victim.weights)
             self._end(victim)
         part = 0.0 if model.weights in self.on_cpu else self.in_part.get(model.weights, 1.0)
+        part *= num_gpu / (BLOCKS + 1) if partly else 1
         in_gpu = int(min(size * part, self._free()))  # the first is loaded whether it fits or not
         blob = self.blobs / f"sha256-{model.weights}"
+        if model.more:
+            blob = (
+                self.blobs
+                / f".ollama-split-{model.digest[:12]}-12345/model-00001-of-{len(model.more) + 1:05}.gguf"
+            )
         command = ("/usr/local/lib/ollama/llama-server", "--model", str(blob), "-c", str(context))
         pid = self.proc.start(*command, parent=self.parent)
-        runner = Runner(model.name, model.digest, model.weights, context, size, in_gpu, pid)
+        runner = Runner(model.name, model.digest, model.weights, context, size, in_gpu, pid, num_gpu)
         if self.leaving.get(model.weights):
             runner.leaves_after, runner.expires = self.leaving[model.weights].pop(0), time.time() - 1
         self.all[model.weights] = runner

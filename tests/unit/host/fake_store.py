@@ -32,10 +32,11 @@ class Model:
 
     name: str  # as the store spells it, short
     digest: str  # of the manifest
-    weights: str
+    weights: str  # of split ones, the first part
     size: int  # bytes of all layers
     layers: tuple[dict[str, Any], ...]
     parent: str = ""  # what it was made from
+    more: tuple[str, ...] = ()  # the further parts of split weights
     params: dict[str, Any] = field(default_factory=dict)
     modified: float = 0.0
 
@@ -162,7 +163,7 @@ class Store:
 
     def _model(self, name: str, manifest: str) -> Model:
         content = json.loads(manifest)
-        weights = next(it for it in content["layers"] if it["mediaType"] == MODEL)
+        weights, *more = (it for it in content["layers"] if it["mediaType"] == MODEL)
         params = next((it for it in content["layers"] if it["mediaType"] == PARAMS), None)
         path = next(path for tree in self.trees if os.path.lexists(path := self.file(name, tree)))
         return Model(
@@ -172,6 +173,7 @@ class Store:
             size=sum(it["size"] for it in layers(manifest)),
             layers=tuple(content["layers"]),
             parent=weights.get("from", ""),
+            more=tuple(it["digest"].removeprefix("sha256:") for it in more),
             params=json.loads(self.blob(params["digest"]).read_text()) if params else {},
             modified=path.lstat().st_mtime,
         )

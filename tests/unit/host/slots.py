@@ -5,8 +5,10 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+from ollama_slots.core import kinds
 from ollama_slots.core.observed import SlotState
 from tests.unit.host.directory_host import DirectoryHost, Done
+from tests.unit.host.fake_runners import BLOCKS
 from tests.unit.host.fake_store import sha256 as hexadecimal
 
 
@@ -46,16 +48,20 @@ def state_of(host: DirectoryHost, model: str, text: str, window: int = 4096) -> 
         base=base.digest,
         weights=base.weights,
         context=window,
+        asks="embed" if host.engine.shape(base).embeds else "",
+        gpu="" if kinds.wholly_in_gpu(kinds.num_gpu(text), base.params.get("num_gpu"), BLOCKS) else "no",
     )
 
 
-def holds(host: DirectoryHost, name: str, model: str, window: int = 4096, loaded: bool = True) -> None:
+def holds(
+    host: DirectoryHost, name: str, model: str, window: int = 4096, loaded: bool = True, more: str = ""
+) -> None:
     """A slot holds a model, as a rotation leaves it; what it held is what it had before."""
     if host.engine.files.read(model) is None:
         pulled(host, model)
     if host.digest(f"{name}:latest"):
         host.engine.copy(f"{name}:latest", f"{name}:previous")
-    text = modelfile(model, window)
+    text = modelfile(model, window, more)
     host.engine.create(f"{name}:current", text)
     host.engine.copy(f"{name}:current", f"{name}:latest")
     variant = host.digest(f"{name}:latest")
@@ -71,7 +77,8 @@ def holds(host: DirectoryHost, name: str, model: str, window: int = 4096, loaded
     )
     (modelfiles / f"{name}.Modelfile").write_text(text)
     if loaded:
-        host.engine.generate({"model": f"{name}:latest"})
+        embeds = host.engine.shape(host.engine.model(model)).embeds
+        (host.engine.embed if embeds else host.engine.generate)({"model": f"{name}:latest"})
     host.asked()
     host.engine.runners.loaded.clear()
 
@@ -91,7 +98,7 @@ def rotation(host: DirectoryHost, name: str, model: str, window: int = 4096, mor
         "weights": state.weights,
         "context": window,
         "known": "",
-        "gpu": "yes",
+        "gpu": "no" if state.gpu else "yes",
         "make_room": "no",
         "unload_old": "yes",
         "alone": "yes",

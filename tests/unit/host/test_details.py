@@ -129,7 +129,11 @@ def test_weights_that_are_not_whole_are_no_weights_and_no_bytes_on_the_disk() ->
         "== blobs",
     ]
     details = parse_details(["x:7b"], [*output, f"sha256-{A} 8", f"sha256-{B} 8"])
-    assert (details.weights("x:7b"), details.damaged, details.blobs) == (None, {parse("x:7b").key: A}, {B: 4096})
+    assert (details.weights("x:7b"), details.damaged, details.blobs) == (
+        None,
+        {parse("x:7b").key: (A,)},
+        {B: 4096},
+    )
 
 
 def test_a_disk_that_is_not_told_of_is_unknown() -> None:
@@ -150,7 +154,7 @@ def test_weights_that_the_engine_cannot_read_are_damaged_and_to_be_pulled_again(
     ]
     details = parse_details(["x:7b"], output)
     assert details.weights("x:7b") is None
-    assert details.damaged == {"registry.ollama.ai/library/x:7b": A}
+    assert details.damaged == {"registry.ollama.ai/library/x:7b": (A,)}
 
 
 def test_the_figures_of_each_layer_are_in_a_verbose_answer_only() -> None:

@@ -141,21 +141,21 @@ def test_weights_that_are_not_on_the_disk_whole_are_told_of(one: DirectoryHost, 
     else:
         blob.write_text("cut" if damage == "cut" else "")
     details = one.details(["a:1b"])
-    assert details.damaged == {"registry.ollama.ai/library/a:1b": A}
+    assert details.damaged == {"registry.ollama.ai/library/a:1b": (A,)}
     assert details.shown == {}
 
 
 def test_weights_that_only_their_digest_betrays_are_read_where_they_are_doubted(one: DirectoryHost) -> None:
     one.engine.files.blob(A).write_text("weights\nA:1b")
     assert one.details(["a:1b"]).damaged == {}
-    assert one.details(["a:1b"], doubted=(A,)).damaged == {"registry.ollama.ai/library/a:1b": A}
+    assert one.details(["a:1b"], doubted=(A,)).damaged == {"registry.ollama.ai/library/a:1b": (A,)}
 
 
 def test_what_ollama_cannot_read_is_named_after_its_model(one: DirectoryHost) -> None:
     one.engine.files.blob(A).write_text("weights\nA:1b")
     one.engine.shown.clear()
     details = one.details(["no:1b", "a:1b"])
-    assert details.damaged == {"registry.ollama.ai/library/a:1b": A}
+    assert details.damaged == {"registry.ollama.ai/library/a:1b": (A,)}
 
 
 def test_what_every_model_is_made_of(one: DirectoryHost) -> None:
@@ -185,7 +185,7 @@ def test_what_a_manifest_list_is_of_and_no_large_blob(new: DirectoryHost) -> Non
     assert len(done.out) < 20_000
 
 
-def speeds(host: DirectoryHost, seconds: int = 5) -> dict[str, float | str]:
+def speeds(host: DirectoryHost, seconds: int = 5) -> dict[str, float | str | None]:
     done = host.perform(SlotSpeeds().command(host.unit, host.engine.url, seconds))
     assert done.code == 0
     return SlotSpeeds().process(done.out.splitlines())

@@ -103,5 +103,5 @@ def test_the_script_knows_whether_slots_must_be_in_gpu_memory(needs_gpu: bool, w
 
 def test_the_script_asks_with_one_token_and_no_other_option() -> None:
     """Another option would load the runner in another shape than clients ask for."""
-    assert '\\"options\\":{\\"num_predict\\":1}' in script()
+    assert '"options":{"num_predict":1}' in script()
     assert script().count("options") == 1

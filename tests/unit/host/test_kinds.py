@@ -130,12 +130,12 @@ def test_the_repair_of_a_warm_up_asks_for_embeddings(embedding: DirectoryHost) -
 
 
 def test_an_embedding_slot_answers_and_has_no_speed(embedding: DirectoryHost) -> None:
-    done = embedding.perform(SlotSpeeds().command(embedding.engine.url, 5))
+    done = embedding.perform(SlotSpeeds().command(embedding.unit, embedding.engine.url, 5))
     speeds = SlotSpeeds().process(done.out.splitlines())
     assert speeds["two"] is None
     assert isinstance(speeds["one"], float)
     embedding.engine.fails["two:latest"] = "no room"
-    done = embedding.perform(SlotSpeeds().command(embedding.engine.url, 5))
+    done = embedding.perform(SlotSpeeds().command(embedding.unit, embedding.engine.url, 5))
     assert SlotSpeeds().process(done.out.splitlines())["two"] == "no room"
 
 
@@ -308,6 +308,22 @@ def test_a_candidate_whose_second_part_is_damaged_has_that_fetched_again(split: 
     assert f"its weights, sha256-{second}, are damaged on the disk: fetching them again" in done.out
     assert not blob.exists()
     assert split.engine.files.blob(weights("large:1b")).exists()
+
+
+def test_all_damaged_parts_go_before_they_are_pulled_again(host: DirectoryHost) -> None:
+    engine = host.engine
+    engine.publish("large:1b", parts=2)
+    content, licence = engine.registry["large:1b"]
+    engine.registry["large:1b"] = content + b"\n" * 300_000, licence  # small ones are swept away
+    engine.more["large:1b"][0] += b"\n" * 300_000
+    pulled(host, "large:1b")
+    parts = [engine.model("large:1b").weights, *engine.model("large:1b").more]
+    for it in parts:
+        engine.files.blob(it).write_text("x" * 300_000)
+    given: dict[str, Any] = {"stall_seconds": 300, "total_seconds": 20, "lock_seconds": 1, "insecure": "false"}
+    given |= {"url": engine.url, "model": "large:1b", "record_base": "no", "damaged": " ".join(parts)}
+    assert host.run("pull", **given).code == 0
+    assert [sha256(engine.files.blob(it).read_bytes()) for it in parts] == parts
 
 
 def test_a_failed_warm_up_names_the_part_that_is_damaged(split: DirectoryHost) -> None:

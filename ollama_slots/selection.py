@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from pyinfra import logger
@@ -24,7 +25,7 @@ def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
     meets a bad file ends before any host is contacted.
     """
     try:
-        selection = parse(Path(path).read_text(encoding="utf-8"))
+        selection = parse(_text(Path(path).read_bytes()))
         return selection, choose(selection)
     except FileNotFoundError:
         if not Path(path).is_symlink():
@@ -33,6 +34,17 @@ def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise PyinfraError(f"{path}: {reason}") from None
+
+
+def _text(content: bytes) -> str:
+    """Decode a file's content: UTF-8, or what the mark at its begin says, such as of a PowerShell's ``>``."""
+    marks = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    encoding = marks.get(content[:2], "utf-8-sig")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        wanted = encoding.upper().removesuffix("-SIG")
+        raise ValueError(f"expected {wanted}, found other bytes at {error.start}: save it as UTF-8") from None
 
 
 def slot_models(path: str | Path) -> dict[str, str]:
@@ -50,14 +62,14 @@ def slot_models(path: str | Path) -> dict[str, str]:
     return dict(_slot_models(Path(path).absolute(), f"{path}", written))
 
 
-@lru_cache  # a fleet's hosts mostly have the same one
+@cache  # a fleet's hosts mostly have the same one, and its notices come once a run
 def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa: ARG001 (what it is kept by)
     content = read(name)
     if content is None:
         return {}
     selection, chosen = content
-    if selection.slot4_experimental is not None:
-        logger.warning(f"{name}: slot4_experimental is ignored; slot 4 is set with --data slot4_model=MODEL")
+    for notice in selection.notices:
+        logger.warning(f"{name}: {notice}")
     return {f"slot{slot}_model": choice.model for slot, choice in chosen.items()}
 
 
@@ -75,7 +87,9 @@ def main() -> int:
     if content is None:
         print(f"{arguments.file}: expected a selection file, found none there", file=sys.stderr)
         return 1
-    _, chosen = content
+    selection, chosen = content
+    for notice in selection.notices:
+        print(f"{arguments.file}: {notice}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({f"slot{slot}": choice._asdict() for slot, choice in chosen.items()}))
         return 0

@@ -3,98 +3,102 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from ollama_slots.core import names
+from ollama_slots.core import names, results
 from ollama_slots.core.errors import first_error
+from ollama_slots.core.results import Candidate, Results
 from ollama_slots.core.settings import EMPTY
 
 SLOT_KEYS = {1: "slot1_coding", 2: "slot2_general", 3: "slot3_backup"}
-
-
-class Metrics(BaseModel):
-    """What a benchmark measured of one model; a composite goes from 0 to 1, None where it is missing."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    coding: float | None = Field(None, alias="coding_composite", ge=0, le=1)
-    general: float | None = Field(None, alias="general_composite", ge=0, le=1)
-    tokens_per_sec: float | None = Field(None, ge=0)
-    avg_tok_per_sec: float | None = Field(None, ge=0)
-
-    @property
-    def tokens_per_second(self) -> float:
-        """By whichever of the two names it was measured; what was not measured is slowest."""
-        return self.tokens_per_sec or self.avg_tok_per_sec or 0.0
-
-
-def _is_none(name: str) -> bool:
-    """Return whether a name is the word that empties a slot. A program wrote it; only a person empties one."""
-    return name.lower() == EMPTY
+KEYS = (*SLOT_KEYS.values(), "slot4_experimental")
+# Of another program's slots, such as slot3_coding or slot6_coding_rotate: theirs are others, with the same words.
+FOREIGN = re.compile(r"slot[0-9]{1,3}(_(coding|general|backup|experimental|rotate)){1,3}")
 
 
 class Selection(BaseModel):
     """A selection file; "none" in it is no model, and no choice.
 
-    Keys of no slot are ignored; an unknown slot key is an error (it is a misspelt one).
+    + results: what its benchmarks measured
+    + foreign: keys of slots of another program
     """
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
     slot1_coding: str | None = None
     slot2_general: str | None = None
     slot3_backup: str | None = None
     slot4_experimental: str | None = None
-    results: dict[str, Metrics] = Field(
-        default_factory=dict, validation_alias=AliasChoices("results", "all_metrics")
-    )
+    results: Results = Results([], [])
+    foreign: tuple[str, ...] = ()
 
-    @field_validator("slot1_coding", "slot2_general", "slot3_backup", "slot4_experimental")
+    @field_validator(*KEYS)
     @classmethod
     def _is_model_name(cls, value: str | None) -> str | None:
-        if value is None or _is_none(value):
+        # A program wrote it, for a slot for which nothing qualified. Only a person empties one.
+        if value is None or value.strip().lower() in {"", EMPTY}:
             return None
         names.parse(value)
         return value
 
-    @field_validator("results")
-    @classmethod
-    def _are_model_names(cls, value: dict[str, Metrics]) -> dict[str, Metrics]:
-        for name in value:
-            names.parse(name)
-        return {name: metrics for name, metrics in value.items() if not _is_none(name)}
+    @property
+    def computed(self) -> list[int]:
+        """The slots that the file does not name a model for."""
+        return [slot for slot, key in SLOT_KEYS.items() if getattr(self, key) is None]
+
+    @property
+    def notices(self) -> list[str]:
+        """What of the file does not count, a line each."""
+        lines = [f"{' and '.join(self.foreign)}: not slots here, ignored"] if self.foreign else []
+        if self.slot4_experimental is not None:
+            lines.append("slot4_experimental is ignored; slot 4 is set with --data slot4_model=MODEL")
+        if self.computed and self.results.notice:
+            lines.append(self.results.notice)
+        return lines
 
 
 def parse(text: str) -> Selection:
     """Parse and check a selection file's text.
 
+    NaN and Infinity, which are no JSON and which programs write for what they did not measure, are null.
+
     Raises ValueError with one line that names the key and what was expected.
     """
-
-    def not_a_number(token: str) -> float:
-        raise ValueError(f"{token} is not a JSON number")
-
     if not text.strip():
         raise ValueError("expected a JSON object, found an empty file")
     try:
-        content: Any = json.loads(text, parse_constant=not_a_number)
+        content: Any = json.loads(text, parse_constant=lambda _: None)
     except RecursionError:
         raise ValueError("expected a JSON object, found one nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"expected JSON, found something else at line {error.lineno}: {error.msg}") from None
     if not isinstance(content, dict):
         raise ValueError(f"expected a JSON object, found a {type(content).__name__}")
-    known = {*SLOT_KEYS.values(), "slot4_experimental"}
-    for key in content:
-        if key.lower().startswith("slot") and key not in known:
-            raise ValueError(f"{key[:60]!r}: unknown slot key, expected one of {', '.join(sorted(known))}")
+    measured = results.read(content)
+    foreign = _foreign(content, measured)
     try:
-        return Selection.model_validate(content)
+        named = {key: content[key] for key in KEYS if key in content}
+        return Selection.model_validate({**named, "results": measured, "foreign": foreign})
     except ValidationError as error:
         raise ValueError(first_error(error)) from None
+
+
+def _foreign(content: Mapping[str, Any], measured: Results) -> tuple[str, ...]:
+    """Return the keys of slots that are not ours. Raises ValueError for one that is misspelt, or all there is."""
+    foreign = []
+    for key in content:
+        if not key.lower().startswith("slot") or key in KEYS:
+            continue
+        if not FOREIGN.fullmatch(key) or not measured.candidates:
+            advice = "" if FOREIGN.fullmatch(key) else ": correct its spelling, or remove it"
+            advice = advice or ": rename it, or add results to choose from"
+            raise ValueError(f"{key[:60]!a}: unknown slot key, expected one of {', '.join(sorted(KEYS))}{advice}")
+        foreign.append(key)
+    return tuple(foreign)
 
 
 class Choice(NamedTuple):
@@ -102,15 +106,6 @@ class Choice(NamedTuple):
 
     model: str
     why: str
-
-
-class Candidate(NamedTuple):
-    """A model with both composites."""
-
-    model: str
-    coding: float
-    general: float
-    tokens_per_second: float
 
 
 def choose(selection: Selection) -> dict[int, Choice]:
@@ -122,11 +117,7 @@ def choose(selection: Selection) -> dict[int, Choice]:
 
     Raises ValueError where there is nothing to choose a slot from.
     """
-    candidates = [
-        Candidate(model, metrics.coding, metrics.general, metrics.tokens_per_second)
-        for model, metrics in selection.results.items()
-        if metrics.coding is not None and metrics.general is not None
-    ]
+    candidates = selection.results.candidates
     rules: dict[int, tuple[str, Callable[[Candidate], float]]] = {
         1: ("best coding composite", lambda candidate: candidate.coding),
         2: ("best general composite", lambda candidate: candidate.general),
@@ -143,7 +134,8 @@ def choose(selection: Selection) -> dict[int, Choice]:
         if not free:
             raise ValueError(
                 f"{SLOT_KEYS[slot]}: expected a model name, or results with coding_composite and "
-                f"general_composite to choose one from; found {len(candidates)} such models, {len(taken)} in use"
+                f"general_composite to choose one from; found {len(candidates)} such models"
+                f"{', all in use' if candidates else ''}: name a model there"
             )
         best = min(free, key=lambda c: (-score(c), -c.tokens_per_second, names.parse(c.model).key, c.model))
         chosen[slot] = Choice(best.model, f"{rule} {score(best):.3f}")

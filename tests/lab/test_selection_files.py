@@ -19,7 +19,7 @@ BROKEN = {
     "shell in a name": ('{"slot1_coding": "x;$(reboot)"}', "slot1_coding"),
     "long name": (json.dumps({"slot1_coding": "x" * 300}), "slot1_coding"),
     "no composites": (json.dumps({"results": {GOOD: {"tokens_per_sec": 5}}}), "slot1_coding"),
-    "not a number": ('{"results": {"x": {"coding_composite": NaN, "general_composite": 1}}}', "NaN"),
+    "not a number": ('{"results": {"x": {"coding_composite": NaN, "general_composite": 1}}}', "slot1_coding"),
 }
 
 

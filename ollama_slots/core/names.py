@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -78,6 +79,14 @@ def parse(text: str) -> Name:
     if name.tag.lower() == "cloud" or name.tag.lower().endswith("-cloud"):
         raise ValueError(f"{text!r} runs in Ollama's cloud: it cannot be pulled or held in GPU memory here")
     return name
+
+
+def spellings(models: Iterable[str]) -> dict[str, str]:
+    """Return the first spelling of each model, by its key."""
+    first: dict[str, str] = {}
+    for model in models:
+        first.setdefault(parse(model).key, model)
+    return first
 
 
 def same(one: str, other: str) -> bool:

@@ -276,6 +276,7 @@ class Details(BaseModel):
     shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
     damaged: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # weights that are gone or cut, by key
     driven: tuple[Driven, ...] = ()  # the cards of NVIDIA's driver as they are now
+    tensors: frozenset[str] = frozenset()  # models that are there as safetensors, by canonical key
     disk_free: int | None = None  # where the models lie
     blobs: dict[str, int] | None = None  # bytes on the disk of each layer, by sha256; of a pull cut off, too
 

@@ -6,7 +6,7 @@ from ollama_slots.core import names
 from ollama_slots.core.cards import GIB, room
 from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, needs, unread
 from ollama_slots.core.placing import Card
-from ollama_slots.core.published import Missing, Unknown
+from ollama_slots.core.published import Missing, Published, Tensors, Unknown
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.snapshot import Snapshot
 
@@ -21,7 +21,16 @@ def refusals(snapshot: Snapshot) -> list[str]:
     settings = snapshot.settings
     reasons = []
     for target in snapshot.declared:
-        if isinstance(snapshot.answers.get(names.parse(target.model).key), Missing):
+        key = names.parse(target.model).key
+        answer = snapshot.answers.get(key)
+        here = key in snapshot.detailed.tensors and not isinstance(answer, Published)
+        if here or isinstance(answer, Tensors):
+            reasons.append(
+                f"slot {target.slot.name}: expected {target.model} as a GGUF, found safetensors (for MLX) "
+                f"{'on the host' if here else f'in {settings.registry}'}, whose residency cannot be proven: "
+                f"choose its GGUF as slot{target.slot.number}_model"
+            )
+        elif isinstance(answer, Missing):
             reasons.append(
                 f"slot {target.slot.name}: expected {target.model}, found no such model in {settings.registry}: "
                 f"{FILL if settings.model_registry else ''}correct slot{target.slot.number}_model"

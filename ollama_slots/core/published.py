@@ -28,11 +28,16 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Tensors:
+    """The registry has it as safetensors, for MLX: without weights in a file that a runner could be known by."""
+
+
+@dataclass(frozen=True)
 class Unknown:
     """The registry cannot be queried from the control machine, or says what no registry says; ``why`` in words."""
 
     why: str
 
 
-Answer = Published | Missing | Unknown
+Answer = Published | Missing | Tensors | Unknown
 Answers = Mapping[str, Answer]  # by a model's canonical key

@@ -51,11 +51,9 @@ class Snapshot:
 
     @property
     def to_pull(self) -> list[str]:
-        """The bases that are not on the host, or whose weights are not; each once."""
-        missing = {
-            names.parse(it.model).key: it.model for it in self.declared if self.detailed.weights(it.model) is None
-        }
-        return list(missing.values())
+        """The bases that are not on the host, or whose weights are not; each once, as it will be pulled."""
+        missing = [it.model for it in self.declared if self.detailed.weights(it.model) is None]
+        return list(names.spellings(missing).values())
 
     def bytes_to_pull(self, models: list[str]) -> int:
         """Add up what these models have that is not on the host yet; an unknown model counts nothing."""
@@ -70,7 +68,7 @@ class Snapshot:
     def foreseen(self) -> Snapshot:
         """The host as it will be when all that its registries have is pulled."""
         published = {key: it for key, it in self.answers.items() if isinstance(it, Published)}
-        spelled = {names.parse(it.model).key: it.model for it in self.declared}
+        spelled = names.spellings(it.model for it in self.declared)
         listed = {
             key: Listed(name=spelled.get(key, names.parse(key).short), digest=it.digest, size=it.size)
             for key, it in published.items()

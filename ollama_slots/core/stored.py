@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ollama_slots.core import names
 
-WEIGHTS = "application/vnd.ollama.image.model"
+WEIGHTS = "application/vnd.ollama.image.model"  # in one file, a GGUF
+TENSOR = "application/vnd.ollama.image.tensor"  # of the safetensors of MLX, one of many
 
 
 class _Layer(BaseModel):

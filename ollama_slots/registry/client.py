@@ -15,8 +15,8 @@ from pydantic import BaseModel, NonNegativeInt, StringConstraints, ValidationErr
 
 from ollama_slots.core import kinds, names
 from ollama_slots.core.observed import Shown
-from ollama_slots.core.published import Answer, Missing, Published, Unknown
-from ollama_slots.core.stored import WEIGHTS
+from ollama_slots.core.published import Answer, Missing, Published, Tensors, Unknown
+from ollama_slots.core.stored import TENSOR, WEIGHTS
 from ollama_slots.registry.gguf import read_head
 
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
@@ -51,13 +51,13 @@ class Client:
 
     def __init__(self) -> None:
         """Start with nothing asked."""
-        self._answers: dict[tuple[str, bool, str | None, bool], Answer] = {}
+        self._answers: dict[tuple[names.Name, bool, str | None, bool], Answer] = {}
         self._one_at_a_time = threading.Lock()
 
     def ask(self, model: str, insecure: bool, mirror: str | None = None, shape: bool = True) -> Answer:
         """Ask for a model.
 
-        + model: its canonical name
+        + model: its name as it will be pulled: to a registry case may count; in a mirror all are in lower case
         + insecure: the registry speaks plain HTTP, as with ``ollama pull --insecure``
         + mirror: the URL of the one that hosts get it from in place of its registry
         + shape: whether to read the shape; without it the answer costs one small request
@@ -65,15 +65,14 @@ class Client:
         The shape comes from the head of the weights, read by byte range, and is kept by their digest in the user's
         cache directory: the reader takes some seconds for a large vocabulary. Redirects are followed.
         """
-        question = (names.parse(model).key, insecure, mirror, shape)
+        question = (names.parse(names.parse(model).key if mirror else model), insecure, mirror, shape)
         with self._one_at_a_time:
             if question not in self._answers:
                 self._answers[question] = _ask(*question)
             return self._answers[question]
 
 
-def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
-    name = names.parse(key)
+def _ask(name: names.Name, insecure: bool, mirror: str | None, shape: bool) -> Answer:
     repository = f"{mirror}/v2/{name.repository}" if mirror else upstream(name, insecure)
     try:
         text = manifest_text(repository, name.tag)
@@ -81,6 +80,8 @@ def _ask(key: str, insecure: bool, mirror: str | None, shape: bool) -> Answer:
             return Missing()
         manifest = Manifest.model_validate_json(text)
         weights = next((it for it in manifest.layers if it.mediaType == WEIGHTS), None)
+        if weights is None and any(it.mediaType == TENSOR for it in manifest.layers):
+            return Tensors()
         if weights is None:
             return Unknown("its manifest names no weights")
         info = _shape(f"{repository}/blobs/{weights.digest}", weights) if shape else {}

@@ -57,7 +57,8 @@ def ask(settings: Settings, models: list[str], shape: bool = True) -> Answers:
     + shape: whether to ask for what GPU memory is foreseen by, too
     """
     insecure, mirror = settings.pull_insecure, settings.model_registry
-    return {names.parse(it).key: run().registry.ask(it, insecure, mirror, shape) for it in models}
+    spelled = names.spellings(models)
+    return {key: run().registry.ask(it, insecure, mirror, shape) for key, it in spelled.items()}
 
 
 def check(snapshot: Snapshot) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_slots.core.names import GRAMMAR, Name, parse, same
+from ollama_slots.core.names import GRAMMAR, Name, parse, same, spellings
 
 LONGEST_HOST, LONGEST_PART = "h" * 350, "p" * 80
 
@@ -161,3 +161,7 @@ def test_two_models_of_a_mirror_are_at_one_place_only_if_they_are_the_same(one: 
         assert place == place.lower()
         assert 2 <= len(place.split("/")) <= 3
         assert not any(part.startswith((".", "-")) for part in place.split("/"))
+
+
+def test_of_two_spellings_of_a_model_the_first_is_taken() -> None:
+    assert list(spellings(["Me/X:Q4", "me/x:q4", "y", "Y:latest"]).values()) == ["Me/X:Q4", "y"]

@@ -1,12 +1,13 @@
 """What would keep a deploy from ending well, and what cannot be checked."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ollama_slots.core.observed import Shown
 from ollama_slots.core.preflight import notices, refusals
-from ollama_slots.core.published import Answer, Answers, Missing, Published, Unknown
+from ollama_slots.core.published import Answer, Answers, Missing, Published, Tensors, Unknown
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.host.gpus import LOOKED
@@ -18,6 +19,7 @@ from tests.unit.core.test_gpu_memory import LLAMA
 from tests.unit.declared import declared
 from tests.unit.deploys import ALL
 from tests.unit.fake import Run, answers
+from tests.unit.host.seam import marked
 from tests.unit.world import GB, OF_THE_CPU, World, deployed, digest, of_start
 
 A, B = "registry.ollama.ai/library/a:1b", "registry.ollama.ai/library/b:1b"
@@ -47,6 +49,28 @@ def test_a_host_that_has_room_is_not_refused() -> None:
 def test_a_model_that_its_registry_does_not_have_names_its_slot_and_its_key() -> None:
     [line] = refused(World(), AB, {A: published("a:1b"), B: Missing()})
     assert line == "slot two: expected b:1b, found no such model in its registry: correct slot2_model"
+
+
+def test_a_model_of_safetensors_is_refused_before_it_is_pulled() -> None:
+    [line] = refused(World(), AB, {A: published("a:1b"), B: Tensors()})
+    assert line == (
+        "slot two: expected b:1b as a GGUF, found safetensors (for MLX) in its registry, whose residency cannot "
+        "be proven: choose its GGUF as slot2_model"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "refuses"), [(Unknown("it is away"), True), (Tensors(), True), (published("b:1b"), False)]
+)
+def test_a_model_of_safetensors_that_is_there_is_no_obstacle_where_its_registry_has_a_gguf(
+    said: Answer, refuses: bool
+) -> None:
+    snapshot = seen(World(), AB, {A: published("a:1b"), B: said})
+    details = snapshot.detailed.model_copy(update={"tensors": frozenset({B})})
+    lines = refusals(replace(snapshot, details=details))
+    assert [it.partition(",")[0] for it in lines] == ["slot two: expected b:1b as a GGUF"] * refuses
+    if refuses and isinstance(said, Unknown):
+        assert "found safetensors (for MLX) on the host" in lines[0]
 
 
 def test_a_model_that_the_mirror_does_not_have_can_be_filled_in() -> None:
@@ -200,7 +224,7 @@ def test_the_mirror_is_asked_where_there_is_one_and_the_host_told_to_fetch_from_
     assert line in told(World(), settings, {A: Unknown("it is away")})
     fetches = [it for it in done.commands["gpu"] if "ollama-slots/fetch" in it]
     assert len(fetches) == 2
-    assert all("mirror=http://mirror:5080\nrepository=library/" in it for it in fetches)
+    assert all(r"mirror=http://mirror:5080\nrepository=library/" in it for it in fetches)
     assert not any("ollama-slots/pull" in it for it in done.commands["gpu"])
 
 
@@ -228,7 +252,7 @@ def test_the_models_alone_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> No
 def test_ollama_that_does_not_run_yet_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
     asked(monkeypatch, a=Missing(), b=Missing())
     silent = [*World().probe()[:-4], "== end"]
-    done = Run([preflight], AB, gpu=answers(World(), AB) | {"== units": silent})
+    done = Run([preflight], AB, gpu=answers(World(), AB) | {"== units": marked(silent)})
     assert done.failed == set()
     assert done.changed == {"gpu": False}
 

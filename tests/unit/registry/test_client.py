@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 from ollama_slots.core import names
-from ollama_slots.core.published import Answer, Missing, Published, Unknown
+from ollama_slots.core.published import Answer, Missing, Published, Tensors, Unknown
 from ollama_slots.registry import client
 from ollama_slots.registry.client import Client
 from ollama_slots.registry.gguf import read_head
@@ -99,6 +99,34 @@ SHAPE = {
 }
 
 
+@pytest.mark.parametrize("spelling", ["Me/X:1B", "me/x:1b", "ME/x:1b"])
+def test_a_registry_is_asked_as_the_name_is_written_and_a_mirror_in_lower_case(
+    server: Server, spelling: str, tmp_path: Path
+) -> None:
+    """To a registry case may count."""
+    server.publish(weights(tmp_path))
+    whole = f"127.0.0.1:{server.server_port}/{spelling}"
+    own, run = spelling == "me/x:1b", Client()
+    assert isinstance(ask(run, whole, insecure=True), Published if own else Missing)
+    assert server.asked[0] == f"/v2/{spelling.replace(':', '/manifests/')}"
+    assert isinstance(ask(run, server.name(), insecure=True), Published)
+    server.files = {
+        path.replace("/me/x/", f"/{names.parse(whole).repository}/"): it for path, it in server.files.items()
+    }
+    mirror = f"http://127.0.0.1:{server.server_port}"
+    assert isinstance(ask(run, whole, insecure=False, mirror=mirror), Published)
+
+
+def test_a_model_of_tensors_and_without_weights_is_told_apart(server: Server) -> None:
+    digest = f"sha256:{T}"
+    for kind, answer in (("tensor", Tensors()), ("template", Unknown("its manifest names no weights"))):
+        layers = [{"mediaType": f"application/vnd.ollama.image.{kind}", "digest": digest, "size": 3}]
+        config = {"digest": f"sha256:{C}", "size": 7}
+        server.files = {"/v2/me/x/manifests/1b": (200, json.dumps({"layers": layers, "config": config}).encode())}
+        assert asked(server) == answer
+    assert [it for it in server.asked if "blobs" in it] == []
+
+
 def asked(server: Server, tag: str = "1b") -> Answer:
     """What a run of its own is answered."""
     return ask(Client(), server.name(tag), insecure=True)
@@ -144,11 +172,10 @@ def test_a_model_with_a_projector_sees(server: Server, tmp_path: Path) -> None:
     assert it.shown.sees
 
 
-def test_it_is_asked_once_whatever_the_spelling_and_its_shape_once_for_all(server: Server, tmp_path: Path) -> None:
+def test_it_is_asked_once_and_its_shape_once_for_all(server: Server, tmp_path: Path) -> None:
     server.publish(weights(tmp_path))
     run, name = Client(), server.name()
-    first, again, shouted = (ask(run, it, insecure=True) for it in (name, name, name.replace("/me/", "/ME/")))
-    assert first == again == shouted
+    assert ask(run, name, insecure=True) == ask(run, name, insecure=True)
     assert len(server.asked) == 2
     asked(server)
     assert [path.split("/")[-2] for path in server.asked] == ["manifests", "blobs", "manifests"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ollama_slots.core.gpu_memory import fits
 from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.plan import holdings, leftovers, rotation
@@ -10,25 +12,35 @@ from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Step
 from ollama_slots.core.targets import Target
 
+COPIED = timedelta(seconds=10)  # no deploy makes a slot twice in it; a copy of a store sets the times of all names
+UNKNOWN = (
+    "expected to know which of its two variants is the older one, found neither a time in its states nor one of "
+    "Ollama's that tells (was its store copied?): deploy the model that you want"
+)
+
 
 def steps(snapshot: Snapshot) -> list[Step]:
     """Return the rotations of a rollback, one a slot; none if the slots are back already.
 
-    Raises ValueError where one slot is named, and there is nothing that it could go back to, and where slots
-    would come to evict each other: what each of them had before need not be of the same deploy.
+    Raises ValueError where one slot is named, and there is nothing that it could go back to, or it is not known
+    whether it is back, and where slots would come to evict each other: what each of them had before need not be of
+    the same deploy.
     """
     settings, observed = snapshot.settings, snapshot.observed
     died = leftovers(snapshot, holdings(snapshot, set()))
     if died:
         return [*died]  # they may be in the place of what is gone back to
-    priors = [(slot, prior) for slot in _chosen(settings) if (prior := _prior(slot, snapshot))]
+    priors = _priors(snapshot)
+    for slot, _, is_back in priors:
+        if is_back is None and settings.rollback == slot.name:
+            raise ValueError(f"slot {slot.name}: {UNKNOWN}")
     # What a slot had before it went back is not what it is to have.
-    ahead = {slot.name: prior for slot, prior in priors if not _is_back(slot, prior, observed)}
+    ahead = {slot.name: prior for slot, prior, is_back in priors if is_back is False}
     _check_windows(settings, observed, ahead)
-    held = holdings(snapshot, {prior.weights for _, prior in priors})
+    held = holdings(snapshot, {prior.weights for _, prior, _ in priors})
     rotations: list[Step] = []
-    for slot, prior in priors:
-        if _is_back(slot, prior, observed):
+    for slot, prior, is_back in priors:
+        if is_back is not False:
             continue
         room = fits(snapshot, _previous(slot), prior.context, in_gpu=not prior.gpu)
         now = observed.states.get(slot.name)
@@ -36,6 +48,24 @@ def steps(snapshot: Snapshot) -> list[Step]:
         target = Target(slot, prior.model, prior.context)
         rotations.append(rotation(snapshot, target, "", prior, held, room, why))
     return rotations
+
+
+def notices(snapshot: Snapshot) -> list[str]:
+    """Return a line for each slot that has a previous variant and does not go back to it, with the reason."""
+    lines = []
+    for slot, _, is_back in _priors(snapshot):
+        if is_back is None:
+            lines.append(f"slot {slot.name}: {UNKNOWN}")
+        elif is_back:
+            state = snapshot.observed.states[slot.name]
+            lines.append(f"slot {slot.name}: holds the older one of its two variants already, of {state.model}")
+    return lines
+
+
+def _priors(snapshot: Snapshot) -> list[tuple[Slot, SlotState, bool | None]]:
+    """Return the chosen slots that had something before, what that is, and whether they are back, or None."""
+    chosen = [(slot, _prior(slot, snapshot)) for slot in _chosen(snapshot.settings)]
+    return [(slot, it, _is_back(slot, it, snapshot.observed)) for slot, it in chosen if it]
 
 
 def _chosen(settings: Settings) -> list[Slot]:
@@ -75,15 +105,21 @@ def _prior(slot: Slot, snapshot: Snapshot) -> SlotState | None:
     return None
 
 
-def _is_back(slot: Slot, prior: SlotState, observed: Observed) -> bool:
-    """Return whether the slot holds the older one of its two, and its state says so: twice back is once back."""
+def _is_back(slot: Slot, prior: SlotState, observed: Observed) -> bool | None:
+    """Return whether the slot holds the older one of its two, and its state says so: twice back is once back.
+
+    None where it is not known which one is older.
+    """
     state, serving = observed.states.get(slot.name), observed.digests(slot.name)
     if state is None or state.variant not in serving:
         return False
     if prior.variant in serving:
         return True
-    if state.made and prior.made:
+    if state.made or prior.made:  # a state that does not say when is of an earlier deploy than one that does
         return state.made <= prior.made
-    # Of an earlier deploy. Ollama's own times are lost where a store is copied, and where 0.40 writes a name anew.
+    # Ollama's own times are lost where a store is copied: what has the same is a copy.
     one, other = observed.entry(slot.name), observed.entry(_previous(slot))
-    return bool(one and other and one.modified_at and other.modified_at and one.modified_at <= other.modified_at)
+    if not (one and other and one.modified_at and other.modified_at):
+        return None
+    apart = one.modified_at - other.modified_at
+    return None if abs(apart) < COPIED else apart < timedelta(0)

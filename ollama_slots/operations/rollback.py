@@ -38,7 +38,10 @@ def rollback(settings: Settings) -> Commands:
             say_once(line)
 
 
-def _to_what_was(settings: Settings, observed: Observed, first: bool) -> list[Step]:  # noqa: ARG001 (as take calls)
+def _to_what_was(settings: Settings, observed: Observed, first: bool) -> list[Step]:
     if refusal := versions.refusal(observed.version):
         raise ValueError(refusal)
-    return back.steps(detailed(Snapshot(settings, observed)))
+    snapshot = detailed(Snapshot(settings, observed))
+    for notice in back.notices(snapshot) if first else []:
+        say_once(notice)
+    return back.steps(snapshot)

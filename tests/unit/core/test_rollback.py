@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
+from ollama_slots.core import rollback as back
 from ollama_slots.core.rollback import steps
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
@@ -62,6 +63,52 @@ def test_it_does_not_matter_when_ollama_says_that_its_models_were_made(world: Wo
     go_back(world, AFTER)
     assert world.settled(BEFORE)
     assert planned(world, AFTER) == []
+
+
+def times(world: World, name: str, made: tuple[int, int], modified: tuple[int, int]) -> None:
+    """When a slot's two variants were made, by its states and by Ollama: what it has and what it had."""
+    for states, it in zip((world.states, world.previous), made, strict=True):
+        states[name] = states[name].model_copy(update={"made": it})
+    for tag, minute in zip(("latest", "previous"), modified, strict=True):
+        world.tags[f"{name}:{tag}"] = replace(world.tags[f"{name}:{tag}"], made=minute)
+
+
+@pytest.mark.parametrize(
+    ("made", "modified", "goes"),
+    [
+        ((9, 5), (1, 1), True),
+        ((9, 5), (1, 3), True),
+        ((5, 9), (3, 1), False),
+        ((9, 0), (1, 3), True),  # what it had is of a deploy that wrote no times
+        ((0, 9), (3, 1), False),
+        ((0, 0), (3, 1), True),
+        ((0, 0), (1, 3), False),
+        ((0, 0), (2, 2), None),
+    ],
+)
+def test_what_is_known_by_the_states_comes_before_ollamas_times(
+    world: World, made: tuple[int, int], modified: tuple[int, int], goes: bool | None
+) -> None:
+    times(world, "two", made, modified)
+    told = [it for it in back.notices(world.look(AFTER)) if "slot two" in it]
+    going = [str(it).split(":")[0] for it in planned(world, AFTER)]
+    assert going == [*(["slot two"] if goes else []), "slot three"]
+    if goes is None:
+        with pytest.raises(ValueError, match="slot two: expected to know which of its two variants is the older"):
+            planned(world, one("two"))
+        assert "was its store copied?" in told[0]
+    else:
+        assert len(planned(world, one("two"))) == goes
+        assert ["holds the older one of its two variants already" in it for it in told] == [True] * (not goes)
+
+
+def test_a_slot_that_is_not_back_for_want_of_times_is_said(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The store was copied without its times."""
+    caplog.set_level("INFO")
+    times(world, "two", (0, 0), (2, 2))
+    assert run(world, AFTER).failed == set()
+    assert "slot two: expected to know which of its two variants is the older one" in caplog.text
+    assert run(world, one("two")).failed == {"gpu"}
 
 
 def test_the_slot_that_is_named_goes_back_alone(world: World) -> None:

@@ -95,9 +95,10 @@ answer() {
 leaving='about to be unloaded' away='not in memory'
 
 # leaves TIME: whether a runner that expires then is about to be unloaded: it goes when it is idle, whoever asked for
-# it since (server/sched.go, v0.32.15).
+# it since (server/sched.go, v0.32.15). The engine tells the time in its own zone, which need not be the host's.
 leaves() {
-    [ "$1" != - ] && ! expr "$1" \> "$(date '+%Y-%m-%dT%H:%M:%S.%N')" >/dev/null
+    case $1 in [0-9]*-*T*) expiry=$(date -d "$1" '+%s%3N' 2>/dev/null) || return ;; *) return 1 ;; esac
+    [ "$expiry" -le "$(date '+%s%3N')" ]
 }
 
 # prove WEIGHTS DIGESTS WINDOWS GPU(yes|no): that a runner holds the weights, with one of these windows; prints its bytes

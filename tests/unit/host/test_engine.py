@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,39 @@ def test_a_fetch_wants_the_blobs_of_a_manifest_and_not_its_subject(tmp_path: Pat
         check=True,
     )
     assert sorted(done.stdout.split()) == [f"{A}:1", f"{B}:2", f"{C}:3"]
+
+
+@pytest.mark.parametrize("own", ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("hours", [-14.0, -5.0, 0.0, 5.5, 14.0])
+@pytest.mark.parametrize(("seconds", "leaves"), [(-2, True), (20, False), (1800, False), (-40000, True)])
+def test_whether_a_runner_expires_goes_by_the_instant_in_whatever_zone(
+    own: str, hours: float, seconds: int, leaves: bool
+) -> None:
+    zone = timezone(timedelta(hours=hours))
+    for form in ("%Y-%m-%dT%H:%M:%S.%f789", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S"):
+        text = (datetime.now(zone) + timedelta(seconds=seconds)).strftime(form) + offset(hours)
+        said = call(f'TZ={own}; export TZ; leaves "$1" && echo yes || echo no', text)
+        assert said == ("yes" if leaves else "no")
+
+
+def offset(hours: float) -> str:
+    """As Go writes it."""
+    minutes = abs(int(hours * 60))
+    return f"{'-' if hours < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}" if hours else "Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "leaves"),
+    [
+        ("2318-04-27T00:00:00.123456789+05:30", "no"),
+        ("2318-04-27T00:00:00Z", "no"),
+        ("0001-01-01T00:00:00Z", "yes"),
+        ("-", "no"),
+        ("", "no"),
+        ("t", "no"),
+        ("2026-13-45T99:00:00Z", "no"),
+        ("$(reboot)", "no"),
+    ],
+)
+def test_what_expires_in_centuries_or_says_no_time_is_not_leaving(text: str, leaves: str) -> None:
+    assert call('leaves "$1" && echo yes || echo no', text) == leaves

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ollama_slots.core import address, environment
+from ollama_slots.core.modelfile import check
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.rendered import Files, Rendered, ServiceFiles
 from ollama_slots.core.residency import needs_gpu
@@ -14,9 +15,21 @@ from ollama_slots.host import scripts, template
 
 
 def modelfile(target: Target) -> str:
-    """Render the Modelfile of a slot's variant. Raises ValueError as ``template.modelfile`` does."""
-    slot = target.slot
-    return template.modelfile(slot.modelfile, slot=slot, model=target.model, num_ctx=target.num_ctx)
+    """Render the Modelfile of a slot's variant.
+
+    Raises ValueError with one line where a template of the user's own cannot be filled in, or makes another slot.
+    """
+    return _modelfile(target.slot, target.model, target.num_ctx)
+
+
+def _modelfile(slot: Slot, model: str | None, num_ctx: int) -> str:
+    try:
+        text = template.modelfile(slot.modelfile, slot=slot, model=model or EMPTY, num_ctx=num_ctx)
+        if slot.modelfile is not None:
+            check(text, model, num_ctx)
+    except ValueError as error:
+        raise ValueError(f"slot{slot.number}_modelfile: {error}") from None
+    return text
 
 
 def checked_modelfile(slot: Slot) -> str:
@@ -26,10 +39,7 @@ def checked_modelfile(slot: Slot) -> str:
     """
     if slot.modelfile is not None and not _is_file(slot.modelfile):
         raise ValueError(f"slot{slot.number}_modelfile: expected a template, found no file {slot.modelfile!r:.60}")
-    try:
-        return modelfile(Target(slot, slot.model or EMPTY, slot.num_ctx))
-    except ValueError as error:
-        raise ValueError(f"slot{slot.number}_modelfile: {error}") from None
+    return _modelfile(slot, None if slot.model == EMPTY else slot.model, slot.num_ctx)
 
 
 def _is_file(path: str) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # In a checkout they are beside the package, in an installed one within it. Nowhere else: what is filled in from
 # them runs as root on the hosts, and a project may have a templates/ of its own.
 TEMPLATES = PACKAGE / "templates" if (PACKAGE / "templates").is_dir() else PACKAGE.parent / "templates"
 MODELFILE = "Modelfile.j2"
+# As in the TEMPLATE of a Modelfile: {{ .Prompt }}, {{- if .System }}, {{ end }}.
+GO = re.compile(r"\{\{-?\s*(\.|\$|/\*|(if|else|end|range|with|eq|block|define|template)\b)")
+RAW = "; braces that are Ollama's own, as in TEMPLATE, belong between {% raw %} and {% endraw %}"
 
 
 def _modelfile_value(value: bool | int | float | str) -> str:
@@ -66,4 +70,9 @@ def modelfile(template: str | None, **values: object) -> str:
         return environment.get_template(template or MODELFILE).render(**values)
     except Exception as error:
         reason = " ".join(f"{error}".split()) or "no reason given"
-        raise ValueError(f"{template or MODELFILE}: {type(error).__name__}: {reason:.200}") from None
+        hint = RAW if isinstance(error, TemplateError) and template and _has_braces_of_go(template) else ""
+        raise ValueError(f"{template or MODELFILE}: {type(error).__name__}: {reason:.200}{hint}") from None
+
+
+def _has_braces_of_go(template: str) -> bool:
+    return bool(GO.search(Path(template).read_text(encoding="utf-8", errors="replace")))

@@ -6,6 +6,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots.core.targets import Target
 from ollama_slots.host import render
+from tests.unit.complaint import complaint
 from tests.unit.declared import declared
 
 
@@ -83,14 +84,97 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("Mine.j2")
 
 
+OWN = "FROM {{ model }}\nPARAMETER num_ctx {{ num_ctx }}\n"
+
+
+def refused(template: Path, text: str, **data: Any) -> str:
+    """What a template is refused with, before any host is touched."""
+    template.write_text(text)
+    said = complaint(lambda: declared("hub:5000/me/x:7b", slot1_modelfile="Mine.j2", **data))
+    assert said == "" or (said.startswith("gpu-a: slot1_modelfile: ") and said.isprintable())
+    return said.removeprefix("gpu-a: slot1_modelfile: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TEMPLATE {{ .Prompt }}",
+        'TEMPLATE """{{- if .System }}{{ .System }}{{ end }}"""',
+        'TEMPLATE """{{ range $i, $_ := .Messages }}{{ end }}"""',
+        'TEMPLATE """{{/* of mine */}}"""',
+        "TEMPLATE {{ end }}",
+    ],
+)
+def test_braces_of_go_get_a_hint(template: Path, text: str) -> None:
+    said = refused(template, OWN + text)
+    assert said.endswith(
+        "; braces that are Ollama's own, as in TEMPLATE, belong between {% raw %} and {% endraw %}"
+    )
+    assert refused(template, f"{OWN}{{% raw %}}{text}{{% endraw %}}") == ""
+
+
+def test_another_fault_gets_no_hint(template: Path) -> None:
+    assert "raw" not in refused(template, OWN + "{{ slot.modle }}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("FROM mistral:7b\n{}", "{{ model }}, which is hub:5000/me/x:7b here, found FROM 'mistral:7b'"),
+        ("FROM /models/x.gguf\n{}", "found FROM '/models/x.gguf'"),
+        ("from y\n{}", "found FROM 'y'"),
+        ("# FROM {{{{ model }}}}\n{}", "expected one FROM, {{ model }}, found none"),
+        ('SYSTEM """\nFROM {{{{ model }}}}\n"""\n{}', "expected one FROM, {{ model }}, found none"),
+        ("FROM {{{{ model }}}}\nFROM ./mmproj.gguf\n{}", "found 'hub:5000/me/x:7b' and './mmproj.gguf'"),
+        ("FROM {{{{ model }}}}\n", "expected PARAMETER num_ctx {{ num_ctx }}, which is 4096 here, found none"),
+        ("FROM {{{{ model }}}}\nPARAMETER num_ctx 512\n", "found '512'"),
+        ("FROM {{{{ model }}}}\nPARAMETER num_ctx 512\n{}", "found '512' and '4096'"),
+        ("FROM {{{{ model }}}}\n{}ADAPTER ./lora.gguf\n", "expected ADAPTER with the path of a file"),
+    ],
+)
+def test_a_template_that_makes_another_slot_is_refused_with_the_data(template: Path, text: str, said: str) -> None:
+    assert said in refused(template, text.format("PARAMETER num_ctx {{ num_ctx }}\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM {{ model }}\nPARAMETER num_ctx 4096",
+        "from HUB:5000/me/X:7B\r\nparameter num_ctx {{ num_ctx }}\r\n",
+        "  FROM  {{ model }} \n\tPARAMETER\tnum_ctx\t{{ num_ctx }} \nADAPTER /models/lora.gguf\n",
+        'FROM "{{ model }}"\nPARAMETER num_ctx """{{ num_ctx }}"""\nSYSTEM """a\nFROM y\nPARAMETER num_ctx 1"""\n',
+        OWN + 'LICENSE "MIT\nFROM y\n"\nMESSAGE user FROM z\n',
+        OWN + 'SYSTEM """never closed\nFROM y',
+    ],
+)
+def test_a_template_of_whatever_form_that_makes_the_slot_is_taken(template: Path, text: str) -> None:
+    assert refused(template, text) == ""
+
+
+@pytest.mark.parametrize("model", [None, "none"])
+def test_the_from_of_a_slot_whose_model_is_not_in_the_data_is_checked_when_it_is_known(
+    template: Path, model: str | None
+) -> None:
+    template.write_text("FROM y\nPARAMETER num_ctx {{ num_ctx }}\n")
+    slot = declared("x", model, slot2_modelfile="Mine.j2").slots[1]
+    assert "expected FROM {{ model }}, which is x here" in complaint(render.modelfile, Target(slot, "x", 4096))
+
+
+def test_a_fixed_window_is_refused_where_slots_that_share_weights_get_a_larger_one(template: Path) -> None:
+    assert refused(template, "FROM {{ model }}\nPARAMETER num_ctx 4096\n") == ""
+    slot = declared("x", slot1_modelfile="Mine.j2").slots[0]
+    said = complaint(render.modelfile, Target(slot, "x", 8192))
+    assert said == "slot1_modelfile: expected PARAMETER num_ctx {{ num_ctx }}, which is 8192 here, found '4096'"
+
+
 def test_a_template_of_ones_own(template: Path) -> None:
     template.write_text("FROM {{ model }}\nPARAMETER num_ctx {{ num_ctx }}\nTEMPLATE x{{ slot.number }}\n")
     assert modelfile(slot1_modelfile="Mine.j2") == "FROM hub:5000/me/x:7b\nPARAMETER num_ctx 8192\nTEMPLATE x1\n"
 
 
 def test_a_template_may_be_given_by_its_whole_path(template: Path) -> None:
-    template.write_text("FROM {{ model }}\n")
-    assert modelfile(slot1_modelfile=str(template.absolute())) == "FROM hub:5000/me/x:7b\n"
+    template.write_text(OWN)
+    assert modelfile(slot1_modelfile=str(template.absolute())).startswith("FROM hub:5000/me/x:7b\n")
 
 
 @pytest.mark.parametrize(

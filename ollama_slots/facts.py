@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError, PyinfraError
@@ -13,6 +16,18 @@ from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.stored import Stored
 from ollama_slots.host import parse, render, scripts
 from ollama_slots.host.desired import settings_of, with_defaults
+
+Answer = TypeVar("Answer")
+
+
+def _parsed(read: Callable[[list[str]], Answer], output: list[str]) -> Answer:
+    """Read what a script printed. Raises FactProcessError with one line, whatever came."""
+    try:
+        return read(parse.own(output))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = " ".join(f"{error}".split())
+        missing = f"it has no {reason}" if isinstance(error, LookupError) else reason
+        raise FactProcessError(f"what the host printed cannot be read: {missing:.200}") from None
 
 
 class HostObserved(FactBase[Observed | None]):
@@ -27,10 +42,7 @@ class HostObserved(FactBase[Observed | None]):
 
     def process(self, output: list[str]) -> Observed:
         """Parse the probe's output."""
-        try:
-            return parse.parse_probe(output, self.unit)
-        except (ValueError, KeyError) as error:
-            raise FactProcessError(str(error)) from error
+        return _parsed(lambda lines: parse.parse_probe(lines, self.unit), output)
 
 
 class HostStored(FactBase[Stored | None]):
@@ -42,10 +54,7 @@ class HostStored(FactBase[Stored | None]):
 
     def process(self, output: list[str]) -> Stored:
         """Parse the output."""
-        try:
-            return parse.parse_stored(output)
-        except (ValueError, KeyError) as error:
-            raise FactProcessError(str(error)) from error
+        return _parsed(parse.parse_stored, output)
 
 
 class ModelDetails(FactBase[Details | None]):
@@ -63,10 +72,7 @@ class ModelDetails(FactBase[Details | None]):
 
     def process(self, output: list[str]) -> Details:
         """Parse the answers."""
-        try:
-            return parse.parse_details(self.models, output)
-        except (ValueError, KeyError) as error:
-            raise FactProcessError(str(error)) from error
+        return _parsed(lambda lines: parse.parse_details(self.models, lines), output)
 
 
 class SlotSpeeds(FactBase[dict[str, float | str | None] | None]):
@@ -81,7 +87,7 @@ class SlotSpeeds(FactBase[dict[str, float | str | None] | None]):
 
     def process(self, output: list[str]) -> dict[str, float | str | None]:
         """Parse the answers."""
-        return parse.parse_speeds(output)
+        return _parsed(parse.parse_speeds, output)
 
 
 class SlotStatus(FactBase[status.Status | None]):
@@ -112,10 +118,13 @@ class SlotStatus(FactBase[status.Status | None]):
         if observed.busy:
             raise FactProcessError(f"{observed.busy} is changing this host")
         snapshot, rendered = Snapshot(self.settings, observed), render.rendered(self.settings, observed)
-        if status.unsure(snapshot, rendered.modelfile):
-            models = plan.questions(self.settings, observed)
-            details = host.get_fact(ModelDetails, unit=observed.unit, url=observed.url, models=models)
-            if details is None:
-                raise FactProcessError("Ollama did not say what its models are made of")
-            snapshot = snapshot.with_details(details)
-        return status.status(snapshot, rendered)
+        try:
+            if status.unsure(snapshot, rendered.modelfile):
+                models = plan.questions(self.settings, observed)
+                details = host.get_fact(ModelDetails, unit=observed.unit, url=observed.url, models=models)
+                if details is None:
+                    raise FactProcessError("Ollama did not say what its models are made of")
+                snapshot = snapshot.with_details(details)
+            return status.status(snapshot, rendered)
+        except ValueError as error:  # a template that does not take the window of slots that share weights
+            raise FactProcessError(f"{error}") from None

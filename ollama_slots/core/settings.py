@@ -128,6 +128,10 @@ class Settings(BaseModel):
     prune: bool = False
     prune_previous: bool = False
 
+    def __str__(self) -> str:
+        """Say no more than what pyinfra has room for, where it names a fact with what it was asked with."""
+        return f"{len(self.slots)} slots"
+
     @property
     def registry(self) -> str:
         """How messages call where the models come from."""

@@ -17,6 +17,21 @@ from ollama_slots.host import gpus, scripts
 
 NOW = "now"
 MODELFILE = ".Modelfile"
+SAFETENSORS = "safetensors"  # the format of a model without one blob for its weights (server/images.go, v0.34.4)
+
+
+def own(output: list[str]) -> list[str]:
+    """Return the lines that a script of ours printed, of all that came over the connection.
+
+    Left out is what a login shell, a message of the day or a notice says, and of a terminal what it does to lines.
+
+    Raises ValueError where none is ours.
+    """
+    lines = [line.partition(scripts.MARK)[2].rstrip("\r\n") for line in output if scripts.MARK in line]
+    if not lines:
+        said = " ".join(f"{ascii(line)[1:-1]}" for line in output if line.strip())
+        raise ValueError(f"expected the output of a script, found {said[:120] or 'nothing'}")
+    return lines
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:
@@ -98,6 +113,7 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     if len(lines) < 2 * len(models):
         raise ValueError("an answer of /api/show is missing")
     shown: dict[str, Shown] = {}
+    tensors: set[str] = set()
     damaged: dict[str, tuple[str, ...]] = {}
     for model, weights in unreadable:
         damaged[names.parse(model).key] = (*damaged.get(names.parse(model).key, ()), weights)
@@ -106,7 +122,10 @@ def parse_details(models: list[str], output: list[str]) -> Details:
     for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
         if status == "000":
             raise ValueError("Ollama stopped answering")
-        answer = Shown.of(json.loads(body), lists.get(model, {})) if status == "200" else None
+        content = json.loads(body) if status == "200" else {}
+        answer = Shown.of(content, lists.get(model, {}))
+        if answer is None and (content.get("details") or {}).get("format") == SAFETENSORS:
+            tensors.add(names.parse(model).key)
         if answer and (gone := tuple(blob for of, blob in missing if of == answer.weights)):
             damaged[names.parse(model).key] = gone
         elif answer:
@@ -115,6 +134,7 @@ def parse_details(models: list[str], output: list[str]) -> Details:
         shown=shown,
         damaged=damaged,
         driven=gpus.driven(parts["gpu"]),
+        tensors=frozenset(tensors),
         disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
         blobs=_blobs(
             parts["blobs"], [*(it for _, it in missing), *(it for them in damaged.values() for it in them)]
@@ -151,10 +171,12 @@ def parse_stored(output: list[str]) -> Stored:
 def parse_speeds(output: list[str]) -> dict[str, float | str | None]:
     """Parse the output of host/speed.sh: tokens per second by slot, or why it did not answer.
 
-    None: it answers with embeddings, which have no speed.
+    None: it answers with embeddings, which have no speed. Raises ValueError where it is not the whole of it.
     """
+    if output[-1:] != ["== end"]:
+        raise ValueError("the speeds could not be read to their end")
     speeds: dict[str, float | str | None] = {}
-    for name, _, said in (line.partition(" ") for line in output):
+    for name, _, said in (line.partition(" ") for line in output[:-1]):
         figures = re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", said)
         none = "it made no token" if re.fullmatch(r"\d+ \d*", said) else said
         speeds[name] = int(figures[1]) * 10**9 / int(figures[2]) if figures else None if said == "embeds" else none

@@ -7,7 +7,7 @@ A script says at its head what it needs and takes:
     # lists: MODEL...            what it finds as "$@", if anything
 
 What is sent is one text: the unit of the Ollama in question, the arguments, paths.sh, the libraries, each after
-those that it needs, and the script.
+those that it needs, and the script. It passes the login shell, which need not be sh: see ``command``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ from ollama_slots.core.steps import Pull, Remove, Rotate
 
 HERE = Path(__file__).parent
 PATHS = "paths"
+# Before each line that a script prints for parse.py: whatever else comes over the connection, such as what a
+# .bashrc says, has none.
+MARK = "slots|"
+DECODE = 'eval "$(printf %b "$1")"'
+# What login shells do not agree on between single quotes is sent as an escape of printf's: fish knows \\ and \'
+# there, and to csh a newline is the end and ! its history. The others begin with the first.
+ESCAPES = {"\\": r"\0134", "\n": r"\n", "'": r"\0047", "!": r"\0041"}
 
 
 @cache
@@ -131,14 +138,38 @@ def path(name: str, root: str = "", unit: str = units.DEFAULT) -> str:
 
 
 def command(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments: str | int) -> StringCommand:
-    """Return the command that runs a script; what it ``lists`` comes after its name.
+    """Return the command that runs a script, given what it ``lists``.
 
     + unit: of the Ollama in question
+
+    It is the same in sh, fish and csh, whichever of them the login shell is. To read it, such as in ``--debug``:
+    ``printf %b TEXT``.
     """
-    return StringCommand(
-        *("sh", "-c", QuoteString(text(script, root="", unit=unit, **arguments)), f"ollama-slots/{script}"),
-        *map(QuoteString, lists),
-    )
+    return _sent(script, _given(*lists) + text(script, root="", unit=unit, **arguments))
+
+
+def _read(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments: str | int) -> StringCommand:
+    """Return the same for a script whose output is read: with the mark before each of its lines.
+
+    It ends with 0; that it failed is in what it printed: it did not come to its end.
+    """
+    marked = f"{{ (\n{text(script, root='', unit=unit, **arguments)}) || echo; }} | sed 's/^/{MARK}/'\n"
+    return _sent(script, _given(*lists) + marked)
+
+
+def _given(*lists: str) -> str:
+    return f"set --{''.join(f' {quote(it)}' for it in lists)}\n"
+
+
+def _sent(script: str, text: str) -> StringCommand:
+    return StringCommand("sh", "-c", QuoteString(DECODE), f"ollama-slots/{script}", QuoteString(escaped(text)))
+
+
+def escaped(text: str) -> str:
+    """Return a text as it is sent, which printf's %b takes back."""
+    for it, escape in ESCAPES.items():
+        text = text.replace(it, escape)
+    return text
 
 
 def keep_alive(settings: Settings) -> str:
@@ -148,7 +179,7 @@ def keep_alive(settings: Settings) -> str:
 
 def probe(settings: Settings) -> StringCommand:
     """Ask all that a deploy has to know of a host; ``observed.Observed`` is read from what it prints."""
-    return command("probe", unit=settings.ollama_unit, url=settings.ollama_url or "", tools=" ".join(TOOLS))
+    return _read("probe", unit=settings.ollama_unit, url=settings.ollama_url or "", tools=" ".join(TOOLS))
 
 
 def details(unit: str, url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> StringCommand:
@@ -156,12 +187,12 @@ def details(unit: str, url: str, models: Iterable[str], doubted: Iterable[str] =
 
     + doubted: weights, by sha256, that are read and compared with it, which takes seconds a gigabyte
     """
-    return command("details", *models, unit=unit, url=url, doubted=" ".join(doubted))
+    return _read("details", *models, unit=unit, url=url, doubted=" ".join(doubted))
 
 
 def stored(unit: str) -> StringCommand:
     """Ask what every model in the store is made of, and what unfinished pulls left."""
-    return command("stored", unit=unit)
+    return _read("stored", unit=unit)
 
 
 def speed(unit: str, url: str, seconds: int) -> StringCommand:
@@ -169,7 +200,7 @@ def speed(unit: str, url: str, seconds: int) -> StringCommand:
 
     + seconds: the bound of one answer
     """
-    return command("speed", unit=unit, url=url, seconds=seconds)
+    return _read("speed", unit=unit, url=url, seconds=seconds)
 
 
 def install(files: Files, chosen: Iterable[str]) -> StringCommand:

@@ -16,3 +16,4 @@ for name in $(slots); do
         echo "$name $(error_in "$answered")"
     fi
 done
+echo "== end"

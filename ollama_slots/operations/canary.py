@@ -7,6 +7,7 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.api.exceptions import NoGroupError
 
 from ollama_slots.core.settings import Settings
+from ollama_slots.core.targets import targets
 from ollama_slots.facts import SlotSpeeds
 from ollama_slots.run import table
 from ollama_slots.run.session import UNREADABLE, Commands, Row, fact, read, refuse, unread
@@ -41,27 +42,30 @@ def speed(settings: Settings) -> Commands:
     if speeds is None:
         yield refuse(UNREADABLE)
         return
-    slow = too_slow(settings, speeds)
+    held = [it.slot.name for it in targets(settings, observed)]
+    slow = too_slow(settings, held, speeds)
     if slow:
         yield refuse("; ".join(slow))
         return
-    told = ", ".join(f"{name} {'none (embeddings)' if it is None else f'{it:.0f}'}" for name, it in speeds.items())
+    held = {name: speeds[name] for name in held}
+    told = ", ".join(f"{name} {'none (embeddings)' if it is None else f'{it:.0f}'}" for name, it in held.items())
     host.noop(f"tokens per second: {told}")
 
 
-def too_slow(settings: Settings, speeds: dict[str, float | str | None]) -> list[str]:
+def too_slow(settings: Settings, held: list[str], speeds: dict[str, float | str | None]) -> list[str]:
     """Return why a canary fails, a line for each slot. Pure.
 
+    + held: the slots that are to hold a model; of a host's others, such as one that was renamed, nothing is asked
     + speeds: tokens per second by slot, or why it did not answer; None: it makes no tokens
     """
     wanted = settings.canary_min_tokens_per_sec or 0
     lines = []
-    for slot in settings.slots:
-        speed = speeds.get(slot.name, wanted)  # an empty slot has none
+    for name in held:
+        speed = speeds.get(name, "it was not measured")
         if isinstance(speed, str):
-            lines.append(f"slot {slot.name}: does not answer: {speed}")
+            lines.append(f"slot {name}: does not answer: {speed}")
         elif speed is not None and speed < wanted:
-            lines.append(f"slot {slot.name}: expected at least {wanted:g} tokens per second, found {speed:.1f}")
+            lines.append(f"slot {name}: expected at least {wanted:g} tokens per second, found {speed:.1f}")
     return lines
 
 

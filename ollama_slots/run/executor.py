@@ -87,7 +87,8 @@ def perform(state: State, host: Host, command: StringCommand, stdin: str | None 
     except EOFError:  # see session.fact
         complain(BROKE)
         return False
-    if not succeeded and not output.stderr_lines:  # a script that fails says why
+    # A script that fails says why; to a terminal both of its outputs are one.
+    if not succeeded and not (output.output_lines if arguments.get("_get_pty") else output.stderr_lines):
         complain(BROKE)
     return bool(succeeded)
 

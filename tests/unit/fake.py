@@ -13,6 +13,7 @@ from ollama_slots.core.plan import questions
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render
 from tests.unit.complaint import complaint
+from tests.unit.host.seam import marked
 from tests.unit.world import World
 
 
@@ -24,7 +25,8 @@ class Asked(dict[str, Any]):
         self.make = make
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self.make() if key == "stdout" else default
+        said = self.make() if key == "stdout" else None
+        return marked(said) if said else default
 
 
 def answers(world: World, settings: Settings) -> dict[str, Any]:

@@ -26,6 +26,18 @@ def script(which: str, root: Path, /, *lists: str, unit: str = units.DEFAULT, **
 def words(command: StringCommand, root: Path) -> list[str]:
     """Those of a command of the product's, which is for a host that is no directory."""
     plain = [str(it.obj) if isinstance(it, QuoteString) else str(it) for it in command.bits]
-    given = [it.replace("root=''\n", f"root={quote(str(root))}\n", 1) for it in plain]
+    given = [it.replace(r"root=\0047\0047\n", scripts.escaped(f"root={quote(str(root))}\n"), 1) for it in plain]
     assert given != plain
     return given
+
+
+def sent(text: str) -> str:
+    """What was sent so, as printf has it."""
+    for it, escape in reversed(scripts.ESCAPES.items()):
+        text = text.replace(escape, it)
+    return text
+
+
+def marked(lines: list[str]) -> list[str]:
+    """What a script printed, as it comes over the connection."""
+    return [f"{scripts.MARK}{line}" for line in lines]

@@ -66,6 +66,14 @@ def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
     assert details.driven == ()
 
 
+def test_a_model_of_safetensors_has_no_weights_and_is_told_apart() -> None:
+    answer = json.dumps({"modelfile": "FROM \n", "details": {"format": "safetensors"}})
+    output = ["== show", answer, "200", "{}", "200", "== missing", "== unreadable", *ROOM]
+    details = parse_details(["x:7b", "y:7b"], output)
+    assert details.weights("x:7b") is None
+    assert details.tensors == {parse("x:7b").key}
+
+
 def test_a_model_whose_blob_is_not_on_the_disk_is_missing() -> None:
     output = ["== show", shown(A), "200", shown(B), "200", "== lists", "== missing", B, "== unreadable", *ROOM]
     details = parse_details(["x:7b", "y:7b"], output)

@@ -23,6 +23,7 @@ from ollama_slots.operations.service import service
 from ollama_slots.operations.warm_up import proof, warm_up
 from tests.unit import paths
 from tests.unit.fake import Run, answers
+from tests.unit.host import seam
 from tests.unit.hostile import TEXT
 from tests.unit.world import URL, World
 from tests.unit.written import assert_written_as_declared, warm_up_files
@@ -88,23 +89,28 @@ def body(script: str) -> str:
     return text[text.index(scripts.source(scripts.PATHS)) :]
 
 
-def arguments_in(script: str, text: str) -> dict[str, str]:
-    """What sh reads at the head of a script's text, by name; and that there is no more to it."""
-    assert text.endswith(body(script))
+def arguments_in(script: str, text: str) -> tuple[dict[str, str], list[str]]:
+    """What sh reads at the head of a script's text, by name, and what it lists; there is no more to it."""
+    before, whole, after = seam.sent(text).partition(body(script))
+    assert whole
+    read = "{ (\n" in before
+    assert after == (f") || echo; }} | sed 's/^/{scripts.MARK}/'\n" if read else "")
     takes = ["root", *(scripts.said(script, "takes") or [])]
     asked = " ".join(f'"${it}"' for it in takes)
-    head = f"{text.removesuffix(body(script))}PATH=\nprintf '%s\\0' {asked}"
-    done = subprocess.run(["/bin/sh", "-c", head], capture_output=True, timeout=60, check=True)
+    head = before.replace("{ (\n", "", 1) + f"PATH=\nprintf '%s\\0' {asked} \"$@\""
+    decode = [*("/bin/sh", "-c"), scripts.DECODE, "x", scripts.escaped(head)]
+    done = subprocess.run(decode, capture_output=True, timeout=60, check=True)
     assert done.stderr == b""
-    return dict(zip(takes, done.stdout.decode().removesuffix("\0").split("\0"), strict=True))
+    found = done.stdout.decode().removesuffix("\0").split("\0")
+    return dict(zip(takes, found, strict=False)), found[len(takes) :]
 
 
 @settings(max_examples=300)
 @given(st.lists(ARGUMENTS, max_size=4), ARGUMENTS, ARGUMENTS)
 def test_an_argument_arrives_as_it_is_whatever_it_is(listed: list[str], first: str, second: str) -> None:
     [words] = through_sh([scripts.command("details", *listed, url=first, doubted=second)])
-    assert [*words[:2], *words[3:]] == ["sh", "-c", "ollama-slots/details", *listed]
-    assert arguments_in("details", words[2]) == {"root": "", "url": first, "doubted": second}
+    assert words[:4] == ["sh", "-c", scripts.DECODE, "ollama-slots/details"]
+    assert arguments_in("details", words[4]) == ({"root": "", "url": first, "doubted": second}, listed)
 
 
 @settings(max_examples=1000)
@@ -131,10 +137,10 @@ def test_all_that_a_deploy_sends_is_a_script_of_ours_and_its_arguments(taken: Se
         if program == "systemctl":
             assert words in (["daemon-reload"], ["enable", "ollama-warmup.service"])
             continue
-        flag, text, zero, *listed = words
+        flag, decode, zero, text = words
         script = zero.removeprefix("ollama-slots/")
-        assert (program, flag) == ("sh", "-c")
-        found, wanted = arguments_in(script, text), expected(taken, script)
+        assert (program, flag, decode) == ("sh", "-c", scripts.DECODE)
+        (found, listed), wanted = arguments_in(script, text), expected(taken, script)
         assert found.keys() == {"root", *wanted}
         for name, pattern in wanted.items():
             assert re.fullmatch(pattern, found[name]), (script, name)

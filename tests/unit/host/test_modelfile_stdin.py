@@ -22,6 +22,7 @@ from ollama_slots.core.targets import Target
 from ollama_slots.host import scripts
 from ollama_slots.run import executor
 from tests.unit.declared import declared
+from tests.unit.host import seam
 
 TEXTS = [
     "FROM x\n",
@@ -45,11 +46,12 @@ def rotation(text: str) -> Rotate:
 def command(step: Rotate, tmp_path: Path) -> StringCommand:
     """The command of a rotation that ends when the Modelfile has been compared with its digest."""
     sent = scripts.rotate(step, declared("a:1b"), "http://127.0.0.1:1", needs_gpu=False)
-    _, _, text, zero = shlex.split(sent.get_raw_value())
+    _, _, decode, zero, text = shlex.split(sent.get_raw_value())
+    text = seam.sent(text)
     own = scripts.source("rotate")
     doubles = "one_at_a_time() { :; }\nuse_store() { store=/nowhere; }\nsweep() { :; }\nengine_pid() { echo 1; }"
     text = f"{text.removesuffix(own)}{doubles}\n{own}".replace("root=''", f"root={tmp_path}", 1)
-    return StringCommand("sh", "-c", QuoteString(text), zero)
+    return StringCommand("sh", "-c", QuoteString(decode), zero, QuoteString(scripts.escaped(text)))
 
 
 def host(tmp_path: Path) -> None:
@@ -169,4 +171,4 @@ def test_a_rotation_is_given_it_and_no_terminal_that_would_change_it(text: str) 
     taken = executor.command(step, declared("a:1b"), Observed(url="http://127.0.0.1:1", has_gpu=False))
     assert taken.function(None, asked, *taken.args)
     assert asked.arguments == {"_sudo": True, "_get_pty": False, "_stdin": f"{text}\n", "print_output": True}
-    assert f"rolls_back={'no' if text else 'yes'}\n" in asked.command.get_raw_value()
+    assert rf"rolls_back={'no' if text else 'yes'}\n" in asked.command.get_raw_value()

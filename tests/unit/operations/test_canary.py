@@ -12,7 +12,8 @@ from ollama_slots.host.parse import parse_speeds
 from ollama_slots.operations import canary
 from tests.unit.complaint import complaint
 from tests.unit.declared import declared
-from tests.unit.fake import Run
+from tests.unit.fake import Asked, Run
+from tests.unit.host.seam import marked
 from tests.unit.world import World
 
 AB = declared("a:1b", "b:1b")
@@ -21,7 +22,7 @@ FAST = ["one 64 320000000", "two 64 640000000"]  # 200 and 100 tokens per second
 
 def test_speeds_are_tokens_by_seconds_and_no_token_is_no_speed() -> None:
     said = [*FAST, "three 0 ", "four 0 12", "five model 'five:latest' not found", "six 1 0"]
-    assert parse_speeds(said) == {
+    assert parse_speeds([*said, "== end"]) == {
         "one": 200.0,
         "two": 100.0,
         "three": "it made no token",
@@ -32,7 +33,7 @@ def test_speeds_are_tokens_by_seconds_and_no_token_is_no_speed() -> None:
 
 
 def run(said: list[str], **data: float) -> Run:
-    speeds = {"Count from 1 to 100": {"stdout": said}, "== units": {"stdout": World().probe()}}
+    speeds = {"Count from 1 to 100": {"stdout": marked([*said, "== end"])}, "== units": Asked(World().probe)}
     return Run([canary.speed], declared("a:1b", "b:1b", **data), gpu=speeds)
 
 
@@ -61,7 +62,7 @@ def test_a_canary_that_is_too_slow_or_silent_fails(
 
 def test_a_slot_that_is_not_of_this_host_or_empty_is_not_judged() -> None:
     settings = declared("a:1b", "none", canary_min_tokens_per_sec=50)
-    assert canary.too_slow(settings, {"one": 60.0, "old": 1.0}) == []
+    assert canary.too_slow(settings, ["one"], {"one": 60.0, "old": 1.0}) == []
 
 
 @pytest.mark.parametrize("fails", [True, False])

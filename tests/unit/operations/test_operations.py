@@ -12,6 +12,7 @@ from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
+from tests.unit.host.seam import marked
 from tests.unit.world import OF_THE_CPU, World, deployed
 
 
@@ -304,14 +305,14 @@ def test_a_host_that_cannot_be_read_fails_and_no_other(ready: World, operation: 
     "output", [[], ["nonsense"], ["== lacks", "== units", "== environ", "== api", "{", "== end"]]
 )
 def test_a_probe_that_makes_no_sense_fails_its_host_and_no_other(ready: World, output: list[str]) -> None:
-    done = Run(ALL, AB, bad={"== units": output}, gpu=answers(ready, AB))
+    done = Run(ALL, AB, bad={"== units": marked(output)}, gpu=answers(ready, AB))
     assert done.failed == {"bad"}
     assert done.changed == {"gpu": False}
 
 
 def test_an_api_that_does_not_answer_fails_the_models(caplog: pytest.LogCaptureFixture, ready: World) -> None:
     silent = [*ready.probe()[:-4], "", "", "", "== end"]
-    done = Run([models], AB, gpu={"== units": silent})
+    done = Run([models], AB, gpu={"== units": marked(silent)})
     assert done.failed == {"gpu"}
     assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text
 

@@ -7,6 +7,7 @@ from ollama_slots.operations.prune import prune
 from tests.unit import store
 from tests.unit.declared import declared
 from tests.unit.fake import Asked, Run, answers
+from tests.unit.host.seam import marked
 from tests.unit.world import World, deployed
 
 TWO = declared("a:1b", "b:1b")
@@ -78,7 +79,8 @@ def test_a_host_that_cannot_be_read_is_left_alone(part: str, answer: Any) -> Non
 
 def test_an_api_that_does_not_answer_fails(caplog: pytest.LogCaptureFixture) -> None:
     world = deployed(TWO)
-    assert run(world, PRUNED, **{"== units": [*world.probe()[:-4], "", "", "", "== end"]}).failed == {"gpu"}
+    silent = marked([*world.probe()[:-4], "", "", "", "== end"])
+    assert run(world, PRUNED, **{"== units": silent}).failed == {"gpu"}
     assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text
 
 

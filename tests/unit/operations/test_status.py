@@ -73,6 +73,8 @@ def test_each_difference_is_a_line_with_its_host_and_the_table_comes_last(
         " ".join(it.split()) for it in caplog.messages if "expected" in it or "Slots" in it or "unknown" in it
     ]
     assert sorted(lines[:-1]) == [
+        "[@fake/bad] FactProcessError: what the host printed cannot be read: "
+        "expected the output of a script, found nonsense",
         "[@fake/bad] the host could not be read, so its slots are unknown; see the message above",
         "[@fake/cold] ollama-warmup.service: expected enabled, found disabled",
         "[@fake/cold] slot one: expected resident as declared, found not in memory",

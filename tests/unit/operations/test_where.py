@@ -58,7 +58,7 @@ def test_a_given_address_and_another_at_which_it_listens_are_both_named(caplog: 
     world = World(listens=LAN, given=URL)
     for operation in (models, status):
         caplog.clear()
-        assert Run([operation], GIVEN, gpu={"== units": silent(world)}).failed == {"gpu"}
+        assert Run([operation], GIVEN, gpu={"== units": Asked(lambda: silent(world))}).failed == {"gpu"}
         assert f"at {URL}, the ollama_url (its process listens at {LAN})" in caplog.text
 
 
@@ -92,6 +92,7 @@ def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(
 def test_an_ollama_that_runs_and_listens_nowhere_is_waited_for(ready: World) -> None:
     ready.listens = ""
     probe = silent(ready)
-    done = Run([service], AB, gpu=answers(ready, AB) | {"== units": probe, "verb=start": {"success": False}})
+    failing = {"== units": Asked(lambda: probe), "verb=start": {"success": False}}
+    done = Run([service], AB, gpu=answers(ready, AB) | failing)
     assert done.failed == {"gpu"}
     assert "verb=start" in done.commands["gpu"][-1]

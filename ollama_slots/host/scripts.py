@@ -36,7 +36,8 @@ PATHS = "paths"
 MARK = "slots|"
 DECODE = 'eval "$(printf %b "$1")"'
 # What login shells do not agree on between single quotes is sent as an escape of printf's: fish knows \\ and \'
-# there, and to csh a newline is the end and ! its history. The others begin with the first.
+# there, and to csh a newline is the end and ! its history. (A ' would take 17 characters.) The others begin with
+# the first.
 ESCAPES = {"\\": r"\0134", "\n": r"\n", "'": r"\0047", "!": r"\0041"}
 
 
@@ -145,7 +146,7 @@ def command(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments:
     It is the same in sh, fish and csh, whichever of them the login shell is. To read it, such as in ``--debug``:
     ``printf %b TEXT``.
     """
-    return _sent(script, _given(*lists) + text(script, root="", unit=unit, **arguments))
+    return _sent(script, _set(*lists) + text(script, root="", unit=unit, **arguments))
 
 
 def _read(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments: str | int) -> StringCommand:
@@ -154,10 +155,10 @@ def _read(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments: s
     It ends with 0; that it failed is in what it printed: it did not come to its end.
     """
     marked = f"{{ (\n{text(script, root='', unit=unit, **arguments)}) || echo; }} | sed 's/^/{MARK}/'\n"
-    return _sent(script, _given(*lists) + marked)
+    return _sent(script, _set(*lists) + marked)
 
 
-def _given(*lists: str) -> str:
+def _set(*lists: str) -> str:
     return f"set --{''.join(f' {quote(it)}' for it in lists)}\n"
 
 

@@ -47,8 +47,8 @@ def speed(settings: Settings) -> Commands:
     if slow:
         yield refuse("; ".join(slow))
         return
-    held = {name: speeds[name] for name in held}
-    told = ", ".join(f"{name} {'none (embeddings)' if it is None else f'{it:.0f}'}" for name, it in held.items())
+    each = {name: speeds[name] for name in held}
+    told = ", ".join(f"{name} {'none (embeddings)' if it is None else f'{it:.0f}'}" for name, it in each.items())
     host.noop(f"tokens per second: {told}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from functools import cached_property
 from typing import NoReturn
 
@@ -18,6 +19,26 @@ from ollama_slots.core.settings import EMPTY, Slot
 from ollama_slots.run.inventory import Declared
 from ollama_slots.verify.inventory import ssh_name
 from ollama_slots.verify.models import Answer, Model, shown
+
+MARK = "seen|"  # before each line of a command; what a login prints has none
+
+
+def whole(command: str, *arguments: str) -> str:
+    """Return a command as it is sent: to be the same in sh, fish and csh, whichever is the login shell.
+
+    + arguments: quoted, each for one %s of it
+    """
+    quoted = command % tuple(map(shlex.quote, arguments)) if arguments else command
+    text = f"{{ {{ {quoted} ; }} 2>&1; echo; }} | sed 's/^/{MARK}/'"
+    for it, escape in (("\\", r"\0134"), ("\n", r"\n"), ("'", r"\0047"), ("!", r"\0041")):
+        text = text.replace(it, escape)
+    return f'sh -c \'eval "$(printf %b "$1")"\' look {shlex.quote(text)}'
+
+
+def own(output: str) -> str | None:
+    """Return what a command printed, of all that came; None where it never ran."""
+    lines = [line.partition(MARK)[2] for line in output.split("\n") if MARK in line]
+    return "\n".join(lines) if lines else None
 
 
 class Look:
@@ -50,8 +71,11 @@ class Look:
         if self._gone:
             self._fail(self._gone)
         try:
-            ran = self._host.run(f"{{ {command} ; }} 2>&1", *arguments)
-            return str(ran.stdout or ran.stderr).strip()  # sudo's own complaint is not the command's
+            ran = self._host.run(whole(command, *arguments))
+            printed = own(ran.stdout)
+            return str(
+                ran.stderr if printed is None else printed
+            ).strip()  # sudo's own complaint is not the command's
         except RuntimeError as error:  # what testinfra makes of ssh's exit status 255
             said = str(getattr(error.args[0], "stderr", error)).strip().splitlines()
             # Once is enough: each further try would wait for the connection again.

@@ -23,7 +23,7 @@ from tests.unit.host.seam import marked, sent
 from tests.unit.host.slots import holds
 
 SHELLS = ["dash", "bash", "fish", "tcsh", "csh", "ksh", "zsh"]
-HOSTILE = "a'b\\\\c\\'d\\n!x !! $HOME `id` \"$(id)\" %s\n\n\t~ {a,b} * ? [x] ; & | < > # é\\"
+HOSTILE = "\\1'7!0 a'b\\\\c\\'d\\n!x !! $HOME `id` \"$(id)\" %s\n\n\t~ {a,b} * ? [x] ; & | < > # é\\"
 AS: list[dict[str, object]] = [{}, {"_sudo": True, "_sudo_user": "x"}, {"_su_user": "x"}]
 # Of a command, what it came to; sudo and su do as they do, whoever it is.
 SH = """#!/bin/dash
@@ -72,6 +72,7 @@ def test_nothing_is_sent_that_login_shells_do_not_agree_on() -> None:
     for command in commands():
         line = make_unix_command(command).get_raw_value()
         assert not [it for it in ("\n", "!", "\\\\", "\\'") if it in line]
+        assert line.count("'") < 20, "each that was within two others would take 17 characters"
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
@@ -96,9 +97,9 @@ def test_what_is_no_line_of_a_script_is_left_out(one: DirectoryHost, kind: str) 
     details = ModelDetails()
     for fact, command in (
         (HostObserved(), HostObserved().command(AB)),
-        (HostStored(), HostStored().command()),
-        (SlotSpeeds(), SlotSpeeds().command(one.engine.url, 5)),
-        (details, details.command(one.engine.url, ["a:1b", "gone:1b"])),
+        (HostStored(), HostStored().command(one.unit)),
+        (SlotSpeeds(), SlotSpeeds().command(one.unit, one.engine.url, 5)),
+        (details, details.command(one.unit, one.engine.url, ["a:1b", "gone:1b"])),
     ):
         lines = one.perform(command).out.splitlines()
         assert fact.process(NOISE[kind](lines)) == fact.process(lines)
@@ -117,6 +118,6 @@ def test_what_cannot_be_read_is_one_line(output: list[str]) -> None:
 
 def test_a_script_that_fails_did_not_come_to_its_end(one: DirectoryHost) -> None:
     one.stop_engine()
-    done = one.perform(HostStored().command())
+    done = one.perform(HostStored().command(one.unit))
     assert done.code == 0
     assert "could not be read to their end" in complaint(parse.parse_stored, parse.own(done.out.splitlines()))

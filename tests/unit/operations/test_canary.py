@@ -65,6 +65,16 @@ def test_a_slot_that_is_not_of_this_host_or_empty_is_not_judged() -> None:
     assert canary.too_slow(settings, ["one"], {"one": 60.0, "old": 1.0}) == []
 
 
+def test_a_slot_that_is_declared_and_was_not_measured_fails() -> None:
+    """Its state is not there, which the measurement goes by."""
+    assert canary.too_slow(AB, ["one", "two"], {"one": 60.0}) == ["slot two: does not answer: it was not measured"]
+    assert run(FAST[:1]).failed == {"gpu"}
+
+
+def test_a_slot_that_was_renamed_and_whose_model_is_gone_is_left_out() -> None:
+    assert run([*FAST, "old model 'old:latest' not found"]).failed == set()
+
+
 @pytest.mark.parametrize("fails", [True, False])
 def test_the_others_are_let_through_only_where_no_canary_has_failed(
     fails: bool, caplog: pytest.LogCaptureFixture

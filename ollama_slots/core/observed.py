@@ -90,6 +90,18 @@ class SlotState(BaseModel):
         return "\n".join(f"{key}={value}" for key, value in known.items())
 
 
+class Models(BaseModel):
+    """Where the process that serves keeps its models, and what root has there (host/sees.sh)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    models: str  # the directory as the process has it
+    path: str  # as root has it
+    may: str  # what root may do there: "write", "read" or "nothing"
+    names: frozenset[str] = frozenset()  # canonical keys of those that lie there
+    whole: bool = False  # Ollama lists none, and one lies there that it could
+
+
 class Observed(BaseModel):
     """A host as one probe saw it. None is unknown: the API did not answer, the process does not run."""
 
@@ -120,6 +132,8 @@ class Observed(BaseModel):
     listed: dict[str, Listed] | None = None  # by canonical key
     runners: tuple[Runner, ...] | None = None
     live: frozenset[str] = frozenset()  # what running processes have on their command line: see ``lives``
+    container: str | None = None  # the program in whose container Ollama runs, or its own with another root
+    store: Models | None = None
 
     @property
     def service(self) -> dict[str, str]:

@@ -70,6 +70,12 @@ listening() {
         }' "$@" 2>/dev/null || : # it ended
 }
 
+# children PIDS: the processes that these have started.
+children() {
+    grep -s '^PPid:' "$proc"/[0-9]*/status | tr -s '/:\t' ' ' |
+        awk -v parents=" $1 " 'index(parents, " " $NF " ") { print $(NF - 3) }' | tr '\n' ' '
+}
+
 # serving MAIN: the process of Ollama and the address at which it listens, by the unit's main process, or 0. Where that
 # is a script that started it, Ollama is the first below it that takes connections; what Ollama starts itself, its
 # runners, is below that.
@@ -80,8 +86,7 @@ serving() {
             at=$(listening "$pid")
             [ -z "$at" ] || { echo "$pid $at" && return; }
         done
-        level=$(grep -s '^PPid:' "$proc"/[0-9]*/status | tr -s '/:\t' ' ' |
-            awk -v parents=" $level " 'index(parents, " " $NF " ") { print $(NF - 3) }' | tr '\n' ' ')
+        level=$(children "$level")
     done
     echo "${1:-0} "
 }

@@ -35,7 +35,7 @@ printf '%s\n' "$answers" | awk '
     END { print some ? "]" : "[]" }' | read_json | froms | grep '^/.*/sha256-[0-9a-f]*$' | sort -u | while read -r blob; do
     first=${blob##*sha256-}
     for digest in $first $(printf '%s\n' "$others" | sed -n "s/^$first //p"); do
-        file=${blob%"$first"}$digest
+        file=${store:-${blob%/blobs/*}}/blobs/sha256-$digest # where this script gets to it
         bytes=$(printf '%s\n' "$expected" | sed -n "s/^$digest //p" | head -n 1)
         [ -s "$file" ] && [ "$(stat -c %s "$file")" = "${bytes:-$(stat -c %s "$file")}" ] ||
             { echo "$first $digest" && continue; }
@@ -59,5 +59,5 @@ card pci.bus_id,memory.total,memory.free,compute_cap || card pci.bus_id,memory.t
 echo "== disk"
 df -Pk "$store" 2>/dev/null | awk 'NR == 2 { print $4 }'
 echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes
-find "$store/blobs" "$(fetches "$store")" -type f -printf '%f %b\n' 2>/dev/null
+find -H "$store/blobs" "$(fetches "$store")" -type f -printf '%f %b\n' 2>/dev/null
 exit 0

@@ -105,15 +105,20 @@ fetch() {
     complain "failed: blob sha256:$1 of $mirror is damaged there, so it was rejected: $repair"
 }
 
+# own FILE: it is the engine's. Where files have no owners, all have the right one already, and chown may fail.
+own() {
+    [ "$(stat -c %u:%g "$1")" = "$owner" ] || chown "$owner" "$1"
+}
+
 # give FILE TO: to the store, as the engine's own, by one rename.
 give() {
-    chown "$owner" "$1" && chmod 644 "$1" && touch "$1" && mv -T "$1" "$2"
+    own "$1" && chmod 644 "$1" && touch "$1" && mv -T "$1" "$2"
 }
 
 # spelled: the path by which the engine will look for the model: each part in the case in which some name has it
 # already (getExistingName, v0.32.15).
 spelled() {
-    find "$store/manifests" -mindepth 4 -maxdepth 4 -type f -printf '%P\n' 2>/dev/null | awk -F / -v wanted="$path" '
+    find -L "$store/manifests" -mindepth 4 -maxdepth 4 -type f -printf '%P\n' 2>/dev/null | awk -F / -v wanted="$path" '
         BEGIN { split(wanted, part) }
         tolower($0) == tolower(wanted) { found = $0 }
         { for (i = 1; i <= 4; i++) if (tolower($i) == tolower(part[i])) part[i] = $i }
@@ -122,7 +127,7 @@ spelled() {
 
 # publish_model: what was fetched is a model from now on.
 publish_model() {
-    owner=$(stat -c %u:%g "$blobs")
+    owner=$(stat -L -c %u:%g "$blobs")
     for it in $named; do
         file=$fetched/sha256-${it%:*}-partial blob=$blobs/sha256-${it%:*}
         [ ! -e "$file" ] || give "$file" "$blob" || return
@@ -133,11 +138,16 @@ publish_model() {
     moved_as_files || ! is "$model" "${digest%  -}" || return 0
     directory=$store/manifests rest=$(spelled)
     while :; do
-        [ -d "$directory" ] || install -d -m 755 -o "${owner%:*}" -g "${owner#*:}" "$directory" || return
+        [ -d "$directory" ] || { install -d -m 755 "$directory" && own "$directory"; } || return
         case $rest in */*) ;; *) break ;; esac
         directory=$directory/${rest%%/*} rest=${rest#*/}
     done
-    give "$fetched/.manifest" "$directory/$rest" || return
+    moving=$(beside "$store" "$store/manifests")/.manifest
+    if ! { install -d -m 700 "${moving%/*}" && cp "$fetched/.manifest" "$moving" && sync "$moving" &&
+        give "$moving" "$directory/$rest"; }; then
+        rm -f "$moving"
+        return 1
+    fi
     [ "$(digest_of "$model")  -" = "$digest" ] || { echo "its manifest is in place, but Ollama does not list it"; return 1; }
 }
 

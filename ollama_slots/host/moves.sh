@@ -19,7 +19,7 @@ moved_as_files() {
 # manifest NAME:TAG: the file of a variant's name, in the case that it has; or where it would be.
 manifest() {
     library=$store/manifests/registry.ollama.ai/library
-    file=$(find "$library" -mindepth 2 -maxdepth 2 -ipath "*/${1%:*}/${1##*:}" 2>/dev/null | head -n 1)
+    file=$(find -L "$library" -mindepth 2 -maxdepth 2 -ipath "*/${1%:*}/${1##*:}" 2>/dev/null | head -n 1)
     printf '%s\n' "${file:-$library/${1%:*}/${1##*:}}"
 }
 
@@ -31,7 +31,7 @@ mean() {
     [ "$(digest_of "$1")" != "$meant" ] || return 0
     file=$(manifest "$2")
     if moved_as_files && [ "$(sha256sum 2>/dev/null <"$file")" = "$meant  -" ]; then
-        into=$(manifest "$1") moving=$store/.ollama-slots/.manifest-$stem
+        into=$(manifest "$1") moving=$(beside "$store" "$store/manifests")/.manifest-$stem
         # A copy: of two names for one file, a create that writes in place would change both.
         install -d -m 700 "${moving%/*}" && cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into" || return
     else

@@ -11,7 +11,7 @@ from typing import Any
 
 from ollama_slots.core import address, names, needs, units
 from ollama_slots.core.names import VARIANT
-from ollama_slots.core.observed import Details, Line, Listed, Observed, Runner, Shown, SlotState
+from ollama_slots.core.observed import Details, Line, Listed, Models, Observed, Runner, Shown, SlotState
 from ollama_slots.core.stored import Manifest, Stored, Unfinished
 from ollama_slots.host import gpus, scripts
 
@@ -100,6 +100,8 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
         version=answers["version"]["version"] if answers.get("version") else None,
         listed=by_key,
         runners=tuple(running) if running is not None else None,
+        container=_pairs(parts["store"]).get("container"),
+        store=_store(parts["store"]),
     )
 
 
@@ -215,6 +217,22 @@ def _ours(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _pairs(lines: list[str]) -> dict[str, str]:
+    return dict(line.split(" ", 1) for line in lines if " " in line)
+
+
+def _store(lines: list[str]) -> Models | None:
+    said, keys = _pairs(lines), set()
+    if "models" not in said:
+        return None
+    for key, _, path in (line.partition(" ") for line in lines):
+        if key == "name":
+            with suppress(TypeError):  # too few parts
+                keys.add(_named(path).key)
+    where = {"models": said["models"], "path": said["path"], "may": said["may"]}
+    return Models(**where, names=frozenset(keys), whole="whole" in said)
 
 
 def _bases(lines: list[str]) -> dict[str, datetime]:

@@ -1,5 +1,5 @@
 # Prints all that a deploy needs to know of a host, in sections that parse.py reads. Changes nothing.
-# needs: ask gpus settings
+# needs: ask gpus settings sees
 # takes: url tools
 # url: nothing, where Ollama is asked where it listens; tools: that the scripts use
 
@@ -67,5 +67,11 @@ printf '%s\n' "${url:-$listens}" "$listens"
 [ -z "$url" ] || ask --max-time 5 -o /dev/null -w '%{remote_ip}\n' "$url/api/version" 2>/dev/null
 url=${url:-$listens}
 echo "== api"
-[ -z "$url" ] || ask --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps" 2>/dev/null
+answers=$([ -z "$url" ] || ask --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps" 2>/dev/null)
+printf '%s\n' "$answers"
+echo "== store" # as the process that serves has it: see sees.sh
+{
+    contained "$pid" "${main%%[!0-9]*}" "$listens"
+    seen "$pid" "$answers"
+} | readable
 echo "== end"

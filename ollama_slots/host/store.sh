@@ -1,24 +1,24 @@
 # Ollama's model store as files: where it is, and what the API does not show.
-# needs: ask json
+# needs: ask json sees
 
-# model_store [PID]: where the running Ollama, or this process, keeps its models; fails where none runs.
-model_store() {
-    environ=$(tr '\0' '\n' 2>/dev/null <"$proc/${1:-$(engine_pid)}/environ") || return
-    models='' home=''
-    while IFS= read -r variable; do
-        case $variable in
-        OLLAMA_MODELS=*) models=${variable#*=} ;;
-        HOME=*) home=${variable#*=} ;;
-        esac
-    done <<END
-$environ
-END
-    [ -n "$models$home" ] && printf '%s\n' "${models:-$home/.ollama/models}"
+# beside STORE DIRECTORY: where a file is written that takes its place in that directory of the store by a rename, which
+# knows no way to another disk.
+beside() {
+    if [ -d "$2" ] && [ "$(mount_of "$1")" != "$(mount_of "$2")" ]; then
+        echo "$2/.ollama-slots"
+    else
+        echo "$1/.ollama-slots"
+    fi
+}
+
+# mount_of DIRECTORY: its filesystem and its mount, of which one may be in several places.
+mount_of() {
+    { stat -L -c %d "$1" && sed -n 's/^mnt_id:[[:blank:]]*//p' "$own_process/fdinfo/0" <"$1"; } 2>/dev/null
 }
 
 # fetches STORE: where a fetch from a mirror has what is no model's yet.
 fetches() {
-    echo "$1/.ollama-slots/.fetch"
+    echo "$(beside "$1" "$1/blobs")/.fetch"
 }
 
 # use_store: sets, for what follows, where the models are.
@@ -29,7 +29,8 @@ use_store() {
 # manifests: the leaves of all that says what models are made of, an empty line between two. From 0.40 on those are blobs:
 # names are links to them in manifests-v2, and one may be no more than a list of others.
 manifests() {
-    find -L "$store/manifests" "$store/manifests-v2" "$store/blobs" -type f -size -200k ! -name '*-partial*' -exec awk '
+    find -L "$store/manifests" "$store/manifests-v2" "$store/blobs" -type f -size -200k \
+        ! -name '*-partial*' ! -path '*/.ollama-slots/*' -exec awk '
         FNR == 1 { print "\001"; json = "" }
         json == "" && NF { json = /^[ \t\r]*[{]([^{]|$)/ } # and no template
         json' {} + 2>/dev/null | read_json
@@ -86,7 +87,7 @@ stored_weights() {
 # on_disk: what was written to the store is on the disk, so that a power cut does not take it back. By the filesystem:
 # which files the engine has written is its own affair.
 on_disk() {
-    sync -f "$store" "$store/blobs"
+    sync -f "$store" "$store/blobs" "$store"/manifests*
 }
 
 # damaged DIGEST: whether the blob is there and is not what its name says. It reads all of it.

@@ -21,7 +21,7 @@ told() {
 parts() {
     grep -qs manifests "$1" || return 0
     rows manifests digest <"$1" | grep -x 'sha256:[0-9a-f]\{64\}' | while IFS= read -r digest; do
-        find "blobs/sha256-${digest#*:}" -size -200k -exec cat {} + 2>/dev/null | tr -d '\n' | sed "s/^/$digest /"
+        find -L "blobs/sha256-${digest#*:}" -size -200k -exec cat {} + 2>/dev/null | tr -d '\n' | sed "s/^/$digest /"
         echo
     done
 }

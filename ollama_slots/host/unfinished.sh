@@ -15,7 +15,7 @@ files_of() {
     if [ -e "$fetched/sha256-$1-partial" ]; then
         find "$fetched/sha256-$1-partial" -printf "$2\n"
     else
-        find "$blobs" -maxdepth 1 \( -name "sha256-$1" -o -name "sha256-$1-partial*" \) -printf "$2\n"
+        find -H "$blobs" -maxdepth 1 \( -name "sha256-$1" -o -name "sha256-$1-partial*" \) -printf "$2\n"
     fi 2>/dev/null
 }
 
@@ -24,10 +24,11 @@ left() {
     files_of "$1" '%T@ %f' | sed -n "s/ sha256-$1\(-partial\)\{0,1\}$//p"
 }
 
-# in_pull DIGEST: whether the engine is pulling it now, whoever wants it, or a fetch is fetching it.
+# in_pull DIGEST: whether the engine is pulling it now, whoever wants it, or a fetch is fetching it. Links on the
+# way to the store are not in what the kernel says.
 in_pull() {
     if [ -e "$fetched/sha256-$1-partial" ]; then
-        find "$proc"/[0-9]*/fd -lname "$fetched/sha256-$1-partial"
+        find "$proc"/[0-9]*/fd -lname "*/.ollama-slots/.fetch/sha256-$1-partial"
     else
         find "$proc/$(engine_pid)/fd" -lname "*/sha256-$1-partial"
     fi 2>/dev/null | grep -q .
@@ -97,7 +98,7 @@ usable() {
 # useless: the digests of pulls, whoever began them, that ended before Ollama was started and cannot be gone on from. A
 # power cut comes before a pull is recorded, too.
 useless() {
-    find "$blobs" -maxdepth 1 -name 'sha256-*-partial*' ! -newer "$started" -printf '%f\n' 2>/dev/null |
+    find -H "$blobs" -maxdepth 1 -name 'sha256-*-partial*' ! -newer "$started" -printf '%f\n' 2>/dev/null |
         sed 's/^sha256-//; s/-partial.*//' | sort -u | while read -r it; do
         usable "$it" || echo "$it"
     done

@@ -118,6 +118,7 @@ class World:
     listens: str = URL
     given: str = ""  # ollama_url
     warms: str = ""  # where the warm-up asks
+    may: str = "write"  # what root may do where the models lie
     lacks: list[str] = field(default_factory=list)  # of what the scripts need
     unloaded: list[tuple[str, str]] = field(default_factory=list)  # on whose behalf, which weights
     evicted: list[tuple[str, str]] = field(default_factory=list)
@@ -361,8 +362,15 @@ class World:
             json.dumps({"version": "0.32.15"}),
             json.dumps({"models": tags}),
             json.dumps({"models": loaded}),
+            "== store",
+            *self.store(),
             "== end",
         ]
+
+    def store(self) -> list[str]:
+        """What the probe says of the models on the disk."""
+        paths = ["/".join(names.parse(name)) for name in self.tags]
+        return ["models /models", "path /models", f"may {self.may}", *(f"name {it}" for it in paths)]
 
     def show(self, models: list[str]) -> list[str]:
         """The output of host/details.sh."""

@@ -117,6 +117,8 @@ class DirectoryHost:
         }
         (here / "environ").write_text("".join(f"{key}={value}\0" for key, value in environ.items()))
         (here / "exe").symlink_to(self.root / "usr/local/lib/ollama")
+        (here / "root").symlink_to("/")
+        (here / "cwd").symlink_to("/")
         (here / "fd/3").symlink_to(f"socket:[{SOCKET}]")
         (here / "net").mkdir()
         (here / "net/tcp").write_text(SOCKETS.format(engine.server_port))

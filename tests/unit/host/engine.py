@@ -58,6 +58,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.dies: Callable[[], bool] = lambda: False  # whether who asks dies instead of being answered
         self.asked: list[str] = []  # what changes something
         # Knobs, by name.
+        self.seen_as: Path | None = None  # where its models are for it, if not where they are
         self.refuses: str | None = None  # what a copy is answered with
         self.deaf = False  # a copy is said to be done, and is not
         self.create_fails: str | None = None
@@ -170,13 +171,13 @@ class FakeEngine(ThreadingHTTPServer):
             if self.is_damaged(model):
                 raise Refusal(500, "invalid file magic")
         self.shown.add(model.digest)
-        shape = self.shape(model)
+        shape, blobs = self.shape(model), (self.seen_as or self.files.path) / "blobs"
         params = "".join(f"PARAMETER {key} {value}\n" for key, value in model.params.items())
         pooled = {"llama.pooling_type": 1} if shape.embeds else {}
         able = [] if model.name in self.incapable else ["embedding" if shape.embeds else "completion"]
         return {
             "license": "FROM /no/where/sha256-0\n",
-            "modelfile": f"# FROM {model.name}\n\nFROM {self.files.blob(model.weights)}\n{params}",
+            "modelfile": f"# FROM {model.name}\n\nFROM {blobs}/sha256-{model.weights}\n{params}",
             "details": {"parent_model": model.parent, "format": "gguf", "families": ["llama"]},
             "parameters": "\n".join(f"{key:<30} {value}" for key, value in model.params.items()),
             "model_info": {

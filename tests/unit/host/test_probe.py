@@ -70,6 +70,14 @@ http://127.0.0.1:11434
 {{"name":"odd name:7b","size":1,"digest":"{A}","details":{{}}}}]}}
 {{"models":[{{"name":"coding:previous","model":"coding:previous","size":253,"digest":"{C}","details":{{"parent_model":""}},\
 "expires_at":"2318-04-27T00:00:00Z","size_vram":200,"context_length":4096}}]}}
+== store
+models /srv/my models
+path /proc/312/root/srv/my models
+may write
+name registry.ollama.ai/library/Coding/latest
+name ollama.com/me/x/7b
+name hub%3A5000/me/x/7b
+name too/few
 == end
 """.splitlines()
 

@@ -67,6 +67,11 @@ def refusals(settings: Settings, observed: Observed, ours: ServiceFiles) -> list
     return reasons
 
 
+def at_stake(observed: Observed) -> bool:
+    """Return whether a restart would lose what is in GPU memory, were the GPU's driver not to answer just then."""
+    return any(it.size_vram for it in observed.runners or ())
+
+
 def in_vain(lacks: dict[str, str], observed: Observed) -> str:
     """Return the message that Ollama lacks variables although all files are in place."""
     paths = ", ".join(sorted({it.path for it in observed.settings}))

@@ -31,6 +31,7 @@ from ollama_slots.core.steps import Pull, Remove, Rotate
 
 HERE = Path(__file__).parent
 PATHS = "paths"
+DRIVER_SECONDS = 10  # that a GPU's driver may take to answer
 # Before each line that a script prints for parse.py: whatever else comes over the connection, such as what a
 # .bashrc says, has none.
 MARK = "slots|"
@@ -209,9 +210,13 @@ def install(files: Files, chosen: Iterable[str]) -> StringCommand:
     return command("install", *(it for place in chosen for it in (place, *files[place])))
 
 
-def await_(verb: Literal["start", "restart"], settings: Settings) -> StringCommand:
-    """Start or restart Ollama, and wait, bounded, until it answers."""
+def await_(verb: Literal["start", "restart"], settings: Settings, asks_driver: bool = False) -> StringCommand:
+    """Start or restart Ollama, and wait, bounded, until it answers.
+
+    + asks_driver: it is not restarted while the GPU's driver does not answer
+    """
     given: dict[str, str | int] = {"url": settings.ollama_url or "", "seconds": settings.api_seconds}
+    given["driver_seconds"] = DRIVER_SECONDS if asks_driver else ""
     return command("await", unit=settings.ollama_unit, verb=verb, **given)
 
 

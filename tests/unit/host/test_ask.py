@@ -180,7 +180,9 @@ def test_the_clock_is_seconds_whatever_the_date_says() -> None:
 
 @pytest.mark.parametrize("listens", ["", f"listening() {{ echo {NO_ONE}; }}"])
 def test_a_wait_for_ollama_is_bounded_in_seconds_and_says_where(listens: str) -> None:
-    text = doubled("await", f"systemctl() {{ echo 0; }}\n{listens}", verb="start", url="", seconds=2)
+    text = doubled(
+        "await", f"systemctl() {{ echo 0; }}\n{listens}", verb="start", url="", seconds=2, driver_seconds=""
+    )
     start = time.monotonic()
     done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -193,7 +195,7 @@ def test_a_wait_for_ollama_is_bounded_in_seconds_and_says_where(listens: str) ->
 
 def test_a_wait_at_a_given_address_names_the_other_one(url: str) -> None:
     doubles = f"systemctl() {{ :; }}\nengine_pid() {{ echo {os.getpid()}; }}"
-    text = doubled("await", doubles, verb="restart", url=NO_ONE, seconds=1)
+    text = doubled("await", doubles, verb="restart", url=NO_ONE, seconds=1, driver_seconds="")
     done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
     assert done.stderr.startswith(
         f"Ollama does not answer at {NO_ONE}, the ollama_url (its process listens at {url}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,74 @@ def test_one_that_listens_nowhere_is_told_of(host: DirectoryHost) -> None:
     host.stop_engine()
     done = host.run("await", verb="start", url="", seconds=1)
     assert done.err == "Ollama does not answer after 1 s: see journalctl -u ollama\n"
+
+
+def nvidia_smi(host: DirectoryHost, text: str) -> None:
+    """What that program does from now on."""
+    (host.root / "bin/nvidia-smi").write_text(f"#!/bin/sh\n{text}\n")
+    (host.root / "bin/nvidia-smi").chmod(0o755)
+
+
+DRIVER = "expected nvidia-smi to answer before Ollama is restarted, found: "
+MISMATCH = "Failed to initialize NVML: Driver/library version mismatch"
+UNHEALTHY = {
+    f"echo '{MISMATCH}'; echo 'NVML library version: 570.86'; exit 18": MISMATCH,
+    'echo "NVIDIA-SMI has failed" >&2; exit 9': "NVIDIA-SMI has failed",
+    "exit 6": "exit status 6",
+    "exec /bin/sleep 30": "no answer in 1 s",
+    "trap '' TERM; while :; do /bin/sleep 1; done": "no answer in 1 s",
+}
+
+
+@pytest.mark.parametrize("does", UNHEALTHY)
+def test_ollama_is_not_restarted_while_its_driver_does_not_answer(host: DirectoryHost, does: str) -> None:
+    nvidia_smi(host, does)
+    before = host.main
+    start = time.monotonic()
+    done = host.run("await", verb="restart", url="", seconds=5, driver_seconds=1)
+    assert done.code == 1
+    assert done.err == f"{DRIVER}{UNHEALTHY[does]}; reboot the host or reload the driver, then deploy again\n"
+    assert host.main == before
+    assert host.programs.called == []
+    assert list((host.root / "tmp").iterdir()) == []
+    assert time.monotonic() - start < 25
+    # A start loses nothing, and a restart for one that has nothing in GPU memory neither.
+    for verb, bound in (("start", "1"), ("restart", "")):
+        assert host.run("await", verb=verb, url="", seconds=5, driver_seconds=bound).code == 0
+    assert host.main != before
+
+
+def test_one_that_hangs_is_ended_and_one_that_cannot_be_is_left(host: DirectoryHost) -> None:
+    nvidia_smi(host, f"echo $$ >{host.root}/pid; exec /bin/sleep 60")
+    assert host.run("await", verb="restart", url="", seconds=5, driver_seconds=1).code == 1
+    left = Path("/proc") / (host.root / "pid").read_text().strip()
+    assert not left.exists()
+    (host.root / "bin/timeout").write_text("#!/bin/sh\nexec /bin/sleep 15\n")
+    (host.root / "bin/timeout").chmod(0o755)
+    done = host.run("await", verb="restart", url="", seconds=5, driver_seconds=1)
+    assert (done.code, "found: no answer in 1 s; " in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("what", ["answers", "is not there", "is of no card here"])
+def test_ollama_is_restarted_where_its_driver_is_well(host: DirectoryHost, what: str) -> None:
+    nvidia_smi(host, "exit 9" if what == "is of no card here" else "echo 'GPU 0: x'")
+    if what == "is not there":
+        (host.root / "bin/nvidia-smi").unlink()
+    elif what == "is of no card here":  # AMD's own driver, and none of NVIDIA's
+        (host.root / "dev").mkdir()
+        (host.root / "dev/kfd").touch()
+    before = host.main
+    done = host.run("await", verb="restart", url="", seconds=5, driver_seconds=5)
+    assert (done.code, done.err) == (0, "")
+    assert host.main != before
+
+
+def test_with_cards_of_both_makers_nvidias_driver_counts(host: DirectoryHost) -> None:
+    nvidia_smi(host, "exit 9")
+    (host.root / "dev").mkdir()
+    (host.root / "dev/kfd").touch()
+    (host.root / "proc/driver/nvidia").mkdir(parents=True)
+    assert host.run("await", verb="restart", url="", seconds=5, driver_seconds=5).code == 1
 
 
 def test_files_are_whole_or_not_there(host: DirectoryHost) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ollama_slots.core import environment, names, plan, units, versions
+from ollama_slots.core import environment, names, places, plan, units, versions
 from ollama_slots.core.differences import Difference, differing, of_variant, short
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.published import Answers, Published
@@ -99,7 +99,7 @@ def service(settings: Settings, observed: Observed, ours: ServiceFiles) -> list[
         differences.append(Difference("Ollama", f"version {versions.RANGE}", f"{observed.version}: update it"))
     if _silent(observed):
         differences.append(Difference("Ollama", f"an answer{observed.where}", "none: its slots are unknown"))
-    return differences
+    return differences + [it.difference for it in places.troubles(settings, observed)]
 
 
 def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:

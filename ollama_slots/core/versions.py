@@ -29,10 +29,21 @@ def refusal(version: str | None) -> str | None:
     return f"Ollama: expected version {RANGE}, found {version}, which does not report context windows: update it"
 
 
+def known(version: str | None) -> bool:
+    """Return whether it is known how a version of Ollama keeps its models."""
+    number = _number(version or "")
+    return number is not None and (number <= FILES or number == COPIES)
+
+
+def moves_files(version: str | None) -> bool:
+    """Return whether names are moved as files, past Ollama (host/moves.sh)."""
+    number = _number(version or "")
+    return number is not None and number <= FILES
+
+
 def notice(version: str | None) -> str | None:
     """Return the notice for an untested version of Ollama, or None."""
-    number = _number(version or "")
-    if version is None or (number and (number <= FILES or number == COPIES)):
+    if version is None or known(version):
         return None
     return (
         f"Ollama {version} is untested (tested: {RANGE}): "

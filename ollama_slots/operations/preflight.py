@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra import host
 from pyinfra.api import operation
 
-from ollama_slots.core import environment
+from ollama_slots.core import environment, places
 from ollama_slots.core.residency import no_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render
@@ -28,9 +28,10 @@ def preflight(settings: Settings) -> Commands:
     if observed is None or observed.lacks:
         yield unread(observed)
         return
-    reasons = environment.refusals(settings, observed, render.service(settings))
-    if reason := no_gpu(settings, observed):
-        reasons.append(reason)
+    reasons = places.refusals(settings, observed)
+    reasons = reasons or environment.refusals(settings, observed, render.service(settings))
+    if not reasons and (reason := no_gpu(settings, observed)):
+        reasons = [reason]
     if reasons:
         yield refuse("; ".join(reasons))
         return

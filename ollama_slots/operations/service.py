@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import StringCommand, operation
 
-from ollama_slots.core import environment
+from ollama_slots.core import environment, places
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render, scripts
 from ollama_slots.run.session import Commands, looks, nothing, read, refuse, say_once, unread
@@ -34,8 +34,10 @@ def service(settings: Settings) -> Commands:
             return
         unit, changed = observed.service, environment.outdated(ours, observed)
         stale, disabled = environment.stale(observed), unit.get("UnitFileState") == "disabled"
-        wrong, reasons = environment.lacking(settings, observed), environment.refusals(settings, observed, ours)
-        runs, blind = observed.environ is not None, observed.blind and settings.require_gpu is not False
+        wrong, reasons = environment.lacking(settings, observed), [str(it) for it in places.contained(observed)]
+        reasons = reasons or environment.refusals(settings, observed, ours)
+        runs, at_stake = observed.environ is not None, environment.at_stake(observed)
+        blind = observed.blind and settings.require_gpu is not False
         as_declared = (
             unit.get("LoadState") == "loaded" and not wrong and observed.version is not None and not blind
         )
@@ -60,12 +62,15 @@ def service(settings: Settings) -> Commands:
     if disabled:
         yield StringCommand("systemctl", "enable", settings.ollama_unit)  # it brings the warm-up with it at boot
     if not as_declared:
-        yield from start(settings, runs, wrong, blind)
+        yield from start(settings, runs, wrong, at_stake, blind)
 
 
-def start(settings: Settings, runs: bool, wrong: dict[str, str], blind: bool = False) -> Commands:
+def start(
+    settings: Settings, runs: bool, wrong: dict[str, str], at_stake: bool = False, blind: bool = False
+) -> Commands:
     """Start Ollama, or restart it if its process lacks variables, and check that it has them.
 
+    + at_stake: what it has in GPU memory would be lost if the GPU's driver did not answer
     + blind: it is to look for GPUs again
     """
     if not runs:
@@ -75,7 +80,7 @@ def start(settings: Settings, runs: bool, wrong: dict[str, str], blind: bool = F
     elif blind:
         say_once("restart Ollama: it found no GPU when it was started, and nvidia-smi shows one")
     again = runs and (bool(wrong) or blind)
-    yield scripts.await_("restart" if again else "start", settings)
+    yield scripts.await_("restart" if again else "start", settings, at_stake)
     observed = read(settings)
     if observed is None or observed.lacks:
         yield unread(observed)

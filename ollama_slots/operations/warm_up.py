@@ -9,6 +9,7 @@ from itertools import chain
 from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
+from ollama_slots.core import places
 from ollama_slots.core.differences import differing
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import EXPIRES, doubtful, faults
@@ -41,6 +42,9 @@ def warm_up(settings: Settings) -> Commands:
     for observed, _ in looks(settings):
         if observed is None or observed.lacks:
             yield unread(observed)
+            return
+        if reasons := places.contained(observed):
+            yield refuse(str(reasons[0]))
             return
         at, runs, files = observed.at, observed.environ is not None, render.warm_up(settings, observed)
         changed, unit = differing(files, observed), observed.warm_up

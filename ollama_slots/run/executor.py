@@ -10,6 +10,7 @@ from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 
+from ollama_slots.core import places
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
@@ -32,6 +33,9 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
     for observed, sure in chain(looks(settings), ((read(settings), True) for _ in range(MOST_STEPS))):
         if observed is None or observed.listed is None or observed.runners is None:
             yield unread(observed)
+            return
+        if reasons := places.refusals(settings, observed):
+            yield refuse("; ".join(reasons))
             return
         try:
             planned = steps(settings, observed, not done | pulled)

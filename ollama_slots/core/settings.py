@@ -156,9 +156,10 @@ class Settings(BaseModel):
     def warm_up_seconds(self) -> int:
         """More than the bounds of all the warm-up's waits add up to (templates/ollama-warmup.sh.j2)."""
         api = self.api_seconds + 1
+        names = self.api_seconds + 10 + 1
         leave = 30 + 2 * 10 + 1
         proof = 20 + 20 * self.loaded_models
-        return api + leave + len(self.slots) * (2 * self.load_seconds + 2 + 3 * proof) + 60
+        return api + names + leave + len(self.slots) * (2 * self.load_seconds + 2 + 3 * proof) + 60
 
     @property
     def lock_seconds(self) -> int:

@@ -11,8 +11,33 @@ renew() { # renew NAME BASE
         mean "$1:latest" "$1:current"
 }
 
+# refused: says that systemd could not start the unit's script at all, and why; fails where it did. What it cannot do
+# for a script it tells by an exit status of its own (systemd.exec(5), "Process Exit Codes").
+refused() {
+    shown=$(systemctl show --property=Result,ExecMainStatus "$warm_up")
+    status=$(printf '%s\n' "$shown" | sed -n 's/^ExecMainStatus=//p')
+    case $shown in
+    *Result=resources*) status=resources ;;
+    *ExecMainStatus=2[0-4][0-9]*) ;;
+    *) return 1 ;;
+    esac
+    case $status in
+    203 | 209 | 222 | 238) return 1 ;; # of a file, no matter of rights
+    217) status=$status/USER ;;
+    218) status=$status/CAPABILITIES ;;
+    225) status=$status/NETWORK ;;
+    226) status=$status/NAMESPACE ;;
+    228) status=$status/SECCOMP ;;
+    esac
+    echo "expected systemd to start $warm_up in its sandbox, found that this host refuses it ($status), as an" \
+        "unprivileged container does: allow nesting for the container (LXC: security.nesting=true; Proxmox:" \
+        "features: nesting=1), or relax the unit by a drop-in (docs/on-the-host.md), then deploy again" >&2
+}
+
 rm -f "$restarted"
-systemctl restart "$warm_up" && exit 0
+said=$(systemctl restart "$warm_up" 2>&1) && exit 0
+! refused || exit 1
+[ -z "$said" ] || printf '%s\n' "$said" >&2
 if [ -e "$restarted" ]; then
     # The unit had Ollama restarted for a GPU that was not ready before, and is started again by that.
     end=$(($(clock) + load_seconds))

@@ -53,6 +53,8 @@ def service(settings: Settings) -> Commands:
     if reasons:
         yield refuse("; ".join(reasons))
         return
+    if not as_declared:
+        announce(runs, wrong)  # before the first command, for a plan that is shown goes no further
     if written := [path for path in changed if path in ours.files]:
         yield scripts.install(ours.files, written)
     if ours.outdated in changed:
@@ -65,6 +67,16 @@ def service(settings: Settings) -> Commands:
         yield from start(settings, runs, wrong, at_stake, blind)
 
 
+def announce(runs: bool, wrong: dict[str, str], blind: bool = False) -> None:
+    """Report why Ollama is to be started, or restarted: what is in its memory goes with its process."""
+    if not runs:
+        say_once("start Ollama: it is not running")
+    elif wrong:
+        say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
+    elif blind:
+        say_once("restart Ollama: it found no GPU when it was started, and nvidia-smi shows one")
+
+
 def start(
     settings: Settings, runs: bool, wrong: dict[str, str], at_stake: bool = False, blind: bool = False
 ) -> Commands:
@@ -73,12 +85,7 @@ def start(
     + at_stake: what it has in GPU memory would be lost if the GPU's driver did not answer
     + blind: it is to look for GPUs again
     """
-    if not runs:
-        say_once("start Ollama: it is not running")
-    elif wrong:
-        say_once(f"restart Ollama: its process lacks {environment.words(wrong)}")
-    elif blind:
-        say_once("restart Ollama: it found no GPU when it was started, and nvidia-smi shows one")
+    announce(runs, wrong, blind)
     again = runs and (bool(wrong) or blind)
     yield scripts.await_("restart" if again else "start", settings, at_stake)
     observed = read(settings)

@@ -170,6 +170,49 @@ def test_a_host_that_has_lost_its_gpu_is_refused_before_anything(
     assert not by or len(done.commands["gpu"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ({"most": 3}, "restart Ollama: its process lacks OLLAMA_MAX_LOADED_MODELS=9"),
+        ({"keep_alive": "5m"}, "restart Ollama: its process lacks OLLAMA_KEEP_ALIVE=-1"),
+        ({}, "start Ollama: it is not running"),
+    ],
+)
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_dry_run_tells_that_ollama_is_started_anew_and_a_deploy_tells_it_once(
+    ready: World, found: dict[str, Any], line: str, ours: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether or not a file of ours comes first, at which a plan that is shown ends."""
+    caplog.set_level("INFO")
+    for key, value in found.items():
+        setattr(ready, key, value)
+    if not ours:
+        del ready.files[render.ENVIRONMENT]
+    responses = answers(ready, AB) if found else stopped(ready)
+    assert Run([service], AB, dry=True, gpu=responses).changed == {"gpu": True}
+    assert len([it for it in caplog.messages if it.endswith(line)]) == 1
+    caplog.clear()
+    Run([service], AB, gpu=responses)
+    assert len([it for it in caplog.messages if it.endswith(line)]) == 1
+
+
+def test_where_only_a_file_is_written_no_start_is_told(ready: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    del ready.files[render.ENVIRONMENT]
+    assert Run([service], AB, dry=True, gpu=answers(ready, AB)).changed == {"gpu": True}
+    assert "start Ollama" not in caplog.text
+
+
+@pytest.mark.parametrize(("model", "told"), [(None, 1), ("none", 0), ("a:1b", 0)])
+def test_that_no_slot_has_a_model_is_told_once(
+    model: str | None, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    settings, world = declared(model, max_loaded_models=9), World()
+    assert Run(ALL, settings, gpu=answers(world, settings)).failed == set()
+    assert caplog.text.count("no slot has a model: set slotN_model, or put a model_selection.json beside") == told
+
+
 STARTED, NOW = "/run/systemd/units/invocation:ollama.service", "now"
 
 

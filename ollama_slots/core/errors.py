@@ -15,6 +15,8 @@ def first_error(error: ValidationError) -> str:
     message = finding["msg"].removeprefix("Value error, ")
     if finding["type"] == "value_error":
         return f"{where}: {message}" if where else message
+    if finding["type"] == "missing":
+        return f"{where}: expected a value, found none: set it"
     return f"{ascii(where)[1:-1][:120]}: {message}, found {shown(finding['input'])}"
 
 

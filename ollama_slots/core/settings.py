@@ -11,6 +11,7 @@ from pydantic.functional_validators import AfterValidator, PlainValidator
 
 from ollama_slots.core import names, units
 from ollama_slots.core.errors import first_error, shown
+from ollama_slots.core.misspelt import meant
 
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
 # Brackets only around an IPv6 address: in others curl sees a range, and asks each address in it.
@@ -101,6 +102,9 @@ DEFAULTS: Mapping[str, str | int] = {
     "slot4_name": "experimental",
     "slot4_num_ctx": 8192,
 }
+
+
+SLOT_KEYS = tuple(f"slotN_{it}" for it in Slot.model_fields if it != "number")
 
 
 class Settings(BaseModel):
@@ -196,7 +200,11 @@ class Settings(BaseModel):
                 number, attribute = int(match[1]), match[2]
                 slots.setdefault(number, {"number": number})[attribute] = value
             elif key.startswith("slot"):
-                raise ValueError(f"{key!a:.60}: expected slotN_model or another key of a slot")
+                raise ValueError(f"{key!a:.60}: expected one of {', '.join(SLOT_KEYS)}: correct it")
+            elif key not in cls.model_fields and (it := meant(key, tuple(cls.model_fields), SLOT_KEYS)):
+                raise ValueError(
+                    f"{key!a:.60}: expected {it}, or a key of your own that is less like it: correct it"
+                )
         known = {key: data[key] for key in cls.model_fields if key in data and key != "slots"}
         checked = tuple(_checked_slot(slot) for _, slot in sorted(slots.items()))
         try:
@@ -206,6 +214,10 @@ class Settings(BaseModel):
 
 
 def _checked_slot(data: dict[str, Any]) -> Slot:
+    for attribute in data:
+        if attribute not in Slot.model_fields:
+            key = f"slot{data['number']}_{attribute}"
+            raise ValueError(f"{key:.60}: expected one of {', '.join(SLOT_KEYS)}, found no such key: correct it")
     try:
         return Slot.model_validate(data)
     except ValidationError as error:

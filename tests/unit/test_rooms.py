@@ -25,6 +25,7 @@ PURE = {
     "contextlib",
     "dataclasses",
     "datetime",
+    "difflib",
     "fnmatch",
     "fractions",
     "functools",

@@ -2,7 +2,9 @@ import runpy
 from typing import Any
 
 import pytest
+from pyinfra.api.arguments import all_argument_meta
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.connectors import docker, ssh
 
 from ollama_slots.core.settings import Settings
 from ollama_slots.host.desired import settings_of
@@ -240,6 +242,55 @@ def test_a_lock_is_waited_for_longer_than_a_rotation_takes() -> None:
 @pytest.mark.parametrize("key", ["slot1_modle", "slot1_", "slot_model", "slots", "slot0_model", "slot1-model"])
 def test_an_unknown_slot_key_is_a_misspelt_one(key: str) -> None:
     assert key in refused(**{key: "x"})
+
+
+def test_an_unknown_slot_key_is_told_with_those_that_there_are() -> None:
+    keys = "slotN_name, slotN_num_ctx, slotN_model, slotN_system, slotN_parameters, slotN_modelfile"
+    assert refused(slot1_modle="x") == f"slot1_modle: expected one of {keys}, found no such key: correct it"
+    assert refused(slot_model="x") == f"'slot_model': expected one of {keys}: correct it"
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("slt1_num_ctx", "slot1_num_ctx"),
+        ("solt1_model", "slot1_model"),
+        ("SLOT12_MODEL", "slot12_model"),
+        ("slt4_name", "slot4_name"),
+        ("keepalive", "keep_alive"),
+        ("keep-alive", "keep_alive"),
+        ("Keep_Alive", "keep_alive"),
+        ("rolback", "rollback"),
+        ("rollbakc", "rollback"),
+        ("purne", "prune"),
+        ("prune_previos", "prune_previous"),
+        ("gpu_memory_gb", "gpu_memory_gib"),
+        ("ollama_ulr", "ollama_url"),
+        ("model_registy", "model_registry"),
+        ("pull_insecrue", "pull_insecure"),
+        ("load_second", "load_seconds"),
+        ("max_loaded_model", "max_loaded_models"),
+        ("shared_bases", "shared_base"),
+    ],
+)
+def test_a_key_that_is_nearly_one_of_ours_is_a_misspelt_one(key: str, meant: str) -> None:
+    told = f"{key!r}: expected {meant}, or a key of your own that is less like it: correct it"
+    assert refused(**{key: "x"}) == told
+
+
+OWN = """app_port load_balancer model models registry memory_gib keep keep_alive_minutes my_slot1_model lot1 pull
+pull_request gpu rolled_back prune_containers base seconds"""
+
+
+@pytest.mark.parametrize("key", OWN.split())
+def test_a_key_of_the_users_own_is_theirs(key: str) -> None:
+    assert of(**{key: "x"}) == of()
+
+
+def test_no_key_of_pyinfras_own_is_taken_for_a_misspelt_one() -> None:
+    keys = [*ssh.ConnectorData.__annotations__, *docker.ConnectorData.__annotations__, *all_argument_meta]
+    assert "ssh_config_file" in keys
+    assert of(**dict.fromkeys(keys, "x")) == of()
 
 
 @pytest.mark.parametrize("value", [7, 1, "1", "a\nb", None])

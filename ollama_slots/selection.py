@@ -17,6 +17,8 @@ from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots.core.selection import Choice, Selection, choose, parse
 
+DEFAULT = "model_selection.json"  # beside deploy.py; the one file that need not be there
+
 
 def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
     """Return a selection file's content and the choice made from it, or None where there is no such file.
@@ -48,11 +50,12 @@ def _text(content: bytes) -> str:
 
 
 def slot_models(path: str | Path) -> dict[str, str]:
-    """Return host data from a selection file: ``slot1_model`` to ``slot3_model``, or nothing without a file.
+    """Return host data from a selection file: ``slot1_model`` to ``slot3_model``.
 
     + path: the file, relative to where pyinfra runs
 
     For ``group_data`` and for a single host's data in ``inventory.py``. Slot 4 is never taken from the file.
+    Without a file it is nothing where that is ``model_selection.json`` beside deploy.py, else an error.
     Raises PyinfraError as ``read`` does.
     """
     try:
@@ -65,8 +68,12 @@ def slot_models(path: str | Path) -> dict[str, str]:
 @cache  # a fleet's hosts mostly have the same one, and its notices come once a run
 def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa: ARG001 (what it is kept by)
     content = read(name)
-    if content is None:
+    if content is None and path == Path(DEFAULT).absolute():
         return {}
+    if content is None:
+        raise PyinfraError(
+            f"{name}: expected a selection file, found none: correct its path, which begins where pyinfra runs"
+        )
     selection, chosen = content
     for notice in selection.notices:
         logger.warning(f"{name}: {notice}")

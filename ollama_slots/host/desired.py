@@ -10,9 +10,7 @@ from pyinfra.api.exceptions import PyinfraError
 from ollama_slots.core import kinds
 from ollama_slots.core.settings import DEFAULTS, Settings
 from ollama_slots.host.render import checked_modelfile
-from ollama_slots.selection import slot_models
-
-SELECTION = "model_selection.json"  # beside deploy.py
+from ollama_slots.selection import DEFAULT, slot_models
 
 
 def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,7 +18,7 @@ def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises PyinfraError as ``slot_models`` does.
     """
-    return {**DEFAULTS, **slot_models(SELECTION), **data}
+    return {**DEFAULTS, **slot_models(DEFAULT), **data}
 
 
 def settings_of(name: str, data: Mapping[str, Any]) -> Settings:

@@ -54,7 +54,7 @@ def service(settings: Settings) -> Commands:
         yield refuse("; ".join(reasons))
         return
     if not as_declared:
-        announce(runs, wrong)  # before the first command, for a plan that is shown goes no further
+        announce(runs, wrong, blind)  # before the first command, for a plan that is shown goes no further
     if written := [path for path in changed if path in ours.files]:
         yield scripts.install(ours.files, written)
     if ours.outdated in changed:

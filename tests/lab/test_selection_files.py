@@ -48,8 +48,20 @@ def test_a_broken_file_ends_in_one_line_before_any_connection(
     assert [connections(host) for host in fleet] == before
 
 
-def test_a_missing_file_means_the_defaults(project: Project, gpu1: Host) -> None:
-    project.selection.unlink()
+def test_a_missing_file_that_was_named_ends_in_one_line(checkout: Project, fleet: tuple[Host, Host]) -> None:
+    checkout.selection.unlink()
+    before = [connections(host) for host in fleet]
+    run = checkout.deploy()
+    assert run.code == 1
+    assert len(run.lines("lab/model_selection.json: expected a selection file, found none")) == 1, run.output
+    assert [connections(host) for host in fleet] == before
+
+
+def test_without_a_file_beside_deploy_py_the_defaults_hold(project: Project, gpu1: Host) -> None:
+    own = project.path / "group_data" / "lab.py"
+    named = 'globals().update(slot_models("lab/model_selection.json"))'
+    assert named in own.read_text()
+    own.write_text(own.read_text().replace(named, ""))
     before = gpu1.tags()
     run = project.deploy(options=("--dry",))
     for default in ("qwen2.5-coder:14b", "llama3.1:8b", "deepseek-coder-v2:16b"):

@@ -32,8 +32,20 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "model_selection.json"
 
 
-def test_no_file_means_the_defaults(file: Path) -> None:
-    assert selection.slot_models(file) == {}
+@pytest.mark.parametrize("named", ["model_selection.json", "./model_selection.json", Path("model_selection.json")])
+def test_no_file_beside_deploy_py_means_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert selection.slot_models(named) == {}
+
+
+@pytest.mark.parametrize("named", ["selections/gpu-c.json", "selections/model_selection.json", "gpu-c.json"])
+def test_any_other_file_was_named_on_purpose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = "expected a selection file, found none: correct its path, which begins where pyinfra runs"
+    assert refused(Path(named)) == told
+    assert refused(tmp_path / named) == told
 
 
 def test_a_file_gives_host_data_for_slots_1_to_3(file: Path) -> None:

@@ -14,6 +14,7 @@ from ollama_slots import operations
 from ollama_slots.core import units
 from ollama_slots.core.settings import DEFAULTS, Settings
 from ollama_slots.host.desired import settings_of, with_defaults
+from ollama_slots.run import table
 from ollama_slots.run.session import run
 
 NAME = "Ollama slots"
@@ -109,6 +110,7 @@ def _models(settings: Settings) -> None:
 
 
 def _warm_up(settings: Settings) -> None:
+    table.follow(host.state)
     operations.warm_up.warm_up(name=f"Install and run {settings.warm_up_unit}", settings=settings)
     operations.warm_up.proof(name="Prove every slot resident", settings=settings)
 

@@ -20,6 +20,8 @@ from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Remove
 from ollama_slots.core.targets import Target, targets
 
+SLOT = "slot "  # and its name: the subject of a difference of a slot
+
 
 @dataclass(frozen=True)
 class Status:
@@ -43,9 +45,15 @@ class Status:
                     "context": runner.context_length if runner else None,
                     "gpu_bytes": runner.size_vram if runner else None,
                     "resident": fault is None,
+                    "as_declared": name not in unlike(self.differences),
                 }
             )
         return {"slots": slots, "differences": [it._asdict() for it in self.differences]}
+
+
+def unlike(differences: list[Difference]) -> set[str]:
+    """Return the names of the slots that differences are of."""
+    return {it.what.removeprefix(SLOT) for it in differences if it.what.startswith(SLOT)}
 
 
 def unsure(snapshot: Snapshot, modelfile: Modelfile) -> bool:

@@ -9,7 +9,7 @@ from ollama_slots.core import names, versions
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.published import Answers, Unknown
 from ollama_slots.core.settings import Settings
-from ollama_slots.core.status import moved
+from ollama_slots.core.status import moved, unlike
 from ollama_slots.core.targets import targets
 from ollama_slots.facts import SlotStatus
 from ollama_slots.run import table
@@ -39,7 +39,8 @@ def status(settings: Settings) -> Commands:
         if notice := versions.notice(observed.version):
             say_once(notice)
         differences = [*judged.differences, *moved(settings, observed, _answers(settings, observed))]
-        told, rows = [str(it) for it in differences], table.rows(settings, observed, judged.faults)
+        told = [str(it) for it in differences]
+        rows = table.rows(settings, observed, judged.faults, unlike(differences))
     if told:
         if not host.state.is_executing:
             for line in told:

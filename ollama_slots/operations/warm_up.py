@@ -10,7 +10,7 @@ from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
 from ollama_slots.core import places
-from ollama_slots.core.differences import differing
+from ollama_slots.core.differences import differing, of_variant
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import EXPIRES, doubtful, faults
 from ollama_slots.core.settings import Settings
@@ -81,7 +81,9 @@ def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
     if not warm:
         observed = read(settings)
         if observed is not None:
-            table.report(host, table.rows(settings, observed, _faults(settings, observed)))
+            table.report(
+                host, table.rows(settings, observed, _faults(settings, observed), _unlike(settings, observed))
+            )
     return warm
 
 
@@ -107,7 +109,7 @@ def proof(settings: Settings) -> Commands:
         cold = _cold(judged)
         if cold and not (sure and shown):
             continue
-        table.report(host, table.rows(settings, observed, judged))
+        table.report(host, table.rows(settings, observed, judged, _unlike(settings, observed)))
         if cold:
             yield refuse(f"not every slot is resident as declared: {cold}")
         return
@@ -120,6 +122,14 @@ def _faults(settings: Settings, observed: Observed) -> list[tuple[Target, str | 
         with suppress(ValueError):  # the reason was reported; it is judged without
             snapshot = detailed(snapshot)
     return faults(settings, observed, snapshot.details)
+
+
+def _unlike(settings: Settings, observed: Observed) -> set[str]:
+    """Return the names of the slots whose variant differs, as far as that is known without the details."""
+    with suppress(ValueError):  # they cannot share weights as declared, which the models' operation refuses
+        wanted = Snapshot(settings, observed).wanted
+        return {it.slot.name for it in wanted if of_variant(it, observed, render.modelfile(it), None)}
+    return set()
 
 
 def _cold(judged: list[tuple[Target, str | None]]) -> str:

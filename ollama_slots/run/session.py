@@ -36,13 +36,19 @@ class Run:
 
     + seen: hosts as they were when an operation found nothing to do, and when that was
     + said: what was reported once, and of which host
-    + rows: the rows of the slot table, by host
+    + rows: the rows of the slot table, by host; those that were shown are gone from it
+    + shown: the hosts of the table that was shown last
+    + failed: the hosts that failed, where somebody follows them
+    + followed: whether somebody does
     + apart: whether each name of the inventory was found to be another Ollama
     """
 
     seen: dict[str, tuple[float, Observed]] = field(default_factory=dict)
     said: set[tuple[str, str]] = field(default_factory=set)
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    followed: bool = False
     apart: bool = False
 
     @cached_property

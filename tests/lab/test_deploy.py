@@ -54,8 +54,8 @@ def test_ollama_itself_has_the_environment(project: Project, fleet: tuple[Host, 
 
 def test_the_table_ends_the_run(project: Project) -> None:
     run = project.deploy()
-    table = run.lines("variant", "base") + run.lines("yes")
-    assert table[0].split() == ["host", "slot", "variant", "base", "context", "GB", "in", "GPU", "resident"]
+    table = run.lines(" name ", " base ", "resident") + run.lines("yes")
+    assert table[0].split() == ["host", "slot", "name", "base", "context", "GB", "in", "GPU", "resident"]
     assert len(table) == 9
     host, number, slot, base, context, gigabytes, resident = table[3].split()
     assert (host, number, slot, base, context, resident) == (

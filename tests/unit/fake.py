@@ -12,6 +12,7 @@ from pyinfra.api.operations import run_ops
 from ollama_slots.core.plan import questions
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render
+from ollama_slots.run import table
 from tests.unit.complaint import complaint
 from tests.unit.host.seam import marked
 from tests.unit.world import World
@@ -64,11 +65,17 @@ class Run:
 
     + operations: to run, in order
     + dry: as with ``--dry``, else as with ``-y``
+    + followed: it ends with the slot table, as the deploys see to
     + hosts: by name, what each answers
     """
 
     def __init__(
-        self, operations: list[Any], settings: Settings, dry: bool = False, **hosts: dict[str, Any]
+        self,
+        operations: list[Any],
+        settings: Settings,
+        dry: bool = False,
+        followed: bool = False,
+        **hosts: dict[str, Any],
     ) -> None:
         names = {name: f"@fake/{name}" for name in hosts}
         data = {"fake_delay": 0, "fake_delay_jitter": 0}
@@ -76,6 +83,8 @@ class Run:
         inventory = Inventory((named, {}))  # type: ignore[no-untyped-call]
         self.state = State(inventory, Config(), check_for_changes=dry)  # type: ignore[no-untyped-call]
         connect_all(self.state)
+        if followed:
+            table.follow(self.state)
         self.results = [add_op(self.state, operation, settings=settings) for operation in operations]
         if not dry:
             assert complaint(run_ops, self.state) in ("", "No hosts remaining!")

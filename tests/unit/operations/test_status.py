@@ -91,6 +91,19 @@ def test_each_difference_is_a_line_with_its_host_and_the_table_comes_last(
     ]
 
 
+def test_a_slot_that_is_resident_and_differs_is_not_shown_as_if_all_were_well(
+    ready: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a rollback to the same model with another window, before the data follow."""
+    caplog.set_level("INFO")
+    other = declared("a:1b", "b:1b", max_loaded_models=9, slot2_system="Be brief.")
+    for which in (status, proof):
+        caplog.clear()
+        Run([which], other, gpu=answers(ready, other))
+        rows = [it.rpartition("  ")[2] for it in caplog.messages if it.startswith("    @fake/")]
+        assert rows == ["yes", "yes, not as declared"]
+
+
 def test_a_dry_run_tells_of_the_differences_too(ready: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     ready.warmup["ActiveState"] = "failed"
@@ -114,8 +127,10 @@ def test_programs_get_it_as_json(ready: World) -> None:
     )
     told = json.loads(json.dumps(seen.to_json()))
     assert told["slots"] == [
-        {"slot": 1, "name": "one", "model": "a:1b", "context": 4096, "gpu_bytes": 10**9, "resident": True},
-        {"slot": 2, "name": "two", "model": "b:1b", "context": None, "gpu_bytes": None, "resident": False},
+        {"slot": 1, "name": "one", "model": "a:1b", "context": 4096, "gpu_bytes": 10**9, "resident": True}
+        | {"as_declared": True},
+        {"slot": 2, "name": "two", "model": "b:1b", "context": None, "gpu_bytes": None, "resident": False}
+        | {"as_declared": False},
     ]
     assert {
         "what": "slot two",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ollama_slots.core import names
+from ollama_slots.core.differences import short
 from ollama_slots.core.gpu_memory import fits
 from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.plan import holdings, leftovers, rotation
@@ -44,7 +46,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
             continue
         room = fits(snapshot, _previous(slot), prior.context, in_gpu=not prior.gpu)
         now = observed.states.get(slot.name)
-        why = f"back in place of {now.model}" if now else "back"
+        why = _why(now, prior) if now else "back"
         target = Target(slot, prior.model, prior.context)
         rotations.append(rotation(snapshot, target, "", prior, held, room, why))
     return rotations
@@ -66,6 +68,22 @@ def _priors(snapshot: Snapshot) -> list[tuple[Slot, SlotState, bool | None]]:
     """Return the chosen slots that had something before, what that is, and whether they are back, or None."""
     chosen = [(slot, _prior(slot, snapshot)) for slot in _chosen(snapshot.settings)]
     return [(slot, it, _is_back(slot, it, snapshot.observed)) for slot, it in chosen if it]
+
+
+def nothing(snapshot: Snapshot) -> bool:
+    """Return whether no slot that is to go back has anything to go back to."""
+    return not any(_prior(slot, snapshot) for slot in _chosen(snapshot.settings))
+
+
+def _why(now: SlotState, prior: SlotState) -> str:
+    """Return what a slot goes back from: of all that may differ, what it had before has not."""
+    if not names.same(now.model, prior.model):
+        return f"back in place of {now.model}"
+    base = f"its base as {short(now.base)}" if now.base != prior.base else ""
+    window = f"{now.context} tokens" if now.context != prior.context else ""
+    modelfile = "another Modelfile" if now.modelfile != prior.modelfile and not window else ""
+    differs = " and ".join(it for it in (window, modelfile, base) if it)
+    return f"back from {differs}" if differs else "back"
 
 
 def _chosen(settings: Settings) -> list[Slot]:

@@ -27,7 +27,7 @@ def rollback(settings: Settings) -> Commands:
 
     Idempotency: a slot that holds the older one of its two variants is left alone.
     """
-    yield from take(settings, _to_what_was, "no slot has a previous variant to roll back to")
+    yield from take(settings, _to_what_was, "every slot is back")
     observed = read(settings) if host.state.is_executing else None
     if observed and observed.listed is not None and observed.runners is not None:
         try:
@@ -42,6 +42,9 @@ def _to_what_was(settings: Settings, observed: Observed, first: bool) -> list[St
     if refusal := versions.refusal(observed.version):
         raise ValueError(refusal)
     snapshot = detailed(Snapshot(settings, observed))
-    for notice in back.notices(snapshot) if first else []:
-        say_once(notice)
+    if first:
+        for notice in back.notices(snapshot):
+            say_once(notice)
+        if back.nothing(snapshot):
+            say_once("no slot has a previous variant to roll back to")
     return back.steps(snapshot)

@@ -237,3 +237,40 @@ def test_a_run_on_a_slot_without_a_past_fails_and_changes_nothing(world: World) 
     before = dict(world.tags)
     assert run(world, one("one")).failed == {"gpu"}
     assert world.tags == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "back"),
+    [
+        ({"slot1_num_ctx": 2048}, {"slot1_num_ctx": 8192}, "slot one: a:1b at 2048 tokens, back from 8192 tokens"),
+        ({"slot1_system": "x"}, {}, "slot one: a:1b at 4096 tokens, back from another Modelfile"),
+    ],
+)
+def test_what_it_goes_back_from_is_what_differs(before: dict[str, Any], after: dict[str, Any], back: str) -> None:
+    now = declared("a:1b", **after)
+    assert [str(it) for it in planned(deployed(now, deployed(declared("a:1b", **before))), now)] == [back]
+
+
+def test_a_base_that_moved_is_what_it_goes_back_from() -> None:
+    world = deployed(declared("a:1b"))
+    world.publish("a:1b", weights="newer")
+    world.pull("a:1b")
+    new = world.tags["a:1b"].digest[:12]
+    deployed(declared("a:1b"), world)
+    [line] = [str(it) for it in planned(world, declared("a:1b"))]
+    assert line.startswith(f"slot one: a:1b at 4096 tokens, back from its base as {new}")
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_that_nothing_was_before_is_told(dry: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Not as a no-op's description, which pyinfra shows to nobody who has not asked."""
+    caplog.set_level("INFO")
+    Run([rollback], BEFORE, dry=dry, gpu=answers(deployed(BEFORE), BEFORE))
+    assert caplog.text.count("no slot has a previous variant to roll back to") == 1
+
+
+def test_where_all_is_back_it_is_not_told_that_nothing_was(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    go_back(world, AFTER)
+    Run([rollback], AFTER, gpu=answers(world, AFTER))
+    assert "no slot has a previous" not in caplog.text

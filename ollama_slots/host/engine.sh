@@ -61,13 +61,12 @@ runner() {
     done
 }
 
-# error_in ANSWER: what an API answer says went wrong, in short and on one line; what is no JSON, without its tags.
+# error_in ANSWER: what an API answer says went wrong, in short and on one line; of what is no JSON, all of it.
 error_in() {
     {
         printf '%s\n' "${1%
-HTTP *}" | value_of error | plain | grep -a . ||
-            printf '%s\n' "$1" | tr -s '\n\t\r' ' ' | sed 's/<[^<>]*>/ /g; s/   */ /g; s/^ //; s/ $//'
-    } | LC_ALL=C awk '
+HTTP *}" | value_of error | grep -a . || printf '%s\n' "$1" | tr -s '\n\t\r' ' ' | sed 's/^ //; s/ $//; s/\\/\\\\/g'
+    } | plain | LC_ALL=C awk '
         {
             for (end = 600; substr($0, end + 1, 1) >= "\200" && substr($0, end + 1, 1) < "\300"; end--); # within a letter
             print substr($0, 1, end) (length($0) > end ? "..." : "")

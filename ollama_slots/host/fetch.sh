@@ -3,7 +3,7 @@
 # Nothing is a model's before its digest is right, and the manifest comes last. What it brought stays, for the next
 # one to go on from, unless the disk is full.
 # needs: pulling
-# takes: url model path mirror repository tag stall_seconds total_seconds lock_seconds record_base damaged
+# takes: url model for_slots path mirror repository tag stall_seconds total_seconds lock_seconds record_base damaged
 # path: HOST/NAMESPACE/MODEL/TAG; mirror, repository, tag: its URL, and its own names for the model; record_base (yes|no):
 # it is recorded as brought by this tool; damaged: weights that are not whole, or none
 trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves

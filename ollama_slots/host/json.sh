@@ -150,17 +150,23 @@ rows() {
         }' "$@"
 }
 
-# plain: the text of a leaf on stdin for people to read, on one line.
+# plain: the text of a leaf on stdin for people to read, on one line; of a page that a proxy or registry answered with,
+# no more than its text.
 plain() {
     LC_ALL=C awk '{
         gsub(/\\\\/, "\001")
         gsub(/(\\[nr])+/, "; ")
         gsub(/\\t/, " ")
         gsub("\001", "\\")
-        if (match($0, /<(!DOCTYPE|html)/)) { # a page of a proxy or registry: what its title says
+        if (match(tolower($0), /<(!doctype|html|head|body|h[1-6])[ >]/)) { # a page: what its title says, or all of it does
             page = substr($0, RSTART)
             $0 = substr($0, 1, RSTART - 1)
-            if (match(page, /<title>[^<]*/)) $0 = $0 substr(page, RSTART + 7, RLENGTH - 7)
+            if (match(tolower(page), /<title>[^<]*/)) page = substr(page, RSTART + 7, RLENGTH - 7)
+            gsub(/(; )*<[^<>]*>(; )*/, " ", page)
+            gsub(/  +/, " ", page)
+            sub(/^ /, "", page)
+            sub(/ $/, "", page)
+            $0 = $0 page
         }
         sub(/(; )+$/, "")
         print

@@ -1,7 +1,7 @@
 # Pulls one model, with a line of progress every few seconds. Done only if the last word is success.
 # What it brought stays, for the next one to go on from, unless the disk is full.
 # needs: pulling
-# takes: url model insecure stall_seconds total_seconds lock_seconds record_base damaged
+# takes: url model for_slots insecure stall_seconds total_seconds lock_seconds record_base damaged
 # insecure (true|false); record_base (yes|no): it is recorded as brought by this tool; damaged: weights that are not
 # whole, or none
 trap '' PIPE HUP # whoever started it may go: it ends by itself, and records what it leaves
@@ -50,6 +50,9 @@ follow() {
         # What it went on from may be what a power cut has left: by now the engine has taken that away.
         case $there in *-partial*) return "$again" ;; esac
         complain "failed: $why"
+        ;;
+    *'server gave HTTP response to HTTPS client'*)
+        complain "failed: $why: set pull_insecure = True for a registry that speaks plain HTTP"
         ;;
     *) complain "failed: $why" ;;
     esac

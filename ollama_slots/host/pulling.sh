@@ -1,12 +1,12 @@
 # Shared by pull.sh (a pull by Ollama) and fetch.sh (a fetch from a mirror): progress, and how they begin and end.
-# Set before: $model, $stall_seconds, $total_seconds, $lock_seconds, $record_base (yes: it is recorded as brought by this
-# tool).
+# Set before: $model, $for_slots (their names, in words), $stall_seconds, $total_seconds, $lock_seconds, $record_base
+# (yes: it is recorded as brought by this tool).
 # needs: bases unfinished moves
 look_seconds=2 before=0 still=0
 
 # complain WHAT: fails, having said what is wrong.
 complain() {
-    printf 'pull of %s %s\n' "$model" "$*" >&2
+    printf 'pull of %s %s (for slot %s)\n' "$model" "$*" "$for_slots" >&2
     return 1
 }
 

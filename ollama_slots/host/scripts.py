@@ -245,6 +245,7 @@ def fetch(step: Pull, settings: Settings, url: str, mirror: str) -> StringComman
 
 def _bringing(step: Pull, settings: Settings) -> dict[str, str | int]:
     return {
+        "for_slots": " and ".join(step.slots),
         "stall_seconds": settings.pull_stall_seconds,
         "total_seconds": settings.pull_seconds,
         "lock_seconds": settings.lock_seconds,

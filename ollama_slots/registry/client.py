@@ -127,6 +127,8 @@ def reason(error: requests.RequestException) -> str:
     """Return why a registry could not be queried, in words."""
     if error.response is not None:
         return f"it answered {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "SSLError: where it speaks plain HTTP, set pull_insecure, or http:// in model_registry"
     return type(error).__name__
 
 

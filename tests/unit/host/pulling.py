@@ -92,10 +92,9 @@ class Host:
     def start(self, *answer: str, stall: int = 600) -> subprocess.Popen[str]:
         """A pull, for which the engine runs these commands."""
         self.program("curl", "\n".join(answer))
-        bounds = {"stall_seconds": stall, "total_seconds": 600, "lock_seconds": 1}
-        return self.run(
-            "pull", url="http://engine", model=MODEL, insecure="true", **bounds, record_base="no", damaged=""
-        )
+        bounds: dict[str, str | int] = {"stall_seconds": stall, "total_seconds": 600, "lock_seconds": 1}
+        what = {"url": "http://engine", "model": MODEL, "for_slots": "one", "insecure": "true"}
+        return self.run("pull", **what, **bounds, record_base="no", damaged="")
 
     @contextmanager
     def holding(self, path: Path) -> Iterator[None]:

@@ -51,7 +51,13 @@ class Fetching(Host):
     ) -> subprocess.Popen[str]:
         where = {"path": PATH, "mirror": self.mirror.url, "repository": "me/x.y", "tag": "q4"}
         bounds = {"stall_seconds": stall, "total_seconds": seconds, "lock_seconds": 1}
-        what = {"url": self.mirror.url, "model": MODEL, "record_base": ours, "damaged": damaged}
+        what = {
+            "url": self.mirror.url,
+            "model": MODEL,
+            "for_slots": "one",
+            "record_base": ours,
+            "damaged": damaged,
+        }
         return self.run("fetch", **what, **where, **bounds)
 
     def fetch(
@@ -101,7 +107,7 @@ def failed(host: Fetching, stall: int = 600, seconds: int = 60) -> str:
     assert not host.manifest.exists()
     *progress, line = shown
     assert all(it.startswith(f"{MODEL}: ") for it in progress), shown
-    return line.removeprefix(f"pull of {MODEL} ")
+    return line.removeprefix(f"pull of {MODEL} ").removesuffix(" (for slot one)")
 
 
 def test_a_model_is_in_the_store_as_the_mirror_has_it(host: Fetching, mirror: Registry) -> None:
@@ -265,7 +271,9 @@ def test_a_stall_ends_with_its_numbers(host: Fetching, mirror: Registry) -> None
     host.goes_on_after(290_000)
     line = process.communicate(timeout=20)[0].splitlines()[-1]
     # curl writes 4 KiB at once
-    assert re.fullmatch(rf"pull of {MODEL} stalled: 29\d{{4}} of {len(WEIGHTS)} bytes, none in 10 s", line)
+    assert re.fullmatch(
+        rf"pull of {MODEL} stalled: 29\d{{4}} of {len(WEIGHTS)} bytes, none in 10 s \(for slot one\)", line
+    )
     assert host.partial.stat().st_size > 290_000
 
 
@@ -363,4 +371,7 @@ def test_what_someone_elses_pull_has_begun_stays(host: Fetching) -> None:
 def test_success_is_what_the_engine_lists(host: Fetching, mirror: Registry) -> None:
     mirror.files["/api/tags"] = b'{"models":[]}'
     code, shown = host.fetch()
-    assert (code, shown) == (1, [f"pull of {MODEL} failed: its manifest is in place, but Ollama does not list it"])
+    assert (code, shown) == (
+        1,
+        [f"pull of {MODEL} failed: its manifest is in place, but Ollama does not list it (for slot one)"],
+    )

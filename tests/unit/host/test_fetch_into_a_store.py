@@ -29,6 +29,7 @@ def fetch(host: DirectoryHost, mirror: Registry, **other: Any) -> Done:
         "mirror": mirror.url,
         "repository": "me/x.y",
         "tag": "q4",
+        "for_slots": "one and two",
         "stall_seconds": 300,
         "total_seconds": 20,
         "lock_seconds": 1,
@@ -85,4 +86,7 @@ def test_two_at_once_come_one_after_the_other(host: DirectoryHost, mirror: Regis
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = fetch(host, mirror, total_seconds=1)
         assert done.out == "Me/X.y:Q4: waiting for another fetch on this host\n"
-        assert done.err == "pull of Me/X.y:Q4 failed: waited 1 s for another fetch on this host\n"
+        assert (
+            done.err
+            == "pull of Me/X.y:Q4 failed: waited 1 s for another fetch on this host (for slot one and two)\n"
+        )

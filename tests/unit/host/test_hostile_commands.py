@@ -156,7 +156,14 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
     lock = {"lock_seconds": str(taken.lock_seconds)}
     loading = {"keep_alive": json.dumps(taken.keep_alive), "load_seconds": str(taken.load_seconds), **lock}
     bringing = {
-        **{"url": url, "model": model, "record_base": "yes", "damaged": "", **lock},
+        **{
+            "url": url,
+            "model": model,
+            "for_slots": re.escape(slot.name),
+            "record_base": "yes",
+            "damaged": "",
+            **lock,
+        },
         **{"stall_seconds": str(taken.pull_stall_seconds), "total_seconds": str(taken.pull_seconds)},
     }
     mirrored = {

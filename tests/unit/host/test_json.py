@@ -296,8 +296,19 @@ def test_a_text_is_plain_on_one_line(awk: str) -> None:
 def test_of_a_page_its_title_is_shown(awk: str) -> None:
     page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<hr>nginx</body>\r\n</html>\r\n"
     for before, text in (("pull model manifest: 502: ", page), ("", f"<!DOCTYPE html>{page}")):
-        said = json.dumps({"error": before + text})
-        assert sh(awk, "value_of error | plain", said)[1] == f"{before}502 Bad Gateway\n"
+        for spelled in (text, text.upper()):
+            shown = sh(awk, "value_of error | plain", json.dumps({"error": before + spelled}))[1]
+            assert shown == f"{before}{'502 Bad Gateway' if spelled == text else '502 BAD GATEWAY'}\n"
+
+
+def test_of_a_page_without_a_title_all_of_its_text_is_shown(awk: str) -> None:
+    page = "500: <html>\r\n<body>\r\n<h1>No  <b>way</b></h1>\r\n</body>\r\n</html>\r\n"
+    assert sh(awk, "value_of error | plain", json.dumps({"error": page}))[1] == "500: No way\n"
+
+
+def test_what_is_like_a_tag_is_no_page(awk: str) -> None:
+    said = "invalid character '<' looking for <headers> and <h1x>"
+    assert sh(awk, "value_of error | plain", json.dumps({"error": said}))[1] == f"{said}\n"
 
 
 def test_a_long_document_is_read_whole(awk: str) -> None:

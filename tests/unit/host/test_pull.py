@@ -23,8 +23,17 @@ def test_it_shows_its_progress_and_leaves_no_record(host: Host) -> None:
 
 def test_what_a_broken_pull_leaves_is_recorded_with_its_time(host: Host) -> None:
     code, shown = host.pull(f"echo weights >sha256-{B}", said(B), partial(), said(), BROKEN)
-    assert (code, shown) == (1, [f"pull of {MODEL} failed: curl: (52) Empty reply from server"])
+    assert (code, shown) == (1, [f"pull of {MODEL} failed: curl: (52) Empty reply from server (for slot one)"])
     assert host.record == {A: host.left(), B: host.left(f"sha256-{B}")}
+
+
+def test_of_a_registry_that_speaks_plain_http_the_setting_for_it_is_named(host: Host) -> None:
+    why = "http: server gave HTTP response to HTTPS client"
+    code, [line] = host.pull(f"""echo '{{"error":"pull model manifest: {why}"}}'""")
+    assert (code, line.partition(why)[2]) == (
+        1,
+        ": set pull_insecure = True for a registry that speaks plain HTTP (for slot one)",
+    )
 
 
 def test_the_next_one_goes_on_from_there_and_what_it_leaves_is_ours_again(host: Host) -> None:
@@ -66,7 +75,7 @@ def test_a_full_disk_is_not_left_full(host: Host) -> None:
         1,
         [
             f"{MODEL}: resuming at 0 MB",
-            f"pull of {MODEL} failed: no space left on device, so its partial download was removed",
+            f"pull of {MODEL} failed: no space left on device, so its partial download was removed (for slot one)",
         ],
     )
     assert (host.record, host.files) == ({}, {f"sha256-{B}-partial", f"sha256-{B}-partial-0"})
@@ -95,7 +104,7 @@ def test_nor_does_it_leave_the_empty_part_that_would_fail_each_pull_from_then_on
 def test_a_stall_ends_with_its_numbers(host: Host, answer: list[str], numbers: str, then: str) -> None:
     host.has("touch ../stands")
     code, shown = host.pull(*answer, GO_ON, then.format(answer[-1]), stall=6)
-    assert (code, shown) == (1, [f"pull of {MODEL} stalled: {numbers}"])
+    assert (code, shown) == (1, [f"pull of {MODEL} stalled: {numbers} (for slot one)"])
 
 
 def test_that_the_engine_reads_what_it_has_for_long_is_no_stall(host: Host) -> None:

@@ -23,6 +23,7 @@ def pull(host: DirectoryHost, model: str = "b:1b", **other: Any) -> Done:
         "url": host.engine.url,
         "model": model,
         "insecure": "false",
+        "for_slots": "one and two",
         "stall_seconds": 300,
         "total_seconds": 20,
         "lock_seconds": 1,
@@ -66,7 +67,10 @@ def test_one_that_is_pulled_again_has_one_record(published: DirectoryHost) -> No
 
 def test_one_that_is_nowhere_fails_with_the_engines_words(host: DirectoryHost) -> None:
     done = pull(host, "no:1b")
-    assert (done.code, done.err) == (1, "pull of no:1b failed: pull model manifest: file does not exist\n")
+    assert (done.code, done.err) == (
+        1,
+        "pull of no:1b failed: pull model manifest: file does not exist (for slot one and two)\n",
+    )
     assert host.engine.files.names() == {}
 
 
@@ -90,7 +94,8 @@ def test_one_that_breaks_off_is_gone_on_with(published: DirectoryHost, ends: str
 def test_a_full_disk_is_not_left_so(published: DirectoryHost) -> None:
     published.engine.pulls = [f"write {published.store}/blobs/sha256-{B}-partial: no space left on device"]
     done = pull(published)
-    assert done.err == "pull of b:1b failed: no space left on device, so its partial download was removed\n"
+    why = "no space left on device, so its partial download was removed"
+    assert done.err == f"pull of b:1b failed: {why} (for slot one and two)\n"
     assert list(published.engine.files.blobs.iterdir()) == []
 
 
@@ -105,7 +110,10 @@ def test_damaged_weights_go_first(published: DirectoryHost) -> None:
 def test_where_ollama_does_not_run_nothing_is_pulled(published: DirectoryHost) -> None:
     published.stop_engine()
     done = pull(published)
-    assert done.err == "pull of b:1b failed: Ollama is not running, so its model store is unknown\n"
+    assert (
+        done.err
+        == "pull of b:1b failed: Ollama is not running, so its model store is unknown (for slot one and two)\n"
+    )
 
 
 def test_small_blobs_that_are_not_whole_are_swept_and_large_ones_are_not_read(published: DirectoryHost) -> None:

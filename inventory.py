@@ -1,6 +1,7 @@
-"""The hosts. Out of the box the two lab hosts of ``make lab``; put your own in their place.
+"""The hosts: each list is a group, by a name of your own.
 
-Every list is a group; ``group_data/GROUP.py`` has what a group overrides, and a host can have its own data:
+``group_data/GROUP.py`` has what a group overrides, and a host can have its own data. A group `canary` is deployed
+to first; the others are touched when every slot there is proven. For example:
 
     from ollama_slots.selection import slot_models
 
@@ -9,7 +10,9 @@ Every list is a group; ``group_data/GROUP.py`` has what a group overrides, and a
         ("gpu-b.example.com", {"slot3_model": "mistral:7b", "slot3_num_ctx": 8192}),
         ("gpu-c.example.com", slot_models("selections/gpu-c.json")),
     ]
-    canary = ["gpu-a.example.com"]  # deployed to, and proven, before the others are touched
+    canary = ["gpu-a.example.com"]
 """
 
+# The lab's two hosts (make lab). Replace the line by groups of your own, under other names: to a group `lab`
+# group_data/lab.py gives the lab's models, registry and SSH configuration.
 lab = ["gpu1", "gpu2"]

@@ -1,4 +1,4 @@
-"""Every knob, its default, unit and meaning.
+"""Every setting: key, default, unit and meaning.
 
 Overridden, from the weakest to the strongest, by group_data/GROUP.py, a host's own data in inventory.py, and
 ``--data KEY=VALUE`` on the command line.
@@ -11,7 +11,7 @@ from ollama_slots.selection import slot_models
 #
 # slotN_model      the base: a model as `ollama pull` takes it. A slot without one is left as it is on each
 #                  host; "none" empties it (in a selection file it is no choice).
-# slotN_name       the variant that users ask for
+# slotN_name       the name that users ask for
 # slotN_num_ctx    its context window, in tokens
 # slotN_system     its system prompt                                    default: the base's own
 # slotN_parameters more Modelfile PARAMETERs: {"temperature": 0.2, "stop": ["<|end|>"]}; with {"num_gpu": 0} it is
@@ -33,12 +33,13 @@ slot3_num_ctx = 16384
 slot4_name = "experimental"  # the user's own: --data slot4_model=mistral:7b sets it, =none empties it
 slot4_num_ctx = 8192
 
-# The models of slots 1 to 3 that model_selection.json gives, where there is one, in place of these.
+# Where there is a model_selection.json, the models that it gives to slots 1 to 3 take the place of those above.
 globals().update(slot_models("model_selection.json"))
 
 # --- Rules -----------------------------------------------------------------------------------------------
-# Two slots with the same weights share one runner. Different windows on it would evict each other:
-# "align" gives both the larger one, "error" refuses, "allow" does as it is told.
+# Ollama loads weights once, in one runner with one window, whatever slots are on them. Different windows on the
+# same weights would evict each other with each request: "align" gives all of them the largest, "error" refuses,
+# "allow" lets them.
 shared_base = "align"
 
 # True: a slot that is not wholly in GPU memory is a failure, unless its num_gpu is for less. "auto": where Ollama
@@ -94,5 +95,8 @@ prune = False
 prune_previous = False
 
 # --- SSH -------------------------------------------------------------------------------------------------
-# Unknown host keys are refused. On a host where you are not root, set _sudo = True.
+# _sudo            True: what a deploy runs on a host, it runs as root by sudo        default: False
+# ssh_config_file  your OpenSSH configuration                                         default: ~/.ssh/config
+
+# Host keys that known_hosts does not have are refused. (pyinfra's own default, "accept-new", takes them.)
 ssh_strict_host_key_checking = "yes"

@@ -1,4 +1,7 @@
-"""What the lab's hosts override: a worked example. Their models come from lab/model_selection.json."""
+"""What the lab's hosts override, and they alone: groups of your own hosts have other names. A worked example.
+
+Their models come from lab/model_selection.json.
+"""
 
 from ollama_slots.selection import slot_models
 

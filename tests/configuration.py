@@ -9,15 +9,26 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PAGE, MANUAL = ROOT / "docs" / "configuration.md", ROOT / "group_data" / "all.py"
+COMMENTED = r"(?:slotN_\w+|_sudo|ssh_config_file)"
 HEAD = """\
 # Configuration
 
 Written by `make pages` from [`group_data/all.py`](../group_data/all.py), which is the manual: do
 not edit it here.
 
-All of these are pyinfra host data. Overridden, from the weakest to the strongest: the defaults,
-`group_data/all.py`, `group_data/GROUP.py`, a host's own data in `inventory.py`, `--data KEY=VALUE` on the command
-line. Data that are wrong end the run with one line, before any host is touched.
+All of these are pyinfra host data: settings, each under a key. Overridden, from the weakest to the strongest:
+
+1. the defaults below, which are built in, all but the models: a slot without a model is left as it is;
+2. `model_selection.json` beside `deploy.py`, for `slot1_model` to `slot3_model`;
+3. `group_data/all.py`; that of this repository reads `model_selection.json` itself, after its own `slotN_model`,
+   so there the file wins;
+4. `group_data/GROUP.py`;
+5. a host's own data in `inventory.py`;
+6. `--data KEY=VALUE` on the command line.
+
+Data that are wrong end the run with one line, before any host is touched. Keys of your own are left alone, but
+for those that begin with `slot`, or are nearly one of these (`keepalive`, `slt1_num_ctx`): they are most often
+misspelt, would be ignored, and end the run as well. Rename your own.
 """
 
 
@@ -33,19 +44,19 @@ class Entry(NamedTuple):
 def entries(text: str) -> Iterator[Entry]:
     """The settings of a manual, in its order: a key's meaning is the comment above it, or the one beside it.
 
-    Those of a slot are comments alone: KEY MEANING, and ``default:`` with it.
+    Those of a slot, and pyinfra's own, are comments alone: KEY MEANING, and ``default:`` with it.
     """
     section, comment = "", ""
     for line in [*text.splitlines(), ""]:
-        heading, of_slot = re.fullmatch(r"# --- (.+?) -+", line), re.match(r"# slotN_\w+ ", line)
+        heading, commented = re.fullmatch(r"# --- (.+?) -+", line), re.match(rf"# {COMMENTED} ", line)
         setting = re.fullmatch(r"(\w+) = (.*?)(?:  # (.*))?", line)
-        ended = heading or of_slot or not line.startswith("#")
-        if ended and (match := re.fullmatch(r"(slotN_\w+) +(.*?)(?: +default: (.*))?", comment)):
+        ended = heading or commented or not line.startswith("#")
+        if ended and (match := re.fullmatch(rf"({COMMENTED}) +(.*?)(?: +default: (.*))?", comment)):
             yield Entry(section, match[1], match[3] or "", match[2])
             comment = ""
         if heading:
             section, comment = heading[1], ""
-        elif of_slot or line == "#":
+        elif commented or line == "#":
             comment = line[2:]
         elif line.startswith("# "):
             comment = f"{comment} {line[2:].strip()}".strip()

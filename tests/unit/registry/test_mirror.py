@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -284,3 +285,11 @@ def test_what_the_manifest_says_is_what_is_served(tree: Path, registry: Registry
     manifest["layers"][0]["size"] -= 1
     registry.files["/v2/me/odd/manifests/latest"] = json.dumps(manifest).encode()
     assert f"blob {W} is damaged in its registry" in fill(tree, model(registry, "me/odd"), code=1).stderr
+
+
+def test_the_page_shows_the_configuration_as_it_is() -> None:
+    """For whoever has the package and no checkout."""
+    root = Path(__file__).parents[3]
+    file = (root / "mirror" / "nginx.conf").read_text(encoding="utf-8")
+    shown = textwrap.indent(file[file.index("\npid ") + 1 :], "    ")
+    assert shown in (root / "docs" / "mirror.md").read_text(encoding="utf-8")

@@ -109,3 +109,13 @@ def test_a_run_that_shows_no_table_shows_none_where_all_fail(caplog: pytest.LogC
     caplog.set_level("INFO")
     assert Run([models], AB, gpu=answers(World(), AB) | FAILS).failed == {"gpu"}
     assert "Slots" not in caplog.text
+
+
+def test_hosts_that_were_shown_and_fail_thereupon_are_shown_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    worlds = {name: deployed(AB) for name in ("one", "two")}
+    for world in worlds.values():
+        world.restart()
+    hosts = {name: answers(world, AB) for name, world in worlds.items()}
+    assert Run([proof], AB, False, True, **hosts).failed == {"one", "two"}
+    assert caplog.text.count("--> Slots:") == 1

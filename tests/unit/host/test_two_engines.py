@@ -222,7 +222,7 @@ def test_two_pull_one_after_the_other_for_they_may_have_one_store(
     one, other = both
     other.engine.publish("c:1b")
     given: dict[str, Any] = {"url": other.engine.url, "model": "c:1b", "insecure": "false", "record_base": "no"}
-    given |= {"stall_seconds": 9, "total_seconds": 0, "lock_seconds": 9}
+    given |= {"stall_seconds": 9, "total_seconds": 0, "lock_seconds": 9, "for_slots": "one"}
     for it in both:
         path = one.root / it.paths["drop_in"].lstrip("/")
         path.parent.mkdir(parents=True)
@@ -231,7 +231,7 @@ def test_two_pull_one_after_the_other_for_they_may_have_one_store(
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = other.run("pull", **given)
         assert (done.code, done.out) == (1, "c:1b: waiting for another pull on this host\n")
-        assert done.err == "pull of c:1b failed: waited 0 s for another pull on this host\n"
+        assert done.err == "pull of c:1b failed: waited 0 s for another pull on this host (for slot one)\n"
     assert other.run("pull", **given | {"total_seconds": 9}).code == 0
 
 

@@ -187,7 +187,7 @@ def test_a_dry_run_tells_that_ollama_is_started_anew_and_a_deploy_tells_it_once(
     for key, value in found.items():
         setattr(ready, key, value)
     if not ours:
-        del ready.files[render.ENVIRONMENT]
+        del ready.files[paths.ENVIRONMENT]
     responses = answers(ready, AB) if found else stopped(ready)
     assert Run([service], AB, dry=True, gpu=responses).changed == {"gpu": True}
     assert len([it for it in caplog.messages if it.endswith(line)]) == 1
@@ -198,7 +198,7 @@ def test_a_dry_run_tells_that_ollama_is_started_anew_and_a_deploy_tells_it_once(
 
 def test_where_only_a_file_is_written_no_start_is_told(ready: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    del ready.files[render.ENVIRONMENT]
+    del ready.files[paths.ENVIRONMENT]
     assert Run([service], AB, dry=True, gpu=answers(ready, AB)).changed == {"gpu": True}
     assert "start Ollama" not in caplog.text
 

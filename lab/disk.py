@@ -10,9 +10,16 @@ from lab import access, engine, filesystem
 from lab.build import debian_root
 from lab.machine import SOURCES, STATE, run
 
-# The size of a host's simulated GPU in MiB; tests may change it on the host, in /etc/simulated-gpu.
+# The size of a host's simulated GPU in MiB; tests may change it on the host, in /etc/simulated-gpu, and have more
+# cards than one: simulated-gpu/cards says how.
 GPU_MEMORY = {"gpu2": 12288}
 GPU_MEMORY_DEFAULT = 24576
+# The programs of the simulated GPUs, and where a host has them.
+SIMULATED = {
+    "cards": "opt/simulated-gpu",
+    "llama-server": "usr/local/lib/ollama",
+    "nvidia-smi": "usr/local/bin",
+}
 
 
 def layers() -> str:
@@ -46,9 +53,12 @@ def create(name: str) -> Path:
     (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
     if engine.simulates_gpu():
         (etc / "simulated-gpu").write_text(f"{GPU_MEMORY.get(name, GPU_MEMORY_DEFAULT)}\n")
-        for program, place in (("llama-server", "usr/local/lib/ollama"), ("nvidia-smi", "usr/local/bin")):
+        for program, place in SIMULATED.items():
             (first / place).mkdir(parents=True)
             shutil.copy(SOURCES / "simulated-gpu" / program, first / place)
+        # Where a runner's card is written down, whoever Ollama runs as.
+        (etc / "tmpfiles.d").mkdir()
+        (etc / "tmpfiles.d/simulated-gpu.conf").write_text("d /run/simulated-gpu 0777\n")
 
     shutil.copyfile(access.KEY.with_suffix(".pub"), etc / "ssh/authorized_keys")
     host_key = etc / "ssh/ssh_host_ed25519_key"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import __main__ as commands
-from lab import cache, disk, engine
+from lab import build, cache, disk, engine
 from lab.machine import LabError
 
 SHARED = f"llama-server-b{engine.LLAMA_CPP}"
@@ -84,3 +84,16 @@ def test_the_lab_is_another_one_with_another_engine(made: Made) -> None:
     assert len(set(stamps)) == len(engine.LLAMA_SERVER)
     made(None)
     assert commands.made_of() == stamps[0]
+
+
+def test_a_release_has_a_root_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "artifact", lambda name, _: Path(name))
+    monkeypatch.delenv("LAB_RELEASE", raising=False)
+    own = build.debian_root()
+    monkeypatch.setenv("LAB_RELEASE", "trixie")
+    assert build.debian_root().name.startswith("root-trixie-")
+    monkeypatch.setenv("LAB_RELEASE", "")
+    assert build.debian_root() == own
+    monkeypatch.setenv("LAB_RELEASE", "../trixie")
+    with pytest.raises(LabError, match=r"LAB_RELEASE is '\.\./trixie': expected the code name of a release"):
+        build.debian_root()

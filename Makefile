@@ -1,9 +1,11 @@
 # make demo   from a bare checkout: two real hosts on this machine, deployed to, with four hot slots each
 # make test   from a bare checkout: everything, the lab included
 # make lab    the lab alone; make lab-down: gone again. LAB_HOSTS=n gives n hosts, gpu1 to gpun; LAB_ENGINE=0.16.2 has
-#             another Ollama on them than 0.34.4, and so have the tests with it: 0.32.15 or 0.16.2 (no simulated GPU)
+#             another Ollama on them than 0.34.4, and so have the tests with it: 0.32.15 or 0.16.2 (no simulated GPU);
+#             LAB_RELEASE=trixie makes them of another Debian than this machine's, for all that the lab is used for here
 # make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py
+# make hosts  docs/hosts.md, from a run on all flavours of a host
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
 # make powercut  gpu1 loses its power at 10 moments of a first deploy and 10 of a rotation (MOMENTS=n), its disk on
 #             DISK=xfs or ext4; SEED=n repeats the moments
@@ -17,7 +19,7 @@ DISK   ?= xfs
 MOMENTS ?= 10
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check faults pages chaos powercut engines bench lab lab-down awks requirements
+.PHONY: demo test check faults hosts pages chaos powercut engines bench lab lab-down awks requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -33,6 +35,13 @@ test: check awks lab lab-down
 faults: lab lab-down
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_faults.py
 	cp .lab/apart-one/faults.md docs/faults.md
+
+# What some of the flavours are made of.
+hosts: export LAB_HOSTS := 1
+hosts: export LAB_PACKAGES := fish,e2fsprogs
+hosts: lab lab-down
+	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/hosts/table.py
+	cp .lab/apart-one/hosts.md docs/hosts.md
 
 pages: .venv/installed
 	.venv/bin/python -m tests.configuration

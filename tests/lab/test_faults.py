@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.client import asking
 from tests.lab.faults import of_disks, of_engines, of_hosts, of_registries, of_states  # noqa: F401 (they register)
-from tests.lab.faults.fault import FAULTS, Fault, Stage
+from tests.lab.faults.fault import FAULTS, Fault, Stage, row
 from tests.lab.faults.of_registries import absent
 from tests.lab.fleet import ROOT, SLOTS, STORE, Host, Project
 
@@ -73,10 +73,8 @@ def test_a_fault(
     assert again.changes == 0, again.output
     assert gpu1.out(LEFT) == ""
     asked = sum(len(record.seconds) for record in records)
-    rows[fault] = (
-        f"| {fault.title} | {run.code} | {message.replace('|', '/')} | {stage.seconds:.1f} "
-        f"| {len(failures)} of {asked} | {seconds:.1f} s |\n"
-    )
+    cells = (fault.title, run.code, message, f"{stage.seconds:.1f}")
+    rows[fault] = row(*cells, f"{len(failures)} of {asked}", f"{seconds:.1f} s")
 
 
 def kept(before: dict[str, str], host: Host) -> bool:

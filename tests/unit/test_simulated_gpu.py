@@ -170,7 +170,8 @@ def test_a_driver_that_is_not_ready_and_one_without_a_card(machine: Machine) -> 
 def test_a_driver_that_does_not_answer(machine: Machine) -> None:
     os.mkfifo(machine.root / "etc/simulated-gpu")
     for program in ("nvidia-smi", "llama-server"):
-        command = ["timeout", "-s", "KILL", "1", machine.root / SIMULATED[program] / program, "--list-devices"]
+        command: list[str | Path] = ["timeout", "-s", "KILL", "1"]
+        command += [machine.root / SIMULATED[program] / program, "--list-devices"]
         environment = {"PATH": os.environ["PATH"], "LAB_ROOT": str(machine.root)}
         done = subprocess.run(command, env=environment, timeout=20, check=False)
         assert done.returncode == -signal.SIGKILL  # with all that it had begun

@@ -50,6 +50,12 @@ class Stage:
         return self.gpu1.run(f"flock -n {LOCK} true", check=False).returncode == 1
 
 
+def message(says: str, run: Run) -> str | None:
+    """The last line of a run that a pattern is found in, without the host's name; None where there is none."""
+    lines = [re.sub(r"^\s*(--> )?(\[gpu\d\] )?", "", line) for line in run.output.splitlines()]
+    return next((line.strip() for line in reversed(lines) if re.search(says, line)), None)
+
+
 @dataclass(frozen=True)
 class Fault:
     """One row of the table.
@@ -74,9 +80,13 @@ class Fault:
         return " ".join((self.play.__doc__ or "").split()).removesuffix(".")
 
     def message(self, run: Run) -> str | None:
-        """The last that the deploy said of it, without the host's name; None where it said nothing of it."""
-        lines = [re.sub(r"^\s*(--> )?(\[gpu\d\] )?", "", line) for line in run.output.splitlines()]
-        return next((line.strip() for line in reversed(lines) if re.search(self.says, line)), None)
+        """The last that the deploy said of it; None where it said nothing of it."""
+        return message(self.says, run)
+
+
+def row(*cells: object) -> str:
+    """A row of a table on a page."""
+    return f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |\n"
 
 
 FAULTS: list[Fault] = []

@@ -91,7 +91,8 @@ def needs(snapshot: Snapshot) -> list[Need]:
         taken = _taken(snapshot, key, window)
         for runner in observed.runners or ():
             there = known.get(runner.digest) == weights and runner.context_length == window
-            if there and runner.size_vram == runner.size:
+            # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
+            if there and runner.size_vram == runner.size and not Shape(details.shown[key].model_info).window:
                 taken = Taken(taken.predicted, runner.size_vram)  # it is there: nothing needs to be guessed
         result.append(Need(tuple(group), taken))
     return sorted(result, key=lambda need: need.held, reverse=True)

@@ -104,7 +104,8 @@ DEFAULTS: Mapping[str, str | int] = {
 }
 
 
-SLOT_KEYS = tuple(f"slotN_{it}" for it in Slot.model_fields if it != "number")
+OURS = {"number", "num_gpu"}  # of a slot: no keys of the data
+SLOT_KEYS = tuple(f"slotN_{it}" for it in Slot.model_fields if it not in OURS)
 
 
 class Settings(BaseModel):
@@ -196,7 +197,7 @@ class Settings(BaseModel):
         slots: dict[int, dict[str, Any]] = {}
         for key, value in data.items():
             match = re.fullmatch(r"slot([1-9][0-9]{0,2})_([a-z_]+)", key)
-            if match and match[2] not in {"number", "num_gpu"}:
+            if match and match[2] not in OURS:
                 number, attribute = int(match[1]), match[2]
                 slots.setdefault(number, {"number": number})[attribute] = value
             elif key.startswith("slot"):

@@ -66,7 +66,10 @@ def test_a_modelfile_of_the_users_own_is_relative_to_their_project(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "Modelfile.j2").write_text("FROM {{ model }}\n# mine\n")
+    (tmp_path / "templates" / "Modelfile.j2").write_text(
+        "FROM {{ model }}\nPARAMETER num_ctx {{ num_ctx }}\n# mine\n"
+    )
     template._users.cache_clear()
     assert declared("a:1b", slot1_modelfile="templates/Modelfile.j2")
-    assert template.modelfile("templates/Modelfile.j2", model="a:1b") == "FROM a:1b\n# mine\n"
+    mine = template.modelfile("templates/Modelfile.j2", model="a:1b", num_ctx=8)
+    assert mine == "FROM a:1b\nPARAMETER num_ctx 8\n# mine\n"

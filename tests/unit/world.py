@@ -367,6 +367,12 @@ class World:
             "== end",
         ]
 
+    def silent(self) -> list[str]:
+        """The same, where Ollama does not answer."""
+        said = self.probe()
+        api = said.index("== api") + 1
+        return [*said[:api], "", "", "", *said[api + 3 :]]
+
     def store(self) -> list[str]:
         """What the probe says of the models on the disk."""
         paths = ["/".join(names.parse(name)) for name in self.tags]

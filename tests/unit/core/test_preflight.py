@@ -251,8 +251,8 @@ def test_the_models_alone_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_ollama_that_does_not_run_yet_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
     asked(monkeypatch, a=Missing(), b=Missing())
-    silent = [*World().probe()[:-4], "== end"]
-    done = Run([preflight], AB, gpu=answers(World(), AB) | {"== units": marked(silent)})
+    silent = marked(World().silent())
+    done = Run([preflight], AB, gpu=answers(World(), AB) | {"== units": silent})
     assert done.failed == set()
     assert done.changed == {"gpu": False}
 

@@ -68,7 +68,7 @@ def test_details_are_by_model_and_what_is_not_there_is_missing() -> None:
 
 def test_a_model_of_safetensors_has_no_weights_and_is_told_apart() -> None:
     answer = json.dumps({"modelfile": "FROM \n", "details": {"format": "safetensors"}})
-    output = ["== show", answer, "200", "{}", "200", "== missing", "== unreadable", *ROOM]
+    output = ["== show", answer, "200", "{}", "200", "== lists", "== missing", "== unreadable", *ROOM]
     details = parse_details(["x:7b", "y:7b"], output)
     assert details.weights("x:7b") is None
     assert details.tensors == {parse("x:7b").key}

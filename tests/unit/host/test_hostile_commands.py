@@ -175,7 +175,12 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
         "probe": {"url": given, "tools": " ".join(TOOLS)},
         "details": {"url": url, "doubted": ""},
         "install": {},
-        "await": {"verb": "start|restart", "url": given, "seconds": str(taken.api_seconds)},
+        "await": {
+            "verb": "start|restart",
+            "url": given,
+            "seconds": str(taken.api_seconds),
+            "driver_seconds": "10|",
+        },
         "pull": {**bringing, "insecure": str(taken.pull_insecure).lower()},
         "fetch": {**bringing, **{key: re.escape(it) for key, it in mirrored.items()}},
         "warm": {"url": re.escape(at), **loading},

@@ -194,12 +194,12 @@ def test_the_warm_up_sees_that_ollama_does_not_see_the_gpu_all_the_same(cpu: Dir
 def test_a_slot_that_wants_all_its_layers_in_gpu_memory_is_asked_to_be_there(host: DirectoryHost) -> None:
     host.engine.publish("a:1b")
     host.engine.runners.in_part[A] = 0.5
-    wanted = declared("a:1b", slot1_parameters={"num_gpu": 99})
+    wanted = declared("a:1b", slot1_parameters={"num_gpu": 99}, require_gpu=True)
     done = host.apply(host.plan(wanted)[0], wanted)
     assert done.code == 0
     done = host.apply(host.plan(wanted)[0], wanted)
     assert "the candidate is refused: only 500000000 of its 1000000000 bytes in GPU memory" in done.err
-    some = declared("a:1b", slot1_parameters={"num_gpu": 10})
+    some = declared("a:1b", slot1_parameters={"num_gpu": 10}, require_gpu=True)
     host.deploy(some)
     assert host.state("one")["gpu"] == "no"
     assert host.faults(some) == {}

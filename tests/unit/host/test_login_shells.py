@@ -94,9 +94,9 @@ def one(host: DirectoryHost) -> DirectoryHost:
 
 @pytest.mark.parametrize("kind", NOISE)
 def test_what_is_no_line_of_a_script_is_left_out(one: DirectoryHost, kind: str) -> None:
-    details = ModelDetails()
+    details, observed = ModelDetails(), HostObserved()
     for fact, command in (
-        (HostObserved(), HostObserved().command(AB)),
+        (observed, observed.command(AB)),
         (HostStored(), HostStored().command(one.unit)),
         (SlotSpeeds(), SlotSpeeds().command(one.unit, one.engine.url, 5)),
         (details, details.command(one.unit, one.engine.url, ["a:1b", "gone:1b"])),
@@ -109,7 +109,9 @@ def test_what_is_no_line_of_a_script_is_left_out(one: DirectoryHost, kind: str) 
 def test_what_cannot_be_read_is_one_line(output: list[str]) -> None:
     details = ModelDetails()
     details.models = ["a:1b"]
-    for fact in (HostObserved(), HostStored(), SlotSpeeds(), details):
+    observed = HostObserved()
+    observed.unit = AB.ollama_unit
+    for fact in (observed, HostStored(), SlotSpeeds(), details):
         with pytest.raises(FactProcessError) as refusal:
             fact.process(output)
         assert f"{refusal.value}".startswith("what the host printed cannot be read: ")

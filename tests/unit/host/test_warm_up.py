@@ -213,6 +213,65 @@ def test_what_has_a_slots_name_and_is_not_its_variant_is_not_proven_by_its_runne
     assert "<3>one: not resident as declared: not in memory\n" in done.out
 
 
+def test_models_on_a_disk_that_comes_late_are_waited_for(three: DirectoryHost) -> None:
+    three.install_warm_up(declared("a:1b", "b:1b", "c:1b", api_seconds=30, load_seconds=20))
+    disk, away = three.store / "manifests", three.root / "away"
+    disk.rename(away)
+    threading.Timer(1.0, away.rename, [disk]).start()
+    done = three.warm_up()
+    assert (done.code, done.err) == (0, "")
+    [first, *lines] = done.out.splitlines()
+    assert first == (
+        "<5>waiting for Ollama to list one three two: the disk with the models may come later than Ollama"
+    )
+    assert [it.partition(":")[0] for it in lines] == ["two", "three", "one"]
+    assert memory(three) == {A, B, C}
+    assert published(three) == {"one": 1, "two": 1, "three": 1}
+
+
+def test_a_name_that_comes_late_keeps_no_other_from_being_loaded(three: DirectoryHost) -> None:
+    three.install_warm_up(declared("a:1b", "b:1b", "c:1b", api_seconds=30, load_seconds=20))
+    file = three.engine.files.file("two:latest")
+    file.rename(three.root / "away")
+    load = three.engine.runners.use
+
+    def comes(*given: Any) -> Any:
+        """When the others are loaded."""
+        loaded = load(*given)
+        if {A, C} <= memory(three) and not file.exists():
+            (three.root / "away").rename(file)
+        return loaded
+
+    three.engine.runners.use = comes  # type: ignore[assignment]
+    done = three.warm_up()
+    assert (done.code, done.err) == (0, "")
+    assert three.engine.runners.loaded == ["three:latest", "one:latest", "two:latest"]
+    assert memory(three) == {A, B, C}
+
+
+def test_a_name_that_never_comes_is_told_of_in_one_line_and_the_others_are_loaded(three: DirectoryHost) -> None:
+    three.engine.delete("three:latest")
+    done = three.warm_up()
+    assert done.code == 1
+    told = [it for it in done.out.splitlines() if it.startswith("<3>three")]
+    assert told == ["<3>three: does not load: model 'three:latest' not found: Ollama has not listed it in 1 s"]
+    assert done.out.endswith("<3>not resident: three\n")
+    assert memory(three) == {A, B}
+
+
+def test_an_ollama_that_lists_nothing_is_asked_all_the_same(three: DirectoryHost) -> None:
+    """One broken name may keep it from listing any."""
+    three.engine.tags = lambda: {"error": "x"}  # type: ignore[method-assign]
+    assert three.warm_up().code == 0
+    assert memory(three) == {A, B, C}
+
+
+def test_without_slots_nothing_is_waited_for(host: DirectoryHost) -> None:
+    host.install_warm_up(WANTED)
+    done = host.warm_up()
+    assert (done.code, done.out) == (0, "")
+
+
 # host/warm.sh
 
 
@@ -232,6 +291,46 @@ def test_a_unit_that_fails_is_shown(three: DirectoryHost) -> None:
     done = warm(three)
     assert done.code == 1
     assert "<3>three: does not load: unable to load model" in done.err
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "said"),
+    [
+        ("exit-code", "226", "226/NAMESPACE"),
+        ("exit-code", "217", "217/USER"),
+        ("exit-code", "218", "218/CAPABILITIES"),
+        ("exit-code", "228", "228/SECCOMP"),
+        ("exit-code", "244", "244"),
+        ("resources", "0", "resources"),
+        ("exit-code", "1", ""),
+        ("exit-code", "3", ""),
+        ("exit-code", "203", ""),
+        ("exit-code", "238", ""),
+        ("timeout", "0", ""),
+    ],
+)
+def test_a_unit_that_may_not_be_sandboxed_is_told_apart(
+    three: DirectoryHost, result: str, status: str, said: str
+) -> None:
+    def unit(_: str) -> bool:
+        three.warm_up_state |= {"ActiveState": "failed", "Result": result, "ExecMainStatus": status}
+        return False
+
+    three.warm_up_unit = unit  # type: ignore[method-assign]
+    three.journal.append("Main process exited")
+    done = warm(three)
+    assert done.code == 1
+    if said:
+        [line] = done.err.splitlines()
+        assert line == (
+            "expected systemd to start ollama-warmup.service in its sandbox, found that this host refuses it "
+            f"({said}), as an unprivileged container does: allow nesting for the container (LXC: "
+            "security.nesting=true; Proxmox: features: nesting=1), or relax the unit by a drop-in "
+            "(docs/on-the-host.md), then deploy again"
+        )
+    else:
+        assert "sandbox" not in done.err
+        assert "Main process exited" in done.err
 
 
 def test_one_that_had_ollama_restarted_is_waited_for(three: DirectoryHost) -> None:

@@ -354,8 +354,8 @@ def test_a_probe_that_makes_no_sense_fails_its_host_and_no_other(ready: World, o
 
 
 def test_an_api_that_does_not_answer_fails_the_models(caplog: pytest.LogCaptureFixture, ready: World) -> None:
-    silent = [*ready.probe()[:-4], "", "", "", "== end"]
-    done = Run([models], AB, gpu={"== units": marked(silent)})
+    silent = marked(ready.silent())
+    done = Run([models], AB, gpu={"== units": silent})
     assert done.failed == {"gpu"}
     assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text
 

@@ -79,8 +79,7 @@ def test_a_host_that_cannot_be_read_is_left_alone(part: str, answer: Any) -> Non
 
 def test_an_api_that_does_not_answer_fails(caplog: pytest.LogCaptureFixture) -> None:
     world = deployed(TWO)
-    silent = marked([*world.probe()[:-4], "", "", "", "== end"])
-    assert run(world, PRUNED, **{"== units": silent}).failed == {"gpu"}
+    assert run(world, PRUNED, **{"== units": marked(world.silent())}).failed == {"gpu"}
     assert "Ollama does not answer at http://127.0.0.1:11434" in caplog.text
 
 

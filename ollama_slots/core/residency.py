@@ -19,10 +19,10 @@ def no_gpu(settings: Settings, observed: Observed) -> str | None:
     """Return why no slot can be in GPU memory though it must be, or None: Ollama found no GPU when it started."""
     if observed.gpus != () or observed.blind or not needs_gpu(settings, observed):
         return None
-    by = "the last deploy" if settings.require_gpu == "auto" else "require_gpu = True"
+    by = "as at the last deploy" if settings.require_gpu == "auto" else "for require_gpu = True"
     shown = f", though nvidia-smi shows {observed.cards}" if observed.cards else ""
     return (
-        f"expected a GPU, by {by}, found that Ollama found none when it was started{shown}: repair its driver and "
+        f"GPU: expected one, {by}, found none when Ollama was started{shown}: repair its driver and "
         "restart Ollama, or set require_gpu = False"
     )
 

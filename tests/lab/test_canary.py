@@ -46,7 +46,7 @@ def no_driver(host: Host) -> Any:
     [
         (f"slot2_model={model('unknown-arch:135m')}", nullcontext, "the candidate does not answer"),
         ("canary_min_tokens_per_sec=100000", nullcontext, "expected at least 100000 tokens per second, found"),
-        pytest.param("api_seconds=10", no_driver, "bytes in GPU memory", marks=pytest.mark.gpu),
+        pytest.param("api_seconds=10", no_driver, "found none when Ollama was started", marks=pytest.mark.gpu),
     ],
     ids=["does not load", "too slow", "on the CPU"],
 )

@@ -70,7 +70,7 @@ def full_when_the_state_is_written(stage: Stage) -> None:
         stage.deploy(PROMPT)
 
 
-@fault(1, "ollama create failed: .*read-only")
+@fault(1, "expected that root reads and writes Ollama's models, found that it cannot write to")
 def read_only(stage: Stage) -> None:
     """The directory of the models is read-only."""
     stage.gpu1.run(f"mount --bind {STORE} {STORE} && mount -o remount,bind,ro {STORE}")

@@ -153,7 +153,7 @@ def too_small_a_gpu(stage: Stage) -> None:
         stage.gpu1.run("echo 24576 >/etc/simulated-gpu")
 
 
-@fault(1, "the GPU's driver is not ready after 10 s", loses=True, gpu=True)
+@fault(1, "GPU: expected one, as at the last deploy, found none when Ollama was started", loses=True, gpu=True)
 def no_driver(stage: Stage) -> None:
     """Ollama was started before the GPU's driver, which does not come."""
     assert stage.project.deploy("api_seconds=10", options=("-y", "--limit", "gpu1")).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.lab.fleet import model
 from tests.lab.hosts.flavour import RESTART, UNDO, flavour, unit
 
 CARDS = "/etc/simulated-gpu"
@@ -11,6 +12,9 @@ SMI, KFD = "/usr/local/bin/nvidia-smi", "/dev/kfd"
 ONE = f"rm -f {CARDS}; echo 24576 >{CARDS}"
 NO_SMI, SMI_AGAIN = f"mv {SMI} {SMI}.away", f"mv {SMI}.away {SMI}"
 WITH_KFD = f"[ -e {KFD} ] || mknod -m 666 {KFD} c 1 11"
+
+# As on a host whose last deploy found no GPU.
+NEVER_ONE = "sed -i 's/^gpu=yes/gpu=no/' /usr/local/lib/ollama-slots/ollama-warmup.sh\n"
 
 
 def cards(*lines: str) -> str:
@@ -30,25 +34,39 @@ gpu(
     cards("24576", "12288") + unit("Environment=CUDA_VISIBLE_DEVICES=1"),
 )
 gpu(
-    "The same, and a window for which the other one is too small",
+    "The same, and more slots than the other one has room for",
     cards("24576", "2048") + unit("Environment=CUDA_VISIBLE_DEVICES=1"),
-    own={"slot2_num_ctx": 32768},
+    own={
+        "slot5_name": "fifth",
+        "slot5_model": model("smollm2-spare:135m"),
+        "slot5_num_ctx": 8192,
+        "slot6_name": "sixth",
+        "slot6_model": model("smollm2-slow:135m"),
+        "slot6_num_ctx": 8192,
+    },
     code=1,
-    says="GPU memory: expected .* found (1.9|2.0|2.1) GB",
+    says=r"GPU memory: expected .* found 1\.\d GB",
 )
 gpu("A card that Ollama leaves alone beside one that it uses", cards("8192 CUDA unused", "24576"))
-gpu("Only a card that Ollama leaves alone", cards("24576 CUDA unused"))
+gpu("Only a card that Ollama leaves alone", NEVER_ONE + cards("24576 CUDA unused"), restarts=1)
 gpu(
     "An AMD-like card, and no nvidia-smi", f"{NO_SMI}; {WITH_KFD}; {cards('16384 ROCm')}", f"{SMI_AGAIN}; rm {KFD}"
 )
 gpu(
     "The /dev/kfd of a processor's own graphics, which Ollama does not use",
-    f"{NO_SMI}; {WITH_KFD}; rm {CARDS}",
+    f"{NEVER_ONE}{NO_SMI}; {WITH_KFD}; rm {CARDS}",
     f"{SMI_AGAIN}; rm {KFD}",
 )
 gpu("A card of which neither nvidia-smi nor /dev/kfd tells", f"{NO_SMI}; {cards('16384 Vulkan')}", SMI_AGAIN)
-gpu("No GPU at all", f"{NO_SMI}; rm {CARDS}", SMI_AGAIN)
-gpu("An nvidia-smi, and no card", cards())
+gpu("No GPU at all", f"{NEVER_ONE}{NO_SMI}; rm {CARDS}", SMI_AGAIN)
+gpu("An nvidia-smi, and no card", NEVER_ONE + cards())
+gpu(
+    "No GPU any more, of which the last deploy made use",
+    f"rm {CARDS}",
+    code=1,
+    says="GPU: expected one, as at the last deploy, found none when Ollama was started",
+    after=1,  # the warm-up ends with the first one that is not in GPU memory
+)
 flavour(
     "A driver that stops answering, and a deploy that would restart Ollama",
     f"rm {CARDS}; mkfifo {CARDS}",

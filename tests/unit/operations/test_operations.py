@@ -154,7 +154,11 @@ def test_where_no_gpu_is_wanted_ollama_need_not_find_one() -> None:
 
 @pytest.mark.parametrize(
     ("expects", "data", "by"),
-    [("yes", {}, "the last deploy"), ("no", {"require_gpu": True}, "require_gpu = True"), ("no", {}, "")],
+    [
+        ("yes", {}, "as at the last deploy"),
+        ("no", {"require_gpu": True}, "for require_gpu = True"),
+        ("no", {}, ""),
+    ],
 )
 def test_a_host_that_has_lost_its_gpu_is_refused_before_anything(
     expects: str, data: dict[str, Any], by: str, caplog: pytest.LogCaptureFixture
@@ -164,9 +168,7 @@ def test_a_host_that_has_lost_its_gpu_is_refused_before_anything(
     settings = declared("a:1b", "b:1b", max_loaded_models=9, **data)
     done = Run([preflight, service, models], settings, gpu=answers(ready, settings))
     assert done.failed == ({"gpu"} if by else set())
-    assert (f"expected a GPU, by {by}, found that Ollama found none when it was started" in caplog.text) == bool(
-        by
-    )
+    assert (f"GPU: expected one, {by}, found none when Ollama was started" in caplog.text) == bool(by)
     assert not by or len(done.commands["gpu"]) == 1
 
 

@@ -15,7 +15,6 @@ from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
 from tests.unit.fake import Asked, Run, answers
-from tests.unit.host.seam import marked
 from tests.unit.world import URL, World
 
 LAN = "http://10.79.0.11:8080"
@@ -52,7 +51,7 @@ def test_a_warm_up_that_waits_for_ollama_where_it_was_is_not_waited_for(ready: W
 
 
 def silent(world: World) -> list[str]:
-    return marked(world.silent())
+    return world.silent()
 
 
 def test_a_given_address_and_another_at_which_it_listens_are_both_named(caplog: pytest.LogCaptureFixture) -> None:

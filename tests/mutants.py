@@ -51,7 +51,7 @@ def fault(name: str, file: str, old: str, new: str, *tests: str) -> Fault:
     return Fault(name, path, old, new, tests)
 
 
-MEMORY = "ollama_slots/core/gpu_memory.py"
+SHAPE = "ollama_slots/core/shape.py"
 NAMED = [
     fault(
         "a candidate is never refused",
@@ -111,15 +111,15 @@ NAMED = [
     ),
     fault(
         "the fewest heads hold the cache",
-        MEMORY,
-        'cache = 2 * shape.one("block_count") * max(shape.key_value_heads)',
-        'cache = 2 * shape.one("block_count") * min(shape.key_value_heads)',
+        SHAPE,
+        "most = max(said, default=0) or self.heads",
+        "most = min(said, default=0) or self.heads",
         "core/test_gpu_memory.py",
     ),
     fault(
         "batches stay at 1,024",
-        MEMORY,
-        "1024 if tokens * parallel <= 32768 else 2048",
+        SHAPE,
+        "1024 if tokens <= 32768 else 2048",
         "1024",
         "core/test_gpu_memory.py",
     ),

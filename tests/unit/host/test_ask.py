@@ -59,8 +59,9 @@ def test_ollama_is_asked_where_its_process_listens(family: int, address: str, as
 
 
 def test_a_process_that_takes_no_connections_is_asked_nowhere() -> None:
-    with bound(socket.AF_INET, "127.0.0.1") as it, socket.create_connection(it.getsockname()):
-        process = subprocess.Popen(["sleep", "30"])
+    """One that has a connection of its own takes none for that."""
+    with bound(socket.AF_INET, "127.0.0.1") as it, socket.create_connection(it.getsockname()) as own:
+        process = subprocess.Popen(["sleep", "30"], pass_fds=[own.fileno()])
         try:
             assert sh(f"listening {process.pid}") == (0, "")
         finally:

@@ -143,12 +143,14 @@ def a_model_that_cannot_load(stage: Stage) -> None:
     stage.deploy(f"slot1_model={model('unknown-arch:135m')}")
 
 
-@fault(1, "GPU memory: expected .* found", gpu=True)
+@fault(1, "GPU memory: expected .* found", gpu=True, again=False)
 def too_small_a_gpu(stage: Stage) -> None:
     """The GPU is too small for what is declared."""
     stage.gpu1.run("echo 2048 >/etc/simulated-gpu")
+    fifth = ("slot5_name=fifth", f"slot5_model={model('smollm2-spare:135m')}", "slot5_num_ctx=8192")
+    sixth = ("slot6_name=sixth", f"slot6_model={model('smollm2-slow:135m')}", "slot6_num_ctx=8192")
     try:
-        stage.deploy("slot2_num_ctx=32768")
+        stage.deploy(*fifth, *sixth)
     finally:
         stage.gpu1.run("echo 24576 >/etc/simulated-gpu")
 

@@ -126,7 +126,7 @@ def test_where_both_do_not_fit_the_old_one_makes_room(project: Project, gpu1: Ho
 def test_the_old_one_is_put_back_if_the_new_one_fails(project: Project, gpu1: Host) -> None:
     before = names(gpu1)
     project.select(slot1_coding=model("unknown-arch:135m"))
-    run = project.deploy("gpu_memory_gib=1.4")
+    run = project.deploy("gpu_memory_gib=1.2")
     assert run.code == 1
     assert run.lines("gpu1", "the old one unloaded first"), run.output
     assert names(gpu1) == before

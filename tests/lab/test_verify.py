@@ -50,8 +50,8 @@ def test_a_stopped_slot_and_a_stray_variant_are_found_and_repaired(project: Proj
 SHORT_KEEP_ALIVE = """curl -s localhost:11434/api/generate -d '{"model":"general-primary","keep_alive":"24h"}'"""
 # What nobody would see until the next boot, or the next idle hour; each with the id of the test that finds it.
 QUIET = {
-    "gpu2-ollama.service": "systemctl disable ollama",
-    "gpu2-ollama-warmup.service": "systemctl disable --now ollama-warmup",
+    "gpu2-unit": "systemctl disable ollama",
+    "gpu2-warm_up": "systemctl disable --now ollama-warmup",
     "gpu2-coding-primary": "kill -9 $(pgrep -f {coding-primary})",
     "gpu2-general-primary": SHORT_KEEP_ALIVE,
     "gpu2-backup": "rm /var/lib/ollama-slots/backup.slot",

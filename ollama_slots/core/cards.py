@@ -21,9 +21,12 @@ def _held_now(observed: Observed) -> list[int]:
 
 
 def _driven(snapshot: Snapshot) -> list[Driven] | None:
-    """Return the driver's cards in the order of those that Ollama found; None where they are not the same ones."""
+    """Return the driver's cards in the order of those that Ollama found; None where they are not the same ones.
+
+    All of them, where what it found is not known, or is to be looked for again.
+    """
     found, driven = snapshot.observed.gpus, list(snapshot.detailed.driven)
-    if not driven or found is None:
+    if not driven or not found:
         return driven or None
     by_pci = {it.pci: it for it in driven}
     if all(it.pci in by_pci for it in found):
@@ -46,7 +49,7 @@ def cards_now(snapshot: Snapshot) -> list[Card] | None:
     driven = _driven(snapshot)
     if driven is not None:
         free = [it.free for it in driven]
-        return [Card(it) for it in free] if observed.gpus is None else _of(observed, free)
+        return _of(observed, free) if observed.gpus else [Card(it) for it in free]
     return loaded(_of(observed, [it.available for it in observed.gpus]), now) if observed.gpus else None
 
 
@@ -67,7 +70,7 @@ def room(snapshot: Snapshot) -> list[Card] | None:
     spare = [total - it for total, it in zip(totals, rooms, strict=True)] if more > 0 else _less(rooms, free)
     if sum(spare):
         rooms = [it + more * share // sum(spare) for it, share in zip(rooms, spare, strict=True)]
-    return [Card(it) for it in rooms] if observed.gpus is None else _of(observed, rooms)
+    return _of(observed, rooms) if observed.gpus else [Card(it) for it in rooms]
 
 
 def _less(rooms: list[int], free: list[int]) -> list[int]:

@@ -16,7 +16,7 @@ from ollama_slots.core.shape import Load, held, predicted
 from ollama_slots.core.snapshot import Snapshot
 from tests.unit.core.test_gpu_memory import LLAMA
 from tests.unit.declared import declared
-from tests.unit.world import Loaded, World, deployed, of_start
+from tests.unit.world import OF_THE_CPU, Loaded, World, deployed, of_start
 
 AB = declared("a:1b", "b:1b", slot1_num_ctx=32768, slot2_num_ctx=8192)
 
@@ -221,3 +221,10 @@ def test_what_is_not_known_of_cards_is_shared_out() -> None:
 
 
 DRIVEN = [("b", 24, 20), ("a", 12, 12)]
+
+
+def test_where_ollama_has_to_look_again_the_drivers_cards_are_the_room() -> None:
+    world = gpus(OF_THE_CPU, gpu=(24576, 23000))
+    world.cards = ["A fine GPU"]
+    assert world.found().blind
+    assert free(room(seen_of(world))) == free(cards_now(seen_of(world))) == [23000 << 20]

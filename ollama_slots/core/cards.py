@@ -33,12 +33,9 @@ def _driven(snapshot: Snapshot) -> list[Driven] | None:
         return [by_pci[it.pci] for it in found]
     if len(found) != len(driven) or any(it.library.lower() != "cuda" for it in found):
         return None
-    by_size = dict(zip(sorted(range(len(found)), key=lambda it: found[it].total), _by_size(driven), strict=True))
+    smallest_first = sorted(range(len(found)), key=lambda it: found[it].total)
+    by_size = dict(zip(smallest_first, sorted(driven, key=lambda it: it.total), strict=True))
     return [by_size[number] for number in range(len(found))]
-
-
-def _by_size(driven: list[Driven]) -> list[Driven]:
-    return sorted(driven, key=lambda it: it.total)
 
 
 def cards_now(snapshot: Snapshot) -> list[Card] | None:
@@ -48,8 +45,7 @@ def cards_now(snapshot: Snapshot) -> list[Card] | None:
         return [Card(max(0, int(settings.gpu_memory_gib * GIB) - sum(now)))]
     driven = _driven(snapshot)
     if driven is not None:
-        free = [it.free for it in driven]
-        return _of(observed, free) if observed.gpus else [Card(it) for it in free]
+        return _of(observed, [it.free for it in driven])
     return loaded(_of(observed, [it.available for it in observed.gpus]), now) if observed.gpus else None
 
 
@@ -67,16 +63,15 @@ def room(snapshot: Snapshot) -> list[Card] | None:
     rooms = [min(total, max(now, before)) for total, now, before in zip(totals, free, then, strict=True)]
     # On which card a runner lies is not told. What others took since, or gave back, is spread over all.
     more = ours - sum(rooms)
-    spare = [total - it for total, it in zip(totals, rooms, strict=True)] if more > 0 else _less(rooms, free)
+    above, below = (totals, rooms) if more > 0 else (rooms, free)
+    spare = [most - least for most, least in zip(above, below, strict=True)]
     if sum(spare):
         rooms = [it + more * share // sum(spare) for it, share in zip(rooms, spare, strict=True)]
-    return _of(observed, rooms) if observed.gpus else [Card(it) for it in rooms]
-
-
-def _less(rooms: list[int], free: list[int]) -> list[int]:
-    return [it - now for it, now in zip(rooms, free, strict=True)]
+    return _of(observed, rooms)
 
 
 def _of(observed: Observed, free: Sequence[int]) -> list[Card]:
-    gpus = observed.gpus or ()
-    return [Card(now, it.library, it.integrated) for it, now in zip(gpus, free, strict=True)]
+    """Return the cards that Ollama found with so much free each; only that, where what it found is not known."""
+    if not observed.gpus:
+        return [Card(it) for it in free]
+    return [Card(now, it.library, it.integrated) for it, now in zip(observed.gpus, free, strict=True)]

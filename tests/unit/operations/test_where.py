@@ -50,15 +50,11 @@ def test_a_warm_up_that_waits_for_ollama_where_it_was_is_not_waited_for(ready: W
     assert (ready.found().changing is None) is moved
 
 
-def silent(world: World) -> list[str]:
-    return world.silent()
-
-
 def test_a_given_address_and_another_at_which_it_listens_are_both_named(caplog: pytest.LogCaptureFixture) -> None:
     world = World(listens=LAN, given=URL)
     for operation in (models, status):
         caplog.clear()
-        assert Run([operation], GIVEN, gpu={"== units": Asked(lambda: silent(world))}).failed == {"gpu"}
+        assert Run([operation], GIVEN, gpu={"== units": Asked(world.silent)}).failed == {"gpu"}
         assert f"at {URL}, the ollama_url (its process listens at {LAN})" in caplog.text
 
 
@@ -91,7 +87,7 @@ def test_the_warm_up_alone_starts_ollama_to_know_where_it_is(
 
 def test_an_ollama_that_runs_and_listens_nowhere_is_waited_for(ready: World) -> None:
     ready.listens = ""
-    probe = silent(ready)
+    probe = ready.silent()
     failing = {"== units": Asked(lambda: probe), "verb=start": {"success": False}}
     done = Run([service], AB, gpu=answers(ready, AB) | failing)
     assert done.failed == {"gpu"}

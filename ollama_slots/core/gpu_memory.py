@@ -104,7 +104,7 @@ def _taken(snapshot: Snapshot, key: str, tokens: int) -> Taken:
     info, wanted = shown.model_info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1
     at_once = 1 if shown.embeds else parallel(info, wanted)
     cache = (observed.environ or {}).get("OLLAMA_KV_CACHE_TYPE", "").lower()
-    load = Load(tokens, at_once, _flash(snapshot), cache)
+    load = Load(tokens, at_once, _flash(snapshot), cache, shown.embeds)
     return Taken(predicted(info, size, tokens * at_once), held(info, size, load), computed(info, load))
 
 

@@ -63,6 +63,8 @@ ONE_REQUEST = {
 # Bytes of a value in the cache, by OLLAMA_KV_CACHE_TYPE: q8_0 and q4_0 have blocks of 32.
 CACHE_BYTES = {"q8_0": 34 / 32, "q4_0": 18 / 32, "f32": 4.0}
 CELLS = 256  # a cache has a multiple of them
+EMBEDDING_BATCH = 2048  # tokens that are computed at once for embeddings, at most (llm/llama_server.go)
+EMBEDDINGS = "token_embd"  # the shape of this tensor, beside the figures
 
 
 class Load(NamedTuple):
@@ -72,12 +74,14 @@ class Load(NamedTuple):
     + parallel: how many requests at once, each with a cache of its own
     + flash: with flash attention; else the scores of a whole batch lie in memory
     + cache: OLLAMA_KV_CACHE_TYPE
+    + embeds: for embeddings, of which each token has one
     """
 
     tokens: int
     parallel: int = 1
     flash: bool = True
     cache: str = "f16"
+    embeds: bool = False
 
 
 class Shape:
@@ -113,13 +117,25 @@ class Shape:
         return self.one("embedding_length") // self.heads if self.heads else 0
 
     @property
-    def unread(self) -> list[str]:
-        """The figures that the memory depends on and that are lists, which /api/show leaves out unless verbose.
+    def words(self) -> int:
+        """How many words its vocabulary has; 0 where that is not known."""
+        embeddings = self.info.get(EMBEDDINGS)
+        return self.one("vocab_size") or (int(embeddings[-1]) if isinstance(embeddings, list) else 0)
 
-        They are empty then, or null in the versions before 0.34.
+    @property
+    def scores_each_token(self) -> bool:
+        """Whether each token of a batch has a score for each word: where text was made an embedding of (seen)."""
+        return f"{self.architecture}.pooling_type" in self.info and self.architecture not in CACHELESS
+
+    @property
+    def unread(self) -> list[str]:
+        """The figures that the memory depends on, and which /api/show leaves out unless verbose.
+
+        Lists are empty then, or null in the versions before 0.34.
         """
         keys = ("attention.head_count_kv", "attention.sliding_window_pattern")
-        return [key for key in keys if self.info.get(f"{self.architecture}.{key}", 0) in ([], None)]
+        lists = [key for key in keys if self.info.get(f"{self.architecture}.{key}", 0) in ([], None)]
+        return lists + ["vocab_size"] * (self.scores_each_token and not self.words)
 
     def key_value_heads(self) -> list[int]:
         """Return the heads of each layer whose keys and values are kept; as many as ask, where it is not said."""
@@ -174,6 +190,8 @@ def predicted(model_info: dict[str, Any], file_bytes: int, tokens: int) -> int:
 def batch_of(load: Load) -> int:
     """Return how many tokens the engine has computed at once, at most (server/sched.go, v0.34.4)."""
     tokens = load.tokens * load.parallel
+    if load.embeds:
+        return min(tokens, EMBEDDING_BATCH)
     return 512 if not load.flash or tokens <= 4096 else 1024 if tokens <= 32768 else 2048
 
 
@@ -206,7 +224,8 @@ def computed(model_info: dict[str, Any], load: Load) -> int:
     attention = 2 * (whole + sliding) if load.flash else 4 * (whole + sliding + shape.heads * whole)
     experts = shape.one("expert_feed_forward_length") * shape.one("expert_used_count")
     activations = 4 * max(shape.one("feed_forward_length"), experts) + 8 * shape.one("embedding_length")
-    return batch_of(load) * (attention + 4 * activations)
+    scores = shape.words if shape.scores_each_token else 0
+    return batch_of(load) * (attention + 4 * (activations + scores))
 
 
 def held(model_info: dict[str, Any], file_bytes: int, load: Load) -> int:

@@ -16,12 +16,15 @@ answers=''
 [ $# -eq 0 ] || answers=$(ask "$@" 2>/dev/null)
 echo "== show"
 printf '%s\n' "$answers"
-# Figures that differ by layer are lists, which it leaves out unless asked for everything, the vocabulary, too.
+# Figures that differ by layer are lists, which it leaves out unless asked for everything, the vocabulary, too. What an
+# embedding model holds depends on the size of that.
 echo "== lists"
 of_layers='"[a-z0-9_.-]*\.attention\.(head_count_kv|sliding_window_pattern)":'
-printf '%s\n' "$answers" | grep -anE "^[{].*$of_layers(\[\]|null)" | cut -d : -f 1 | while read -r line; do
+of_words='"name":"token_embd\.weight","type":"[A-Za-z0-9_]*","shape":'
+printf '%s\n' "$answers" | grep -anE "^[{].*($of_layers(\[\]|null)|\.pooling_type\":)" | cut -d : -f 1 | while read -r line; do
     model=$(printf '%s' "$models" | sed -n "$(((line + 1) / 2))p")
-    api 60 /api/show "{\"model\":\"$model\",\"verbose\":true}" | grep -aoE "$of_layers\[[0-9a-z,]+\]" | sed "s/^/$model /"
+    api 60 /api/show "{\"model\":\"$model\",\"verbose\":true}" | grep -aoE "($of_layers|$of_words)\[[0-9a-z,]+\]" |
+        sed "s|^$of_words|\"token_embd\":|; s|^|$model |"
 done
 # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
 store=$(model_store)

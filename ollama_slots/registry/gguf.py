@@ -5,9 +5,11 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
+from ollama_slots.core.shape import EMBEDDINGS
+
 
 def read_head(head: bytes, size: int) -> dict[str, Any]:
-    """Return the figures of a GGUF: all but its vocabulary.
+    """Return the figures of a GGUF: all but its vocabulary, of which there is the shape of its embeddings.
 
     + head: its first bytes
     + size: of the whole, in bytes
@@ -31,4 +33,5 @@ def read_head(head: bytes, size: int) -> dict[str, Any]:
             for key, field in reader.fields.items()
             if not key.startswith(("GGUF.", "tokenizer."))
         }
+    fields |= {EMBEDDINGS: it.shape.tolist() for it in reader.tensors if it.name == f"{EMBEDDINGS}.weight"}
     return {key: value for key, value in fields.items() if isinstance(value, bool | int | float | str | list)}

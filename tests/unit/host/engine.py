@@ -23,6 +23,7 @@ from tests.unit.host.fake_store import LICENSE, MODEL, PARAMS, SYSTEM, Model, St
 from tests.unit.host.serving import serving
 
 GB = 10**9
+WORDS = 32000  # of the vocabulary of each model
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ class FakeEngine(ThreadingHTTPServer):
                 **{key: it if verbose else [] for key, it in self.lists.items()},
             },
             "capabilities": [*able, *(["vision"] if shape.sees else [])],
+            **({"tensors": [{"name": "token_embd.weight", "type": "Q4_K", "shape": [64, WORDS]}]} if verbose else {}),
         }
 
     def generate(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ollama_slots.core.observed import Observed
+from ollama_slots.core.shape import Shape
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost
+from tests.unit.host.engine import WORDS
 from tests.unit.host.slots import pulled
 from tests.unit.world import OF_THE_CPU, of_start
 
@@ -118,9 +120,20 @@ def test_where_the_last_deploy_found_one_it_is_missed(start: Start) -> None:
     assert (start.found().expects_gpu, start.found().has_gpu) == (False, False)
 
 
-def test_the_heads_of_each_layer_are_asked_for_where_they_are_a_list(host: DirectoryHost) -> None:
+@pytest.mark.parametrize("model", ["a:1b", "registry.example.com:5000/team/a:1b"])
+def test_the_heads_of_each_layer_are_asked_for_where_they_are_a_list(host: DirectoryHost, model: str) -> None:
     key = "llama.attention.head_count_kv"
-    pulled(host, "a:1b")
+    pulled(host, model)
     host.engine.lists = {key: [0, 4, 0, 4], "tokenizer.ggml.tokens": ["a", f'"{key}":[9]']}
-    [shown] = host.details(["a:1b"]).shown.values()
+    [shown] = host.details([model]).shown.values()
     assert shown.model_info[key] == [0, 4, 0, 4]
+
+
+def test_the_size_of_the_vocabulary_of_an_embedding_model_is_asked_for(host: DirectoryHost) -> None:
+    pulled(host, "a:1b")
+    pulled(host, "team/e:1b", embeds=True)
+    info = {key: it.model_info for key, it in host.details(["a:1b", "team/e:1b"]).shown.items()}
+    assert {key: Shape(it).words for key, it in info.items()} == {
+        "registry.ollama.ai/library/a:1b": 0,
+        "registry.ollama.ai/team/e:1b": WORDS,
+    }

@@ -83,7 +83,7 @@ def weights(path: Path, tokens: int = 100, pooled: bool = False) -> bytes:
     if pooled:
         writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_token_list([f"token {number}" for number in range(tokens)])
-    writer.add_tensor("output.weight", numpy.zeros((64, 64), dtype=numpy.float32))
+    writer.add_tensor("token_embd.weight", numpy.zeros((tokens, 64), dtype=numpy.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -96,6 +96,7 @@ SHAPE = {
     "llama.context_length": 8192,
     "llama.block_count": 2,
     "llama.attention.head_count": [4, 8],
+    "token_embd": [64, 100],
 }
 
 
@@ -191,7 +192,7 @@ def test_of_the_weights_no_more_is_read_than_their_head(
     monkeypatch.setattr(client, "HEADS", (1000, len(blob) - 64 * 64 * 4))  # the first is cut off
     it = asked(server)
     assert isinstance(it, Published)
-    assert it.shown.model_info == SHAPE
+    assert it.shown.model_info == SHAPE | {"token_embd": [64, 3000]}
     assert len(server.asked) == 3
 
 

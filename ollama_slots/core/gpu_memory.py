@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ollama_slots.core import names, versions
-from ollama_slots.core.cards import cards_now
+from ollama_slots.core.cards import cards_now, driver_takes
 from ollama_slots.core.gpus import does_flash_attention
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.placing import Card, Rule, Taken, fit, place
@@ -93,7 +93,9 @@ def needs(snapshot: Snapshot) -> list[Need]:
             there = known.get(runner.digest) == weights and runner.context_length == window
             # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
             if there and runner.size_vram == runner.size and not Shape(details.shown[key].model_info).window:
-                taken = Taken(taken.predicted, runner.size_vram)  # it is there: nothing needs to be guessed
+                # It is there: nothing needs to be guessed.
+                more = driver_takes(snapshot)
+                taken = Taken(taken.predicted, runner.size_vram + more, more)
         result.append(Need(tuple(group), taken))
     return sorted(result, key=lambda need: need.held, reverse=True)
 
@@ -105,7 +107,10 @@ def _taken(snapshot: Snapshot, key: str, tokens: int) -> Taken:
     at_once = 1 if shown.embeds else parallel(info, wanted)
     cache = (observed.environ or {}).get("OLLAMA_KV_CACHE_TYPE", "").lower()
     load = Load(tokens, at_once, _flash(snapshot), cache, shown.embeds)
-    return Taken(predicted(info, size, tokens * at_once), held(info, size, load), computed(info, load))
+    more = driver_takes(snapshot)
+    return Taken(
+        predicted(info, size, tokens * at_once), held(info, size, load) + more, computed(info, load) + more
+    )
 
 
 def _flash(snapshot: Snapshot) -> bool:

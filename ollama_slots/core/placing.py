@@ -38,7 +38,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Taken:
-    """The bytes that a model takes: by the engine's guess, in all, and what it computes in, on each card."""
+    """The bytes that a model takes: by the engine's guess, in all, and of those what it takes on each card anew.
+
+    That is what it computes in, and what the driver takes for it.
+    """
 
     predicted: int
     held: int

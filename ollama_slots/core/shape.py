@@ -223,7 +223,8 @@ def computed(model_info: dict[str, Any], load: Load) -> int:
     # A mask of each kind of cache, of two bytes with flash attention; without it the scores lie there, too.
     attention = 2 * (whole + sliding) if load.flash else 4 * (whole + sliding + shape.heads * whole)
     experts = shape.one("expert_feed_forward_length") * shape.one("expert_used_count")
-    activations = 4 * max(shape.one("feed_forward_length"), experts) + 8 * shape.one("embedding_length")
+    results = (9 if experts else 8) * shape.one("embedding_length")
+    activations = 4 * max(shape.one("feed_forward_length"), experts) + results
     scores = shape.words if shape.scores_each_token else 0
     return batch_of(load) * (attention + 4 * (activations + scores))
 

@@ -33,5 +33,7 @@ def read_head(head: bytes, size: int) -> dict[str, Any]:
             for key, field in reader.fields.items()
             if not key.startswith(("GGUF.", "tokenizer."))
         }
-    fields |= {EMBEDDINGS: it.shape.tolist() for it in reader.tensors if it.name == f"{EMBEDDINGS}.weight"}
+    for tensor in reader.tensors:
+        if tensor.name == f"{EMBEDDINGS}.weight":
+            fields[EMBEDDINGS] = tensor.shape.tolist()
     return {key: value for key, value in fields.items() if isinstance(value, bool | int | float | str | list)}

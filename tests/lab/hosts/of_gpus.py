@@ -28,14 +28,14 @@ def gpu(has: str, make: str, undo: str = "true", **more: Any) -> None:
 
 
 gpu("Two cards, of 24 and 12 GiB", cards("24576", "12288"))
-gpu("Two cards that take some of the slots each", cards("1700", "1600"))
+gpu("Two cards that take some of the slots each", cards("3000", "2900"))
 gpu(
     "CUDA_VISIBLE_DEVICES=1 hides the larger one of two cards",
     cards("24576", "12288") + unit("Environment=CUDA_VISIBLE_DEVICES=1"),
 )
 gpu(
     "The same, and more slots than the other one has room for",
-    cards("24576", "2048") + unit("Environment=CUDA_VISIBLE_DEVICES=1"),
+    cards("24576", "5000") + unit("Environment=CUDA_VISIBLE_DEVICES=1"),
     own={
         "slot5_name": "fifth",
         "slot5_model": model("smollm2-spare:135m"),
@@ -45,7 +45,7 @@ gpu(
         "slot6_num_ctx": 8192,
     },
     code=1,
-    says=r"GPU memory: expected .* found 1\.\d GB",
+    says=r"GPU memory: expected .* found 4\.\d GB",
 )
 gpu("A card that Ollama leaves alone beside one that it uses", cards("8192 CUDA unused", "24576"))
 gpu("Only a card that Ollama leaves alone", NEVER_ONE + cards("24576 CUDA unused"), restarts=1)

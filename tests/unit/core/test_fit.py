@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ollama_slots.core.cards import cards_now, room
+from ollama_slots.core.cards import DRIVER_TAKES, cards_now, room
 from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, needs
 from ollama_slots.core.gpus import Driven
 from ollama_slots.core.placing import Card, Rule, Taken, fit, place
 from ollama_slots.core.settings import Settings
-from ollama_slots.core.shape import Load, held, predicted
+from ollama_slots.core.shape import Load, computed, held, predicted
 from ollama_slots.core.snapshot import Snapshot
 from tests.unit.core.test_gpu_memory import LLAMA
 from tests.unit.declared import declared
@@ -82,6 +82,32 @@ def test_what_is_loaded_holds_what_it_holds() -> None:
     assert {it.held for it in needs(seen(world, declared("a:1b", "b:1b")))} == {GB}
 
 
+@pytest.mark.parametrize(("library", "more"), [("CUDA", DRIVER_TAKES), ("ROCm", 0)])
+def test_nvidias_driver_takes_some_on_each_card_for_each_runner(library: str, more: int) -> None:
+    world = pulled()
+    world.gpus = [of_start(24576, 24576, library)]
+    [it] = needs(seen(world, declared("a:1b")))
+    load = Load(4096)
+    assert it.taken == Taken(
+        predicted(LLAMA, GB, 4096), held(LLAMA, GB, load) + more, computed(LLAMA, load) + more
+    )
+    there = deployed(declared("a:1b"))
+    there.gpus = world.gpus
+    [it] = needs(seen(there, declared("a:1b")))
+    assert (it.held, it.taken.computed) == (GB + more, more)
+    [found] = there.found().gpus or ()
+    assert free(cards_now(seen(there, declared("a:1b")))) == [found.available - GB - more]
+
+
+def test_what_is_on_the_cpu_has_nothing_of_the_driver() -> None:
+    world = deployed(declared("a:1b"))
+    world.gpus = [of_start(24576, 24576)]
+    [runner] = world.runners
+    world.runners[runner] = replace(world.runners[runner], in_gpu=0.0)
+    [found] = world.found().gpus or ()
+    assert free(cards_now(seen(world, declared("a:1b")))) == [found.available]
+
+
 def free(cards: list[Card] | None) -> list[int] | None:
     return None if cards is None else [it.free for it in cards]
 
@@ -107,7 +133,7 @@ def test_the_room_is_what_is_free_or_what_is_told(
 
 def test_what_ollama_holds_is_room_too_but_never_more_than_there_is() -> None:
     world = deployed(declared("a:1b"), World(gpu=(24576, 1000)))
-    assert free(room(seen_of(world))) == [(1000 << 20) + GB]
+    assert free(room(seen_of(world))) == [(1000 << 20) + GB + DRIVER_TAKES]
     world.gpu = (1000, 999)
     assert free(room(seen_of(world))) == [1000 << 20]
 

@@ -189,7 +189,11 @@ class FakeEngine(ThreadingHTTPServer):
                 **{key: it if verbose else [] for key, it in self.lists.items()},
             },
             "capabilities": [*able, *(["vision"] if shape.sees else [])],
-            **({"tensors": [{"name": "token_embd.weight", "type": "Q4_K", "shape": [64, WORDS]}]} if verbose else {}),
+            **(
+                {"tensors": [{"name": "token_embd.weight", "type": "Q4_K", "shape": [64, WORDS]}]}
+                if verbose
+                else {}
+            ),
         }
 
     def generate(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from ollama_slots.run.inventory import Declared
 
 # pyinfra's connection data, and what OpenSSH calls the same.
 SSH_OPTIONS = {
-    "ssh_hostname": "HostName",
     "ssh_port": "Port",
     "ssh_user": "User",
     "ssh_key": "IdentityFile",
@@ -47,5 +46,8 @@ def ssh_config(host: Declared, root: Path, sockets: Path) -> str:
 
 
 def ssh_name(host: Declared) -> str:
-    """Return what ssh is to call a host: ``@ssh/NAME`` is pyinfra's long form of ``NAME``."""
-    return host.name.removeprefix("@ssh/")
+    """Return what ssh is to call a host: its ssh_hostname, which the user's file may say more of, as to pyinfra.
+
+    Else its name; ``@ssh/NAME`` is pyinfra's long form of ``NAME``.
+    """
+    return str(host.data.get("ssh_hostname") or host.name.removeprefix("@ssh/"))

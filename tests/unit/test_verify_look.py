@@ -5,10 +5,15 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ollama_slots.run.inventory import Declared
+from ollama_slots.verify.inventory import ssh_config, ssh_name
 from ollama_slots.verify.look import own, whole
+from tests.unit.declared import declared
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "fish", "tcsh", "ksh"])
@@ -37,3 +42,22 @@ def test_what_is_no_line_of_a_command_is_none() -> None:
         ["sh", "-c", f"echo Welcome; {whole('true')}"], capture_output=True, text=True, check=True
     )
     assert (own(ran.stdout) or "").strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({}, "192.0.2.7"),
+        ({"ssh_hostname": "other"}, "192.0.2.8"),  # a name of the user's file, as to pyinfra
+        ({"ssh_hostname": "192.0.2.9"}, "192.0.2.9"),
+    ],
+)
+def test_ssh_goes_where_pyinfra_goes(tmp_path: Path, data: dict[str, Any], expected: str) -> None:
+    """As the user's file has it: the name, or else ssh_hostname, may be an alias there."""
+    own = tmp_path / "own"
+    own.write_text("Host gpu\n    HostName 192.0.2.7\nHost other\n    HostName 192.0.2.8\n")
+    host = Declared("gpu", {"ssh_config_file": str(own), "ssh_port": 2222, **data}, declared("a:1b"))
+    (tmp_path / "config").write_text(ssh_config(host, tmp_path, tmp_path))
+    asked = ["ssh", "-G", "-F", str(tmp_path / "config"), ssh_name(host)]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert {f"hostname {expected}", "port 2222"} <= set(said)

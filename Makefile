@@ -6,7 +6,8 @@
 # make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py
 # make hosts  docs/hosts.md, from a run on all flavours of a host
-# make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk
+# make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
+#             WALK="--disk xfs" the power takes away what is not synced
 # make powercut  gpu1 loses its power at 10 moments of a first deploy and 10 of a rotation (MOMENTS=n), its disk on
 #             DISK=xfs or ext4; SEED=n repeats the moments
 # make bench  the measurements beside Ansible, and docs/performance.md from them; takes two hours, and the machine alone.
@@ -47,7 +48,7 @@ pages: .venv/installed
 	.venv/bin/python -m tests.configuration
 
 chaos: lab
-	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED))
+	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED)) $(WALK)
 
 powercut: lab
 	.venv/bin/python -m tests.powercut --disk $(DISK) --moments $(MOMENTS) $(if $(SEED),--seed $(SEED))

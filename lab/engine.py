@@ -51,8 +51,13 @@ def layers() -> list[Path]:
     library = binary.parent.parent / "lib/ollama"
     if not os.environ.get("LAB_ENGINE") and (library / "llama-server").exists():
         return [_own(binary, library)]
-    ollama = artifact(f"ollama-{version}", lambda scratch, result: _ollama(version, scratch, result))
-    return [ollama, artifact(f"llama-server-b{LLAMA_CPP}", _llama_server)] if LLAMA_SERVER[version] else [ollama]
+    runs_models = [artifact(f"llama-server-b{LLAMA_CPP}", _llama_server)] if LLAMA_SERVER[version] else []
+    return [ollama(version), *runs_models]
+
+
+def ollama(version: str) -> Path:
+    """An Ollama of that version, laid out as on a host."""
+    return artifact(f"ollama-{version}", lambda scratch, result: _ollama(version, scratch, result))
 
 
 def _own(binary: Path, library: Path) -> Path:

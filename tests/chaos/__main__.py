@@ -17,7 +17,9 @@ from collections import defaultdict
 from pathlib import Path
 from random import Random, randrange
 
+from lab import filesystem, hosts
 from tests.chaos import faults, interruptions, steps  # noqa: F401 (they register)
+from tests.chaos.hosts import undo_flavour
 from tests.chaos.invariants import check
 from tests.chaos.step import draw
 from tests.chaos.world import FIRST, World
@@ -47,11 +49,14 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="the number of the first one")
     parser.add_argument("--host", default="gpu1")
+    parser.add_argument("--disk", choices=filesystem.MAKE, default="", help="that loses what is not synced")
     arguments = parser.parse_args()
     seed, last = arguments.seed, arguments.first + arguments.steps - 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the host is left deployed then, too
     print(f"seed {seed}, steps {arguments.first} to {last}, on {arguments.host}", flush=True)
     start = time.monotonic()
+    if arguments.disk:
+        hosts.renew(arguments.host, arguments.disk)
     with tempfile.TemporaryDirectory() as path:
         serve()
         world = World(Project(Path(path)), Host(arguments.host), Random(seed))
@@ -68,6 +73,7 @@ def main() -> int:
             return 1
         finally:
             serve()
+            undo_flavour(world)
             world.data, world.said = dict(FIRST), False
             world.deploy()
     for kind, each in sorted(seconds.items()):

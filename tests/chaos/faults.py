@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab import hosts
+from lab import disk, filesystem, hosts
 from tests.chaos.seen import API, STATES, look
 from tests.chaos.step import step
 from tests.chaos.world import EVERYTHING, FILES, MEMORY, TRUTH, World
@@ -35,9 +35,12 @@ def kill_runner(world: World) -> None:
 
 
 def lose_power(world: World) -> None:
-    """Takes the host's power away, and gives it back."""
-    hosts.stop(world.host.name)
-    hosts.start(world.host.name)
+    """Takes the host's power away, and gives it back: without what is not synced, if its disk can lose that."""
+    if all(filesystem.mounted(disk.path(world.host.name))):
+        hosts.cut(world.host.name)
+    else:
+        hosts.stop(world.host.name)
+        hosts.start(world.host.name)
     world.shaken = True
 
 

@@ -38,6 +38,7 @@ class World:
     suspended: set[str] = field(default_factory=lambda: set(EVERYTHING))
     on_the_way: set[str] = field(default_factory=set)  # weights that a killed run was to give slots
     said: bool = False  # slot 4 was set by a deploy that is through: from then on the host knows it
+    undo: str = ""  # the commands that take the host's flavour away
     shaken: bool = False  # something was just killed or restarted: an answer may take a second try
     run: Run = field(default_factory=lambda: Run(-1, ""))  # the last command
 

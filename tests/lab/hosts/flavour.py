@@ -88,6 +88,7 @@ class Flavour:
     + needs: a program that the lab's hosts may not have
     + gpu: whether it needs the simulated GPU
     + boots: whether it shows at a boot, which leaves every slot hot; that takes a minute
+    + walks: whether a walk of `make chaos` comes across it: it outlasts a boot, and the deploy ends well
     """
 
     has: str
@@ -105,6 +106,7 @@ class Flavour:
     needs: str = ""
     gpu: bool = False
     boots: bool = False
+    walks: bool = False
 
 
 FLAVOURS: list[Flavour] = []

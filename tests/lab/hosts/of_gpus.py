@@ -27,11 +27,12 @@ def gpu(has: str, make: str, undo: str = "true", **more: Any) -> None:
     flavour(has, f"{make}\n{RESTART}", undo=f"{ONE}; {undo}; {UNDO}", gpu=True, **more)
 
 
-gpu("Two cards, of 24 and 12 GiB", cards("24576", "12288"))
+gpu("Two cards, of 24 and 12 GiB", cards("24576", "12288"), walks=True)
 gpu("Two cards that take some of the slots each", cards("3000", "2900"))
 gpu(
     "CUDA_VISIBLE_DEVICES=1 hides the larger one of two cards",
     cards("24576", "12288") + unit("Environment=CUDA_VISIBLE_DEVICES=1"),
+    walks=True,
 )
 gpu(
     "The same, and more slots than the other one has room for",
@@ -47,7 +48,7 @@ gpu(
     code=1,
     says=r"GPU memory: expected .* found 4\.\d GB",
 )
-gpu("A card that Ollama leaves alone beside one that it uses", cards("8192 CUDA unused", "24576"))
+gpu("A card that Ollama leaves alone beside one that it uses", cards("8192 CUDA unused", "24576"), walks=True)
 gpu("Only a card that Ollama leaves alone", NEVER_ONE + cards("24576 CUDA unused"), restarts=1)
 gpu(
     "An AMD-like card, and no nvidia-smi", f"{NO_SMI}; {WITH_KFD}; {cards('16384 ROCm')}", f"{SMI_AGAIN}; rm {KFD}"
@@ -57,7 +58,12 @@ gpu(
     f"{NEVER_ONE}{NO_SMI}; {WITH_KFD}; rm {CARDS}",
     f"{SMI_AGAIN}; rm {KFD}",
 )
-gpu("A card of which neither nvidia-smi nor /dev/kfd tells", f"{NO_SMI}; {cards('16384 Vulkan')}", SMI_AGAIN)
+gpu(
+    "A card of which neither nvidia-smi nor /dev/kfd tells",
+    f"{NO_SMI}; {cards('16384 Vulkan')}",
+    SMI_AGAIN,
+    walks=True,
+)
 gpu("No GPU at all", f"{NEVER_ONE}{NO_SMI}; rm {CARDS}", SMI_AGAIN)
 gpu("An nvidia-smi, and no card", NEVER_ONE + cards())
 gpu(

@@ -39,6 +39,7 @@ flavour(
         mode="755",
     ),
     undo="mv /usr/bin/curl.new /usr/bin/curl",
+    walks=True,
 )
 flavour(
     "A .bashrc that begins with `echo Welcome`",
@@ -87,4 +88,5 @@ flavour(
         mode="755",
     ),
     undo="mv /usr/bin/ln.away /usr/bin/ln",
+    walks=True,
 )

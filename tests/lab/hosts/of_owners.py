@@ -20,12 +20,14 @@ flavour(
     "An override.conf of `systemctl edit` with OLLAMA_HOST=0.0.0.0, KEEP_ALIVE=24h and MAX_LOADED_MODELS=2",
     OURS + unit(*(f"Environment={it}" for it in SETTINGS)) + TWO,
     restarts=1,
+    walks=True,
 )
 flavour(
     "The same in an EnvironmentFile",
     OURS + write("/etc/default/ollama", *SETTINGS) + unit("EnvironmentFile=-/etc/default/oll*") + TWO,
     undo=f"rm /etc/default/ollama; {UNDO}",
     restarts=1,
+    walks=True,
 )
 flavour(
     "A proxy in /etc/environment and in /root/.curlrc",
@@ -47,6 +49,7 @@ flavour(
     "An engine whose time zone is not the host's",
     f"mkdir -p /usr/share/zoneinfo/Pacific; printf '{ZONE}' >/usr/share/zoneinfo/Pacific/Auckland\n"
     + unit("Environment=TZ=Pacific/Auckland"),
+    walks=True,
 )
 flavour(
     "A start script that exports OLLAMA_KEEP_ALIVE=24h, and a deploy that would restart Ollama",

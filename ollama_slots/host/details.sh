@@ -1,6 +1,6 @@
 # Prints /api/show of models, which of their weights are missing or damaged, and free GPU memory and disk.
 # Changes nothing.
-# needs: engine store
+# needs: engine store gpus
 # takes: url doubted
 # lists: MODEL...
 # doubted: weights whose digest is to be checked
@@ -55,10 +55,10 @@ printf '%s\n' "$answers" | awk 'NR % 2 == 0 && /^5/ { print NR / 2 }' | while re
 done
 echo "== gpu"
 card() { # card FIELDS
-    timeout 10 nvidia-smi --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null
+    driver 10 --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null
 }
 # Drivers of before 2022 do not know the last field, and answer nothing at all.
-card pci.bus_id,memory.total,memory.free,compute_cap || card pci.bus_id,memory.total,memory.free
+card pci.bus_id,memory.total,memory.free,compute_cap || [ $? = 124 ] || card pci.bus_id,memory.total,memory.free
 echo "== disk"
 df -Pk "$store" 2>/dev/null | awk 'NR == 2 { print $4 }'
 echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes

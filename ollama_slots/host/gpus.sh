@@ -1,4 +1,5 @@
 # What GPUs there are, as Ollama found them when it started: it goes by that until its next start.
+# needs: ask
 
 # found: the lines in which it says so, each of one device, or of the CPU where there is none; nothing, where that is no
 # longer known. By the start that runs now: its log, which the journal forgets in time, or what was kept of it. Then,
@@ -13,9 +14,29 @@ found() {
     fi
 }
 
+# driver SECONDS ARGUMENT...: what nvidia-smi says, and its exit status; 124 where it does not answer in time. One that
+# waits for a driver may not even be killed, so nothing waits for it to end.
+driver() {
+    told=$(mktemp -d) || return
+    bound=$1
+    shift
+    # By a shell of its own: a fork of this one would hold what this one writes to open, and SSH would wait for it.
+    # shellcheck disable=SC2016
+    sh -c 'cd "$1" && shift && timeout -k 1 "$@" >said 2>complained; echo "$?" >code' sh \
+        "$told" "$bound" nvidia-smi "$@" >/dev/null 2>&1 </dev/null &
+    deadline=$(($(clock) + bound + 1))
+    until [ -s "$told/code" ] || [ "$(clock)" -ge "$deadline" ]; do sleep 0.05; done
+    code=$(cat "$told/code" 2>/dev/null)
+    cat "$told/said"
+    cat "$told/complained" >&2
+    rm -rf "$told"
+    [ "${code:-137}" = 137 ] && return 124
+    return "$code"
+}
+
 # cards: the name of each card that NVIDIA's driver has, a line each; fails where it does not answer.
 cards() {
-    named=$(timeout 10 nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null) || return
+    named=$(driver 10 --query-gpu=name --format=csv,noheader 2>/dev/null) || return
     printf '%s\n' "$named" | grep .
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from ollama_slots.core.observed import Observed
@@ -137,3 +140,16 @@ def test_the_size_of_the_vocabulary_of_an_embedding_model_is_asked_for(host: Dir
         "registry.ollama.ai/library/a:1b": 0,
         "registry.ollama.ai/team/e:1b": WORDS,
     }
+
+
+@pytest.mark.parametrize("look", [lambda it: it.found(A), lambda it: it.details([])], ids=["found", "details"])
+def test_a_driver_that_cannot_even_be_killed_holds_nobody_up(
+    host: DirectoryHost, look: Callable[[DirectoryHost], object]
+) -> None:
+    stuck = '#!/bin/sh\ncase " $* " in *nvidia-smi*) exec /bin/sleep 40 ;; esac\nexec /usr/bin/timeout "$@"\n'
+    for name in ("timeout", "nvidia-smi"):
+        (host.root / "bin" / name).write_text(stuck)
+        (host.root / "bin" / name).chmod(0o755)
+    start = time.monotonic()
+    look(host)
+    assert time.monotonic() - start < 25

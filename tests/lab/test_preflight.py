@@ -88,8 +88,8 @@ def test_a_disk_that_is_too_small(project: Project, gpu1: Host, absent: str) -> 
 
 @pytest.fixture
 def twelve_at_once(fleet: tuple[Host, Host]) -> Iterator[None]:
-    """Each runner takes twelve requests at once, each with a cache of its own. gpu2 has 9 GiB."""
-    fleet[1].run("echo 9216 >/etc/simulated-gpu")
+    """Each runner takes twelve requests at once, each with a cache of its own. gpu2 has 11.5 GiB."""
+    fleet[1].run("echo 11776 >/etc/simulated-gpu")
     for host in fleet:
         host.run(f"printf '[Service]\\nEnvironment=OLLAMA_NUM_PARALLEL=12\\n' >{PARALLEL}")
         host.run("systemctl daemon-reload && systemctl restart ollama")
@@ -102,13 +102,13 @@ def twelve_at_once(fleet: tuple[Host, Host]) -> Iterator[None]:
 @pytest.mark.gpu
 @pytest.mark.usefixtures("twelve_at_once")
 def test_a_set_that_is_too_large_for_the_smaller_gpu(project: Project, gpu1: Host, gpu2: Host) -> None:
-    """9 GiB on gpu2, 24 GiB on gpu1."""
+    """11.5 GiB on gpu2, 24 GiB on gpu1."""
     until("the warm-up is done", lambda: gpu2.active("ollama-warmup") in ("active", "failed"))
     before = everything(gpu2)
     run = project.deploy("slot2_num_ctx=32768")
     assert run.code == 1
     [line] = run.lines("gpu2", "GPU memory: expected")
-    assert re.search(r"found [89]\.\d GB", line), "9 GiB, less what the driver keeps"
+    assert re.search(r"found 11\.\d GB", line), "11.5 GiB, less what the driver keeps"
     for words in (*SLOTS, "slot1_num_ctx=", "slot2_num_ctx=", "they would fit"):
         assert words in line
     assert everything(gpu2) == before

@@ -91,8 +91,8 @@ NAMED = [
     fault(
         "large blobs are read for manifests",
         "store",
-        "-type f -size -200k ! -name '*-partial*'",
-        "-type f ! -name '*-partial*'",
+        '"$store/blobs" -type f -size -200k',
+        '"$store/blobs" -type f',
         PULLS,
     ),
     fault(
@@ -262,6 +262,11 @@ MORE = [
         "manifests/*/*/*/* manifests-v2/*/*/*/*",
         LOOKS,
     ),
+    fault(
+        "what is being written now is a scrap", "beside", "set -- -mmin +1", "set -- -true", "host/test_scraps.py"
+    ),
+    fault("a fetch's own files are scraps", "beside", '{ [ -e "$fetch_lock" ]', "{ false", "host/test_scraps.py"),
+    fault("scraps are found and stay", "remove", "! use_store || clear ||", "use_store ||", "host/test_scraps.py"),
     fault(
         "what takes connections answers",
         "await",

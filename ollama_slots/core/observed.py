@@ -132,6 +132,7 @@ class Observed(BaseModel):
     listed: dict[str, Listed] | None = None  # by canonical key
     runners: tuple[Runner, ...] | None = None
     live: frozenset[str] = frozenset()  # what running processes have on their command line: see ``lives``
+    scraps: tuple[str, ...] = ()  # paths of what writes that were cut off left: see host/beside.sh
     container: str | None = None  # the program in whose container Ollama runs, or its own with another root
     store: Models | None = None
 

@@ -51,7 +51,8 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
     mine = ours(settings, observed)
     previous = {digest for name in mine for digest in observed.digests(f"{name}:previous")}
     return (
-        not any(observed.cut_off(name) for name in mine)
+        not observed.scraps
+        and not any(observed.cut_off(name) for name in mine)
         and not _emptied(settings, observed)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in observed.runners or ())
         and all(
@@ -174,6 +175,9 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
         if left and details.weights(state.model) == state.weights != details.weights(f"{name}:previous"):
             why = f"unload {state.model}, no slot uses it: {name} was changed by hand"
             removals.append(Remove(why, unload=state.model))
+    if observed.scraps and not removals:  # each removal clears them away
+        more = f" and {len(observed.scraps) - 1} more" if observed.scraps[1:] else ""
+        removals.append(Remove(f"remove {observed.scraps[0]}{more}, left by a write that was cut off"))
     return removals
 
 

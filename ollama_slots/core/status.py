@@ -193,4 +193,6 @@ def _leftover(it: Remove, observed: Observed) -> Difference:
         return Difference(
             f"slot {it.forget}", "no model", state.model if state else f"a model of the name {it.forget}"
         )
+    if not it.unload:
+        return Difference("the host", "whole writes", f"{', '.join(observed.scraps)}, of one that was cut off")
     return Difference(f"{it.unload}", "not in memory (no slot uses it)", "in memory")

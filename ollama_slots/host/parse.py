@@ -102,6 +102,7 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
         runners=tuple(running) if running is not None else None,
         container=_pairs(parts["store"]).get("container"),
         store=_store(parts["store"]),
+        scraps=tuple(parts["scraps"]),
     )
 
 

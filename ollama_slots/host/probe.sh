@@ -1,5 +1,5 @@
 # Prints all that a deploy needs to know of a host, in sections that parse.py reads. Changes nothing.
-# needs: ask gpus settings sees
+# needs: ask beside gpus settings sees
 # takes: url tools
 # url: nothing, where Ollama is asked where it listens; tools: that the scripts use
 
@@ -72,6 +72,9 @@ printf '%s\n' "$answers"
 echo "== store" # as the process that serves has it: see sees.sh
 {
     contained "$pid" "${main%%[!0-9]*}" "$listens"
+    store=''
     seen "$pid" "$answers"
+    echo "== scraps"
+    [ -z "$store" ] || scraps "$store"
 } | readable
 echo "== end"

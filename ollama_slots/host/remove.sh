@@ -1,5 +1,6 @@
-# Unloads, puts back, deletes and forgets models and slots of ours. What is gone already is no error.
-# needs: moves bases unfinished
+# Unloads, puts back, deletes and forgets models and slots of ours, and clears away what writes that were cut off left.
+# What is gone already is no error.
+# needs: moves bases beside unfinished
 # takes: url lock_seconds unloaded interrupted forgotten discarded
 # lists: MODEL...
 # unloaded: a model or nothing; interrupted, forgotten: a slot's name or nothing; discarded: blobs; MODEL: to be deleted
@@ -28,7 +29,16 @@ restore() {
     put_back "$1"
 }
 
+# clear: the scraps of writes go.
+clear() {
+    scraps "$store" | while IFS= read -r it; do
+        rm -f "$it"
+    done
+    rmdir "$(fetches "$store")" 2>/dev/null || :
+}
+
 one_at_a_time "$lock_seconds" "a removal"
+! use_store || clear || exit 1
 [ -z "$unloaded" ] || unload "$unloaded"
 if [ -n "$interrupted" ]; then
     why=$(restore "$interrupted" 2>&1) || { echo "cannot put $interrupted:current back: $why" >&2; exit 1; }

@@ -1,25 +1,5 @@
 # Ollama's model store as files: where it is, and what the API does not show.
-# needs: ask json sees
-
-# beside STORE DIRECTORY: where a file is written that takes its place in that directory of the store by a rename, which
-# knows no way to another disk.
-beside() {
-    if [ -d "$2" ] && [ "$(mount_of "$1")" != "$(mount_of "$2")" ]; then
-        echo "$2/.ollama-slots"
-    else
-        echo "$1/.ollama-slots"
-    fi
-}
-
-# mount_of DIRECTORY: its filesystem and its mount, of which one may be in several places.
-mount_of() {
-    { stat -L -c %d "$1" && sed -n 's/^mnt_id:[[:blank:]]*//p' "$own_process/fdinfo/0" <"$1"; } 2>/dev/null
-}
-
-# fetches STORE: where a fetch from a mirror has what is no model's yet.
-fetches() {
-    echo "$(beside "$1" "$1/blobs")/.fetch"
-}
+# needs: ask json sees beside
 
 # use_store: sets, for what follows, where the models are.
 use_store() {

@@ -364,6 +364,7 @@ class World:
             json.dumps({"models": loaded}),
             "== store",
             *self.store(),
+            "== scraps",
             "== end",
         ]
 

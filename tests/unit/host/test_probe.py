@@ -78,6 +78,8 @@ name registry.ollama.ai/library/Coding/latest
 name ollama.com/me/x/7b
 name hub%3A5000/me/x/7b
 name too/few
+== scraps
+/var/lib/ollama-slots/of me.slot.new
 == end
 """.splitlines()
 
@@ -111,6 +113,7 @@ def test_all_of_a_probe() -> None:
     assert found.states["coding"].context == 4096
     assert set(found.bases) == {"hub:5000/me/x:7b"}
     assert found.version == "0.32.15"
+    assert found.scraps == ("/var/lib/ollama-slots/of me.slot.new",)
     assert found.listed
     [listed] = found.listed.values()  # a name that no deploy could have made is nobody's
     assert (listed.name, listed.size) == ("Coding:latest", 98)

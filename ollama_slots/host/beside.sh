@@ -1,0 +1,36 @@
+# Where in the model store files are written before they take their place in it, and what a write that was cut off left.
+
+# beside STORE DIRECTORY: where a file is written that takes its place in that directory of the store by a rename, which
+# knows no way to another disk.
+beside() {
+    if [ -d "$2" ] && [ "$(mount_of "$1")" != "$(mount_of "$2")" ]; then
+        echo "$2/.ollama-slots"
+    else
+        echo "$1/.ollama-slots"
+    fi
+}
+
+# mount_of DIRECTORY: its filesystem and its mount, of which one may be in several places.
+mount_of() {
+    { stat -L -c %d "$1" && sed -n 's/^mnt_id:[[:blank:]]*//p' "$own_process/fdinfo/0" <"$1"; } 2>/dev/null
+}
+
+# fetches STORE: where a fetch from a mirror has what is no model's yet.
+fetches() {
+    echo "$(beside "$1" "$1/blobs")/.fetch"
+}
+
+# scraps STORE: files that were to take another's place by a rename, and never did, as after a power cut; a line each.
+# What is no older than a minute, nor than Ollama's start, may be what another deploy is writing now.
+scraps() {
+    at=$1
+    set -- -mmin +1
+    [ ! -L "$started" ] || set -- "$@" -o ! -newer "$started"
+    find "$state_dir" "$modelfiles" "$environment_file.new" "$drop_in.new" "$warm_up_unit.new" "$warm_up_script.new" \
+        "$(beside "$at" "$at/manifests")" -maxdepth 2 -type f \
+        \( -name '*.new' -o -path "$unfinished/.*" -o -path '*/.ollama-slots/.manifest' \
+        -o -path "*/.ollama-slots/.manifest-$stem" \) \( "$@" \)
+    # A fetch writes the other files of its directory for as long as it takes.
+    { [ -e "$fetch_lock" ] && ! flock -s -n "$fetch_lock" true; } ||
+        find "$(fetches "$at")" -maxdepth 1 \( -name .manifest -o -name .said \)
+} 2>/dev/null

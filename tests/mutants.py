@@ -270,8 +270,8 @@ MORE = [
     fault(
         "what takes connections answers",
         "await",
-        '[ -z "$asked" ] || ! (url=$asked && api 5 /api/version >/dev/null) || exit 0',
-        '[ -z "$asked" ] || exit 0',
+        '[ -n "$asked" ] && (url=$asked && api 5 /api/version >/dev/null)',
+        '[ -n "$asked" ]',
         AWAIT,
     ),
 ]

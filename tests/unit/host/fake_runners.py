@@ -57,6 +57,7 @@ class Runner:
     seconds: float = -1  # that it stays after an answer; below 0: for ever
     expires: float = 0  # since 1970
     leaves_after: int | None = None  # answers that it still gives until it goes, where it was told to
+    forgets: bool = False  # the next answer takes away the sign that it is to go, and it goes all the same
 
     @property
     def expires_at(self) -> str:
@@ -112,6 +113,8 @@ class Runners:
                 runner = self._load(model, context, size)
             if seconds is not None:
                 runner.seconds = self.expiring.get(model.weights, seconds)
+            if runner.forgets:
+                runner.leaves_after, runner.forgets = None, False
             if runner.leaves_after is None:
                 runner.expires = time.time() + runner.seconds
             else:
@@ -163,7 +166,7 @@ class Runners:
                 return
             self.unloaded.append(weights)
             if self.slow_unload and self._lives(runner):
-                runner.leaves_after, runner.expires = 10**6, time.time() - 1
+                runner.leaves_after, runner.expires, runner.forgets = 10**6, time.time() - 1, True
                 threading.Timer(self.slow_unload, self._end, [runner]).start()
             else:
                 self._end(runner)

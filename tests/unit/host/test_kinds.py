@@ -102,6 +102,15 @@ def test_an_embedding_candidate_without_an_embedding_is_refused(embedding: Direc
     assert 'does not answer: {"model":"one:current","embeddings":[]}; the slot is unchanged' in done.err
 
 
+def test_an_embedding_candidate_that_leaves_is_asked_for_embeddings_again(embedding: DirectoryHost) -> None:
+    embedding.engine.publish("f:1b", embeds=True, trained=2048)
+    pulled(embedding, "f:1b")
+    embedding.engine.runners.leaving[weights("f:1b")] = [3]
+    assert rotate(embedding, "one", "f:1b", window=2048).code == 0
+    assert embedding.engine.runners.loaded.count("one:current") == 2
+    assert "ask one:current" not in embedding.asked()
+
+
 def test_an_embedding_slot_that_leaves_is_asked_until_it_has_come_again(embedding: DirectoryHost) -> None:
     embedding.restart()
     embedding.engine.runners.leaving[E] = [2]

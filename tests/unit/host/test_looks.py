@@ -185,6 +185,15 @@ def test_what_a_manifest_list_is_of_and_no_large_blob(new: DirectoryHost) -> Non
     assert len(done.out) < 20_000
 
 
+def test_of_a_name_that_is_in_both_trees_the_new_one_counts(new: DirectoryHost) -> None:
+    """As Ollama itself reads it: an older one wrote the other, in its own tree, meanwhile."""
+    pulled(new, "a:1b", "b:1b")
+    old = new.engine.files.file("a:1b")
+    old.parent.mkdir(parents=True, exist_ok=True)
+    old.write_text(new.engine.files.read("b:1b") or "")
+    assert f"sha256:{A}" in new.stored().models["registry.ollama.ai/library/a:1b"].blobs
+
+
 def speeds(host: DirectoryHost, seconds: int = 5) -> dict[str, float | str | None]:
     done = host.perform(SlotSpeeds().command(host.unit, host.engine.url, seconds))
     assert done.code == 0

@@ -125,7 +125,7 @@ def test_a_later_load_may_evict_an_earlier_one(three: DirectoryHost) -> None:
 def test_what_was_told_to_leave_before_has_left_first(three: DirectoryHost) -> None:
     holds(three, "one", "a:1b", loaded=True)
     runner = three.engine.runners.all[A]
-    three.engine.runners.slow_unload = 0.4
+    three.engine.runners.slow_unload = 2  # longer than it would take to ask it, which hides that it goes
     three.engine.runners.unload(A)
     assert three.warm_up().code == 0
     assert three.engine.runners.all[A] is not runner

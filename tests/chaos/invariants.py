@@ -99,7 +99,10 @@ def truth(seen: Seen) -> Iterator[str]:
 
 
 def declared(world: World, seen: Seen) -> Iterator[str]:
-    """Each slot has the base, the prompt and the window that it is to have."""
+    """Each slot has the base, the prompt and, in memory, the window that it is to have.
+
+    That it is in memory is for ``memory``: after a stop that Ollama is late with, an answer is no sign of it.
+    """
     for number, slot in enumerate(SLOTS, 1):
         base, shown = world.declared(slot), seen.shown.get(slot)
         if not base or not shown:
@@ -114,5 +117,5 @@ def declared(world: World, seen: Seen) -> Iterator[str]:
         window = max(int(world.data[f"slot{SLOTS.index(it) + 1}_num_ctx"]) for it in sharing)
         info = shown["model_info"]
         window = min(window, info[f"{info['general.architecture']}.context_length"])
-        if (has := dict(seen.processes).get(seen.weights(slot) or "")) != window:
+        if (has := dict(seen.processes).get(seen.weights(slot) or "", window)) != window:
             yield f"{slot}: declared {window} tokens, its process has {has}"

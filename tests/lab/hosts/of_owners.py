@@ -44,10 +44,11 @@ for at, url in {
     flavour(f"An Ollama that listens at {at}", unit(f"Environment=OLLAMA_HOST={listens}"), url=url)
 
 # There is no tzdata on the lab's hosts: a zone of 13 hours, as a file.
-ZONE = "TZif" + "\\0" * 36 + "\\0\\0\\0\\1\\0\\0\\0\\4" + "\\0\\0\\266\\320\\0\\0NZT\\0"
+ZONE = "TZif" + "\\0" * 32 + "\\0\\0\\0\\1\\0\\0\\0\\4" + "\\0\\0\\266\\320\\0\\0NZT\\0"
 flavour(
     "An engine whose time zone is not the host's",
     f"mkdir -p /usr/share/zoneinfo/Pacific; printf '{ZONE}' >/usr/share/zoneinfo/Pacific/Auckland\n"
+    "TZ=Pacific/Auckland date | grep -q NZT\n"
     + unit("Environment=TZ=Pacific/Auckland"),
     walks=True,
 )

@@ -77,11 +77,11 @@ def serve() -> None:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Project:
-    """A copy of the project, for what touches no host."""
+def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Project:
+    """A copy of the project, for what touches no host; a test that names no more than one has gpu1 alone."""
     path = tmp_path / "project"
     path.mkdir()
-    return Project(path)
+    return Project(path, ("gpu1", "gpu2") if {"gpu2", "fleet"} & {*request.fixturenames} else ("gpu1",))
 
 
 @pytest.fixture

@@ -201,13 +201,13 @@ class Running(subprocess.Popen[str]):
 class Project:
     """A copy of the project, with data of its own to change; what is not data is shared with the tree."""
 
-    def __init__(self, path: Path) -> None:
-        """Lays the copy out in an empty directory."""
+    def __init__(self, path: Path, hosts: tuple[str, ...] = ("gpu1", "gpu2")) -> None:
+        """Lays the copy out in an empty directory, with these hosts in its inventory."""
         self.path = path
         for name in ("deploy.py", "tasks", "templates", "ollama_slots", ".lab"):
             (path / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "group_data", path / "group_data", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "inventory.py", path)
+        (path / "inventory.py").write_text(f"lab = {[*hosts]}\n")
         (path / "lab").mkdir()
         shutil.copy(ROOT / "lab" / "model_selection.json", path / "lab")
 

@@ -10,8 +10,10 @@ OURS = f"rm -f /etc/ollama/ollama-slots.env {UNITS}/ollama.service.d/zz-ollama-s
 TWO = """
 systemctl stop ollama-warmup
 until curl -q -fs -o /dev/null localhost:11434/api/version; do sleep 0.1; done
-ollama run coding-primary Hi </dev/null >/dev/null 2>&1
-ollama run general-primary Hi </dev/null >/dev/null 2>&1
+for it in coding-primary general-primary; do
+    echo '{"model":"NAME","prompt":"Hi","options":{"num_predict":1}}' | sed "s/NAME/$it/" |
+        curl -q -sS --max-time 60 -o /dev/null -d @- localhost:11434/api/generate
+done
 """
 SETTINGS = ("OLLAMA_HOST=0.0.0.0", "OLLAMA_KEEP_ALIVE=24h", "OLLAMA_MAX_LOADED_MODELS=2")
 PROXY = "http://10.79.0.250:3128"  # nobody has this address
@@ -48,8 +50,7 @@ ZONE = "TZif" + "\\0" * 32 + "\\0\\0\\0\\1\\0\\0\\0\\4" + "\\0\\0\\266\\320\\0\\
 flavour(
     "An engine whose time zone is not the host's",
     f"mkdir -p /usr/share/zoneinfo/Pacific; printf '{ZONE}' >/usr/share/zoneinfo/Pacific/Auckland\n"
-    "TZ=Pacific/Auckland date | grep -q NZT\n"
-    + unit("Environment=TZ=Pacific/Auckland"),
+    "TZ=Pacific/Auckland date | grep -q NZT\n" + unit("Environment=TZ=Pacific/Auckland"),
     walks=True,
 )
 flavour(

@@ -137,6 +137,11 @@ class Host:
         """A unit's state."""
         return self.run(f"systemctl is-active {unit}", check=False).stdout.strip()
 
+    def warmed_up(self, warm_up: str = "ollama-warmup") -> str:
+        """Waits, bounded, until a warm-up is over; its unit's state."""
+        until(f"{warm_up} is over", lambda: self.active(warm_up) in ("active", "failed"), 120, every=0.2)
+        return self.active(warm_up)
+
     def held(self) -> bool:
         """Whether somebody is changing this host."""
         return self.run(f"flock -s -n {LOCK} true", check=False).returncode == 1
@@ -233,6 +238,15 @@ class Project:
         """Runs pyinfra; ``data`` are KEY=VALUE of --data."""
         arguments = [*options, *(word for it in data for word in ("--data", it))]
         return self.run(self.command(*arguments, tasks=tasks))
+
+    def verify(self) -> tuple[int, set[str], str]:
+        """Runs the suite for users' hosts; its exit code, the ids of what failed, and what it printed."""
+        run = self.run([sys.executable, "-m", "pytest", "-q", "--pyargs", "ollama_slots.verify"])
+        return (
+            run.code,
+            set(re.findall(r"^(?:FAILED|ERROR) \S+\[([^\]]+)\]", run.output, re.MULTILINE)),
+            run.output,
+        )
 
     def run(self, command: list[str], timeout: float = 600) -> Run:
         """Runs a command in the copy to its end."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from lab.hosts import ssh
-from tests.lab.fleet import ROOT, SLOTS, Host, Project, model, until
+from tests.lab.fleet import SLOTS, Host, Project, model, until
 
 ONE = ("-y", "--limit", "gpu1")
 DROP_IN = "/etc/systemd/system/ollama.service.d/zz-owner.conf"
@@ -25,7 +23,7 @@ def reboot(host: Host) -> None:
     before = ssh(host.name, BOOT).stdout
     ssh(host.name, "systemctl reboot")
     until("it has booted anew", lambda: ssh(host.name, BOOT).stdout not in ("", before), every=1)
-    until("the warm-up is over", lambda: host.active("ollama-warmup") in ("active", "failed"), 120, every=0.5)
+    host.warmed_up()
 
 
 def assert_deployed_booted_as_declared_and_verified(project: Project, host: Host, slot1: str) -> None:
@@ -40,10 +38,8 @@ def assert_deployed_booted_as_declared_and_verified(project: Project, host: Host
         assert (run.code, run.changes) == (0, 0), run.output
     with (project.path / "inventory.py").open("a") as inventory:
         inventory.write(f'\nlab = [("gpu1", {{"slot1_model": "{model(slot1)}"}})]\n')
-    verify = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/verify"]
-    verify += ["--inventory", str(project.path / "inventory.py")]
-    done = subprocess.run(verify, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout
+    code, _, said = project.verify()
+    assert code == 0, said
 
 
 def test_a_proxy_is_for_the_way_out(project: Project, gpu1: Host) -> None:

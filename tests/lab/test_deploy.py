@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from lab import engine
 from tests.lab.conftest import SLOT4
 from tests.lab.fleet import SLOTS, Host, Project, model
@@ -17,9 +15,12 @@ BASES = {
 }
 
 
-@pytest.mark.parametrize("name", ["gpu1", "gpu2"])
-def test_four_slots_are_resident_as_declared(project: Project, name: str) -> None:  # noqa: ARG001
-    host = Host(name)
+def test_four_slots_are_resident_as_declared(project: Project, fleet: tuple[Host, Host]) -> None:  # noqa: ARG001
+    for host in fleet:
+        assert_as_declared(host)
+
+
+def assert_as_declared(host: Host) -> None:
     tags, ps = host.tags(), host.ps()
     assert len(ps) == 4
     for slot in SLOTS:
@@ -52,7 +53,7 @@ def test_ollama_itself_has_the_environment(project: Project, fleet: tuple[Host, 
         assert "ollama-slots" not in host.out("cat /etc/systemd/system/ollama.service"), "the vendor's unit is his"
 
 
-def test_the_table_ends_the_run(project: Project) -> None:
+def test_the_table_ends_the_run(project: Project, fleet: tuple[Host, Host]) -> None:  # noqa: ARG001
     run = project.deploy()
     table = run.lines(" name ", " base ", "resident") + run.lines("yes")
     assert table[0].split() == ["host", "slot", "name", "base", "context", "GB", "in", "GPU", "resident"]

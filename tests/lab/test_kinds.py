@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from lab import hosts as lab_hosts
 from tests.lab.client import asking, assert_none_failed
 from tests.lab.conftest import SLOT4
-from tests.lab.fleet import SLOTS, Host, Project, model, until
+from tests.lab.fleet import SLOTS, Host, Project, model
 
 ON_THE_CPU = {"num_gpu": 0}
 KINDS = {
@@ -79,13 +78,12 @@ def test_they_are_made_proven_rotated_rolled_back_and_there_after_a_boot(
     assert_none_failed(record, other)
 
     lab_hosts.reboot("gpu1")
-    until("the warm-up is done", lambda: gpu1.active("ollama-warmup") in ("active", "failed"), 90)
-    assert gpu1.active("ollama-warmup") == "active"
+    assert gpu1.warmed_up() == "active"
     assert gpu1.resident(*ALL)
     declare(six)
     assert six.deploy().changes == 0, "what was rolled back is what is declared again"
-    verified = six.run([sys.executable, "-m", "pytest", "-q", "--pyargs", "ollama_slots.verify"])
-    assert verified.code == 0, verified.output
+    code, _, said = six.verify()
+    assert code == 0, said
 
 
 def test_one_that_left_memory_is_missed_and_made_good(six: Project, gpu1: Host) -> None:

@@ -103,7 +103,7 @@ def twelve_at_once(fleet: tuple[Host, Host]) -> Iterator[None]:
 @pytest.mark.usefixtures("twelve_at_once")
 def test_a_set_that_is_too_large_for_the_smaller_gpu(project: Project, gpu1: Host, gpu2: Host) -> None:
     """11.5 GiB on gpu2, 24 GiB on gpu1."""
-    until("the warm-up is done", lambda: gpu2.active("ollama-warmup") in ("active", "failed"))
+    gpu2.warmed_up()
     before = everything(gpu2)
     run = project.deploy("slot2_num_ctx=32768")
     assert run.code == 1

@@ -79,7 +79,10 @@ def test_all_that_was_done_by_hand_is_told_of_at_once_and_repaired(project: Proj
     assert again.code == 0, again.output
 
 
-def test_what_is_declared_anew_is_told_of_before_it_is_deployed(project: Project) -> None:
+def test_what_is_declared_anew_is_told_of_before_it_is_deployed(
+    project: Project,
+    fleet: tuple[Host, Host],  # noqa: ARG001
+) -> None:
     project.select(slot1_coding=model("smollm2-chat:135m"))
     run = status(project, "slot3_num_ctx=2048", "slot4_model=none")
     assert run.code == 1
@@ -110,7 +113,7 @@ def test_an_ollama_that_does_not_answer_is_no_pass(project: Project, gpu1: Host)
     assert status(project).code == 0
 
 
-def test_programs_get_it_as_json(project: Project, gpu1: Host) -> None:
+def test_programs_get_it_as_json(project: Project, gpu1: Host, gpu2: Host) -> None:  # noqa: ARG001
     gpu1.unload("backup")
     done = subprocess.run(
         project.command("--json", "ollama_slots.facts.SlotStatus", tasks="fact"),
@@ -129,7 +132,7 @@ def test_programs_get_it_as_json(project: Project, gpu1: Host) -> None:
     assert difference["found"] == "not in memory"
 
 
-def test_a_base_that_moved_in_its_registry_is_told_of(project: Project, gpu1: Host) -> None:
+def test_a_base_that_moved_in_its_registry_is_told_of(project: Project, gpu1: Host, gpu2: Host) -> None:
     file = registry.manifest("smollm2-math:135m")
     before = file.read_text()
     file.write_text(before + "\n")  # another digest
@@ -139,14 +142,14 @@ def test_a_base_that_moved_in_its_registry_is_told_of(project: Project, gpu1: Ho
         assert differences(run) == {("gpu1", "slot experimental"), ("gpu2", "slot experimental")}
         assert run.lines("gpu1", f"expected {model('smollm2-math:135m')} as its registry has it now"), run.output
         assert project.deploy().changes == 0, "a deploy keeps to what is there"
-        for host in ("gpu1", "gpu2"):
-            Host(host).api("/api/pull", {"model": model("smollm2-math:135m"), "insecure": True, "stream": False})
+        for host in (gpu1, gpu2):
+            host.api("/api/pull", {"model": model("smollm2-math:135m"), "insecure": True, "stream": False})
         assert project.deploy().code == 0
         assert status(project).code == 0
     finally:
         file.write_text(before)
-    for host in ("gpu1", "gpu2"):
-        Host(host).api("/api/pull", {"model": model("smollm2-math:135m"), "insecure": True, "stream": False})
+    for host in (gpu1, gpu2):
+        host.api("/api/pull", {"model": model("smollm2-math:135m"), "insecure": True, "stream": False})
     assert gpu1.resident(*SLOTS)
 
 

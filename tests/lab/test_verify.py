@@ -23,7 +23,7 @@ def verify() -> tuple[int, set[str], str]:
     return done.returncode, failed, done.stdout
 
 
-def test_after_a_deploy_all_is_well(project: Project) -> None:  # noqa: ARG001
+def test_after_a_deploy_all_is_well(project: Project, fleet: tuple[Host, Host]) -> None:  # noqa: ARG001
     code, _, said = verify()
     assert code == 0, said
     assert re.search(r"\d\d+ passed", said), said

@@ -130,12 +130,12 @@ def _variable(observed: Observed, name: str) -> int:
     return int(said) if said.isdigit() else 0
 
 
-def unread(snapshot: Snapshot) -> list[str]:
-    """Return the models of slots of which a figure is not known that their memory depends on."""
+def left_out(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Return the figures that the memory of slots' models depends on and that are not known, by model."""
     shown = snapshot.detailed.shown
     wanted = dict.fromkeys(it.model for it in snapshot.declared)
     known = {model: shown.get(names.parse(model).key) for model in wanted}
-    return [model for model, it in known.items() if it and Shape(it.model_info).unread]
+    return {model: figures for model, it in known.items() if it and (figures := Shape(it.model_info).left_out)}
 
 
 def all_fit(snapshot: Snapshot, wanted: list[Need], cards: Sequence[Card]) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ollama_slots.core import names
 from ollama_slots.core.cards import GIB, room
-from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, needs, unread
+from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, left_out, needs
 from ollama_slots.core.placing import Card
 from ollama_slots.core.published import Missing, Published, Tensors, Unknown
 from ollama_slots.core.residency import needs_gpu
+from ollama_slots.core.shape import WORDS
 from ollama_slots.core.snapshot import Snapshot
 
+MORE_HEADS = ("how many heads its layers have", "more")
+FEWER_WORDS = ("how many words its vocabulary has", "less")
 FILL = "fill it with ollama-slots-mirror, or "
 
 
@@ -86,8 +89,9 @@ def notices(snapshot: Snapshot) -> list[str]:
     if needs_gpu(settings, observed) and room(snapshot) is None:
         lines.append("the GPU memory is unknown, so whether the slots fit is not checked: set gpu_memory_gib")
     lines += [
-        f"{model}: how many heads its layers have is not known, so more GPU memory may be foreseen than it takes"
-        for model in unread(snapshot.foreseen)
+        f"{model}: {which} is not known, so {more} GPU memory may be foreseen than it takes"
+        for model, figures in left_out(snapshot.foreseen).items()
+        for which, more in sorted({FEWER_WORDS if it == WORDS else MORE_HEADS for it in figures})
     ]
     shown = snapshot.foreseen.detailed.shown
     known = {it.model: shown.get(names.parse(it.model).key) for it in snapshot.declared}

@@ -65,6 +65,7 @@ CACHE_BYTES = {"q8_0": 34 / 32, "q4_0": 18 / 32, "f32": 4.0}
 CELLS = 256  # a cache has a multiple of them
 EMBEDDING_BATCH = 2048  # tokens that are computed at once for embeddings, at most (llm/llama_server.go)
 EMBEDDINGS = "token_embd"  # the shape of this tensor, beside the figures
+WORDS = "vocab_size"
 
 
 class Load(NamedTuple):
@@ -120,7 +121,7 @@ class Shape:
     def words(self) -> int:
         """How many words its vocabulary has; 0 where that is not known."""
         embeddings = self.info.get(EMBEDDINGS)
-        return self.one("vocab_size") or (int(embeddings[-1]) if isinstance(embeddings, list) else 0)
+        return self.one(WORDS) or (int(embeddings[-1]) if isinstance(embeddings, list) else 0)
 
     @property
     def scores_each_token(self) -> bool:
@@ -128,14 +129,14 @@ class Shape:
         return f"{self.architecture}.pooling_type" in self.info and self.architecture not in CACHELESS
 
     @property
-    def unread(self) -> list[str]:
+    def left_out(self) -> list[str]:
         """The figures that the memory depends on, and which /api/show leaves out unless verbose.
 
         Lists are empty then, or null in the versions before 0.34.
         """
         keys = ("attention.head_count_kv", "attention.sliding_window_pattern")
         lists = [key for key in keys if self.info.get(f"{self.architecture}.{key}", 0) in ([], None)]
-        return lists + ["vocab_size"] * (self.scores_each_token and not self.words)
+        return lists + [WORDS] * (self.scores_each_token and not self.words)
 
     def key_value_heads(self) -> list[int]:
         """Return the heads of each layer whose keys and values are kept; as many as ask, where it is not said."""
@@ -182,7 +183,7 @@ def predicted(model_info: dict[str, Any], file_bytes: int, tokens: int) -> int:
     """
     shape = Shape(model_info)
     heads = min(shape.each("attention.head_count_kv"), default=0)
-    if not heads and "attention.head_count_kv" not in shape.unread:
+    if not heads and "attention.head_count_kv" not in shape.left_out:
         heads = 1
     return file_bytes + 2 * shape.layers * (heads or shape.heads) * shape.a_head * tokens * 2
 

@@ -147,8 +147,8 @@ def test_an_embedding_model_that_was_made_of_one_for_text_scores_each_token_of_a
     assert computed(text, Load(512, embeds=True)) < 2 * 512 * 4096 * 4, "no more tokens than the window has"
     bert = {"general.architecture": "nomic-bert", "nomic-bert.pooling_type": 1, EMBEDDINGS: [512, 4096]}
     assert computed(bert, Load(2048, embeds=True)) < 2048 * 4096 * 4
-    assert (Shape(bert).unread, Shape(text).unread) == ([], [])
-    assert Shape({key: it for key, it in text.items() if key != EMBEDDINGS}).unread == ["vocab_size"]
+    assert (Shape(bert).left_out, Shape(text).left_out) == ([], [])
+    assert Shape({key: it for key, it in text.items() if key != EMBEDDINGS}).left_out == ["vocab_size"]
 
 
 def test_of_heads_that_differ_by_layer_each_layer_holds_its_own() -> None:

@@ -103,10 +103,17 @@ def test_what_is_not_known_of_gpus_is_told(
     assert [told_of in it for it in of_gpus] == ([True] if told_of else [])
 
 
-def test_heads_that_are_not_known_are_told_of() -> None:
-    info = {"general.architecture": "lfm2", "lfm2.attention.head_count_kv": []}
+@pytest.mark.parametrize(
+    ("figures", "told_of"),
+    [
+        ({"attention.head_count_kv": []}, "how many heads its layers have is not known, so more"),
+        ({"pooling_type": 3}, "how many words its vocabulary has is not known, so less"),
+    ],
+)
+def test_figures_that_are_not_known_are_told_of(figures: dict[str, Any], told_of: str) -> None:
+    info = {"general.architecture": "llama", **{f"llama.{key}": it for key, it in figures.items()}}
     [line] = notices(seen(World(), declared("a:1b"), {A: published("a:1b", info=info)}))
-    assert line.startswith("a:1b: how many heads its layers have is not known")
+    assert line.startswith(f"a:1b: {told_of} GPU memory may be foreseen than it takes")
 
 
 def test_what_is_there_already_may_be_gone_from_its_registry() -> None:

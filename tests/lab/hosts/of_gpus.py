@@ -49,7 +49,7 @@ gpu(
     says=r"GPU memory: expected .* found 4\.\d GB",
 )
 gpu("A card that Ollama leaves alone beside one that it uses", cards("8192 CUDA unused", "24576"), walks=True)
-gpu("Only a card that Ollama leaves alone", NEVER_ONE + cards("24576 CUDA unused"), restarts=1)
+gpu("Only a card that Ollama leaves alone", NEVER_ONE + cards("24576 CUDA unused"))
 gpu(
     "An AMD-like card, and no nvidia-smi", f"{NO_SMI}; {WITH_KFD}; {cards('16384 ROCm')}", f"{SMI_AGAIN}; rm {KFD}"
 )

@@ -79,8 +79,8 @@ NAMED = [
     fault(
         "a runner is found by its digest only",
         "engine",
-        '*) [ "$(weights_of "$digest")" = "$1" ] || continue ;;',
-        "*) continue ;;",
+        '[ "$(weights_of "$digest")" = "$1" ] || continue',
+        "continue",
         ROTATE,
         WARM,
     ),

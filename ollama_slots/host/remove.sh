@@ -52,5 +52,10 @@ done
 for blob in $discarded; do
     in_pull "$blob" || { untouched "$blob" && discard "$blob"; }
 done
-[ -z "$forgotten" ] || rm -f "$state_dir/$forgotten.slot" "$modelfiles/$forgotten.Modelfile" \
+[ -n "$forgotten" ] || exit 0
+rm -f "$state_dir/$forgotten.slot" "$modelfiles/$forgotten.Modelfile" \
     "$previous_states/$forgotten.slot" "$previous_modelfiles/$forgotten.Modelfile"
+# A state that a power cut brings back has the warm-up wait for a name that never comes.
+for directory in "$state_dir" "$previous_states"; do
+    [ ! -d "$directory" ] || sync "$directory" || exit
+done

@@ -32,6 +32,8 @@ def test_a_slot_goes_whole(one: DirectoryHost) -> None:
     assert names(one, "one") == {}
     assert memory(one) == {A}
     assert one.state("one") == one.state("previous/one") == {}
+    states = one.root / "var/lib/ollama-slots"
+    assert (one.root / "synced").read_text().endswith(f"{states}\n{states}/previous\n"), "for good"
     assert [it for it in (one.root / "etc/ollama/modelfiles").rglob("*") if it.is_file()] == []
     assert set(one.engine.files.names()) == {"a:1b", "b:1b"}
 

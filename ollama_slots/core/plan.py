@@ -54,6 +54,7 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
         not observed.scraps
         and not any(observed.cut_off(name) for name in mine)
         and not _emptied(settings, observed)
+        and not _gone(settings, observed)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in observed.runners or ())
         and all(
             fault(target, observed, needs_gpu=False, for_ever=settings.for_ever) is None
@@ -152,6 +153,12 @@ def _emptied(settings: Settings, observed: Observed) -> list[str]:
     ]
 
 
+def _gone(settings: Settings, observed: Observed) -> list[str]:
+    """Return the slots that are not declared any more, and whose name was removed by hand."""
+    declared = {slot.name for slot in settings.slots}
+    return [name for name in observed.states if name not in declared and not observed.digest(name)]
+
+
 def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
     """Return the removals of what interrupted rotations and manual changes left."""
     observed, details = snapshot.observed, snapshot.detailed
@@ -175,6 +182,9 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
         if left and details.weights(state.model) == state.weights != details.weights(f"{name}:previous"):
             why = f"unload {state.model}, no slot uses it: {name} was changed by hand"
             removals.append(Remove(why, unload=state.model))
+    for name in _gone(snapshot.settings, observed):
+        # Else each warm-up would wait for it, and fail.
+        removals.append(Remove(f"forget slot {name}: it is not declared, and its name is gone", forget=name))
     if observed.scraps and not removals:  # each removal clears them away
         more = f" and {len(observed.scraps) - 1} more" if observed.scraps[1:] else ""
         removals.append(Remove(f"remove {observed.scraps[0]}{more}, left by a write that was cut off"))

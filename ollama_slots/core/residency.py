@@ -31,7 +31,7 @@ def weights_by_digest(observed: Observed, details: Details | None = None) -> dic
     """Return the known weights by manifest digest, which outlives any name."""
     known = {
         digest: state.weights
-        for state in observed.states.values()
+        for state in (*observed.previous.values(), *observed.states.values())
         for digest in (state.variant, state.base, state.loaded)
     }
     for listed in (observed.listed or {}).values():

@@ -49,6 +49,15 @@ doubt() { # doubt WHY: weights that are not what they should be go, and the next
     exit 0
 }
 
+proof_of_candidate() { # what answers and is not found was loaded under a manifest that is gone: a reload makes it known
+    set -- "$slot:current" "$(stated asks)"
+    seen=$(kept "$@" prove "$weights" "$new $known" "$context" "$gpu") && return
+    [ "$seen" = "$away" ] || { echo "$seen" && return 1; }
+    unload "$1"
+    answer "$@" >/dev/null
+    kept "$@" prove "$weights" "$new $known" "$context" "$gpu"
+}
+
 write() { # write FROM TO: whole or not at all; where there is no FROM, which somebody may have removed, no TO
     if [ -e "$1" ]; then
         install -m 644 "$1" "$2.new" && replace "$2.new" "$2"
@@ -125,8 +134,7 @@ else
     why=$(answer "$slot:current" "$(stated asks)") || doubt "the candidate does not answer: $why"
     if [ "$alone" = yes ]; then
         # Else a request to the slot that shares the runner may just have loaded it with its own window again.
-        why=$(kept "$slot:current" "$(stated asks)" prove "$weights" "$new" "$context" "$gpu") ||
-            refuse "the candidate is refused: $why"
+        why=$(proof_of_candidate) || refuse "the candidate is refused: $why"
     fi
     why=$(on_disk 2>&1) || refuse "cannot write the candidate to the disk: $why"
     why=$(exchange "$slot" 2>&1) || refuse "cannot switch to the candidate: $why"

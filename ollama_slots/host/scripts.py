@@ -220,10 +220,14 @@ def await_(verb: Literal["start", "restart"], settings: Settings, asks_driver: b
     return command("await", unit=settings.ollama_unit, verb=verb, **given)
 
 
-def warm(settings: Settings, url: str) -> StringCommand:
-    """Run the warm-up unit, and repair what keeps it from having every slot resident."""
+def warm(settings: Settings, url: str, needs_gpu: bool) -> StringCommand:
+    """Run the warm-up unit, and repair what keeps it from having every slot resident.
+
+    + needs_gpu: whether a runner must be wholly in GPU memory
+    """
     bounds = {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
-    return command("warm", unit=settings.ollama_unit, url=url, keep_alive=keep_alive(settings), **bounds)
+    given = {"url": url, "keep_alive": keep_alive(settings), "gpu": _word(needs_gpu)}
+    return command("warm", unit=settings.ollama_unit, **given, **bounds)
 
 
 def pull(step: Pull, settings: Settings, url: str) -> StringCommand:

@@ -1,6 +1,7 @@
 # Runs the warm-up unit; if it fails, repairs what can be repaired, or shows its log.
 # needs: engine store moves
-# takes: url keep_alive load_seconds lock_seconds
+# takes: url keep_alive load_seconds lock_seconds gpu
+# gpu (yes|no): a slot must be wholly in GPU memory, unless its state says otherwise
 
 # The engine keeps what a name can do for as long as it has the same manifest (server/model_inference_cache.go,
 # v0.32.15). Where it first looked while the weights were missing, a pull that brings them back leaves the name
@@ -48,11 +49,14 @@ if [ -e "$restarted" ]; then
     systemctl is-active --quiet "$warm_up" && exit 0
 fi
 one_at_a_time "$lock_seconds" "the repair of a warm-up"
+# Of an Ollama that does not see the GPU no reload makes another one.
+! printf '%s\n' "$shown" | grep -qx ExecMainStatus=3 || gpu=no
 again=''
 for name in $(slots); do
     if why=$(answer "$name:latest" "$(value asks "$name")"); then
-        # What answers and is not found was loaded under a manifest that is gone: only a reload makes it known.
-        why=$(proven "$name" no) || { unload "$name:latest" && again=yes; }
+        # What answers and is not found was loaded under a manifest that is gone: only a reload makes it known. And
+        # what was loaded for the CPU, or when there was no room, stays where it is (seen on v0.34.4).
+        why=$(proven "$name" "$gpu") || { unload "$name:latest" && again=yes; }
     else
         case $why in *'does not support generate'*) renew "$name" "$(value model "$name")" >/dev/null && again=yes ;; esac
         use_store || continue

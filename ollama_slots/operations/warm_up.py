@@ -12,7 +12,7 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 from ollama_slots.core import places
 from ollama_slots.core.differences import differing, of_variant
 from ollama_slots.core.observed import Observed
-from ollama_slots.core.residency import EXPIRES, doubtful, faults
+from ollama_slots.core.residency import EXPIRES, doubtful, faults, needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target
@@ -72,12 +72,13 @@ def warm_up(settings: Settings) -> Commands:
     if active and cold:
         say_once(f"warm up again: {cold}")
     if changed or not warm:
-        yield FunctionCommand(_warm, (settings, at), {})
+        assert observed is not None
+        yield FunctionCommand(_warm, (settings, at, needs_gpu(settings, observed)), {})
 
 
-def _warm(state: State, host: Host, settings: Settings, url: str) -> bool:
+def _warm(state: State, host: Host, settings: Settings, url: str, in_gpu: bool) -> bool:
     """Run the unit; if it fails, report the slots in the table all the same."""
-    warm = perform(state, host, scripts.warm(settings, url))
+    warm = perform(state, host, scripts.warm(settings, url, in_gpu))
     if not warm:
         observed = read(settings)
         if observed is not None:

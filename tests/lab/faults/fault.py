@@ -51,8 +51,12 @@ class Stage:
 
 
 def message(says: str, run: Run) -> str | None:
-    """The last line of a run that a pattern is found in, without the host's name; None where there is none."""
-    lines = [re.sub(r"^\s*(--> )?(\[gpu\d\] )?", "", line) for line in run.output.splitlines()]
+    """The last line of a run that a pattern is found in, without the host's name; None where there is none.
+
+    Nor does it have the place in the code that pyinfra names before what is wrong with the data.
+    """
+    before = r"^\s*(--> )?(\[gpu\d\] )?(pyinfra error in \S+ line \d+: )?"
+    lines = [re.sub(before, "", line) for line in run.output.splitlines()]
     return next((line.strip() for line in reversed(lines) if re.search(says, line)), None)
 
 

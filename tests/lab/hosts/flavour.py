@@ -29,7 +29,10 @@ journalctl -u ollama -o cat --no-pager | grep -c '^Started ollama'
 for slot; do
     weights=$(curl -q -sS --noproxy '*' --max-time 10 -d "{\\"model\\":\\"$slot\\"}" "$url/api/show" |
         grep -o 'FROM [^\\]*sha256-[0-9a-f]\\{64\\}' | head -n 1 | grep -o '[0-9a-f]\\{64\\}$')
-    case $held in *"${weights:-none}"*) echo "$slot" ;; esac
+    split=$(curl -q -sS --noproxy '*' --max-time 10 "$url/api/tags" |
+        grep -o "\\"name\\":\\"$slot:latest\\"[^}]*\\"digest\\":\\"[0-9a-f]\\{12\\}" | grep -o '[0-9a-f]\\{12\\}$')
+    # Of weights in several files Ollama names the manifest's digest.
+    case $held in *"${weights:-none}"* | *".ollama-split-${split:-none}"*) echo "$slot" ;; esac
 done
 """
 

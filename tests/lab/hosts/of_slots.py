@@ -24,6 +24,7 @@ slot(
     own={"slot5_name": "embedding", "slot5_num_ctx": 2048, "slot5_model": model("smollm2-embed:135m")},
     more=("embedding",),
     after=5,
+    restarts=1,  # for a fifth one
     undo="ollama stop embedding; ollama rm embedding",
 )
 slot("A model whose weights are in two files", own={"slot3_model": model("smollm2-split:135m")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,7 @@ def declare(project: Project, data: dict[str, Any], also: dict[str, Any]) -> Non
 def heal(project: Project, deployed: Deployed, slot1: str) -> None:
     """Deploys to gpu1 as it is to be between two rows."""
     declare(project, {**BASE, "slot1_model": slot1}, {})
+    shutil.copy(ROOT / "lab" / "model_selection.json", project.selection)
     run = project.deploy()
     assert run.code == 0, f"not put right again:\n{run.output}"
     assert len(look(URL).hot) == len(SLOTS), "not hot again"

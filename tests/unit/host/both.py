@@ -94,7 +94,7 @@ class Both:
                 "load_seconds": 60,
                 "lock_seconds": 9,
             }
-            done = host.run("warm", **given)
+            done = host.run("warm", **given, gpu="yes")
             assert done.code == 0, done
         self.compare(settings)
 

@@ -164,6 +164,7 @@ class DirectoryHost:
         done = self.warm_up()
         self.journal += done.out.splitlines()
         self.warm_up_state["ActiveState"] = "failed" if done.code else "active"
+        self.warm_up_state["ExecMainStatus"] = str(done.code)
         if done.code:
             self.journal += self.warm_up("retry", EXIT_STATUS=str(done.code)).out.splitlines()
         return not done.code

@@ -183,7 +183,7 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
         },
         "pull": {**bringing, "insecure": str(taken.pull_insecure).lower()},
         "fetch": {**bringing, **{key: re.escape(it) for key, it in mirrored.items()}},
-        "warm": {"url": re.escape(at), **loading},
+        "warm": {"url": re.escape(at), **loading, "gpu": "yes|no"},
         "rotate": {
             **{"url": url, **loading, "slot": slot.name, "rolls_back": "no", "state": state, "weights": sha},
             **{"context": "[0-9]+", "known": f"({sha} ?)+", "gpu": "no", "make_room": "no"},

@@ -132,7 +132,7 @@ def test_the_repair_of_a_warm_up_asks_for_embeddings(embedding: DirectoryHost) -
     host.engine.runners.unload(E)
     host.engine.embed({"model": "stray:latest"})
     host.engine.delete("stray:latest")
-    done = host.run("warm", url=host.engine.url, keep_alive=-1, load_seconds=9, lock_seconds=9)
+    done = host.run("warm", url=host.engine.url, keep_alive=-1, load_seconds=9, lock_seconds=9, gpu="yes")
     assert done.code == 0, done
     assert host.faults(AE) == {}
     assert not [it for it in host.asked() if it == "ask two:latest"]
@@ -153,6 +153,7 @@ def test_an_embedding_slot_answers_and_has_no_speed(embedding: DirectoryHost) ->
 CPU = {"num_gpu": 0}
 ON_CPU = declared("a:1b", "b:1b", slot2_parameters=CPU, api_seconds=1, load_seconds=20)
 B = weights("b:1b")
+AB = declared("a:1b", "b:1b")
 
 
 @pytest.fixture
@@ -170,6 +171,15 @@ def test_a_slot_is_meant_for_the_cpu_on_a_host_with_a_gpu(cpu: DirectoryHost) ->
     assert cpu.plan(ON_CPU) == []
     assert cpu.engine.runners.all[B].size_vram == 0
     assert cpu.engine.runners.all[A].size_vram == GB
+
+
+def test_a_slot_of_the_cpu_goes_to_the_gpu_with_the_same_weights(cpu: DirectoryHost) -> None:
+    """A request that says nothing of layers takes the runner as it is."""
+    cpu.deploy(declared("a:1b", "b:1b", api_seconds=1, load_seconds=20))
+    done = cpu.run("warm", url=cpu.engine.url, keep_alive=-1, load_seconds=9, lock_seconds=9, gpu="yes")
+    assert done.code == 0, done
+    assert cpu.faults(AB) == {}
+    assert cpu.engine.runners.all[B].size_vram == 3 * GB
 
 
 def test_the_warm_up_is_not_blind_where_the_largest_is_meant_for_the_cpu(cpu: DirectoryHost) -> None:
@@ -339,7 +349,7 @@ def test_a_failed_warm_up_names_the_part_that_is_damaged(split: DirectoryHost) -
     blob = split.engine.files.blob(SECOND)
     blob.write_text("x" * blob.stat().st_size)
     split.restart()
-    done = split.run("warm", url=split.engine.url, keep_alive=-1, load_seconds=2, lock_seconds=9)
+    done = split.run("warm", url=split.engine.url, keep_alive=-1, load_seconds=2, lock_seconds=9, gpu="yes")
     assert f"slot one: its weights sha256-{SECOND} are damaged on the disk: the next deploy" in done.err
     assert f"sha256-{S}" not in done.err
 

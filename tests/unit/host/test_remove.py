@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost, Done
 from tests.unit.host.slots import holds, memory, modelfile, names, pulled, weights
 
@@ -42,6 +43,24 @@ def test_what_is_gone_already_is_no_error(one: DirectoryHost) -> None:
     assert remove(one, "no:1b", unloaded="no:1b", forgotten="no", discarded="f" * 64).code == 0
     assert names(one, "one") == {"latest": A, "current": A}
     assert memory(one) == {A}
+
+
+def test_a_slot_that_is_declared_no_more_and_was_removed_by_hand_is_forgotten(host: DirectoryHost) -> None:
+    """Else each warm-up would wait for it, and fail."""
+    both, one = declared("a:1b", "b:1b"), declared("a:1b")
+    for model in ("a:1b", "b:1b"):
+        host.engine.publish(model)
+    host.deploy(both)
+    assert host.plan(one) == [], "what is not declared any more stays"
+    for tag in ("latest", "current"):
+        host.engine.delete(f"two:{tag}")
+    assert host.deploy(one) == [
+        "unload b:1b, no slot uses it: two was changed by hand",
+        "forget slot two: it is not declared, and its name is gone",
+    ]
+    assert host.state("two") == {}
+    assert host.state("one") != {}
+    assert host.plan(one) == []
 
 
 def test_what_cannot_be_deleted_is_told_of(one: DirectoryHost) -> None:

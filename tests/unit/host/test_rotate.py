@@ -129,7 +129,7 @@ def leaves(host: DirectoryHost) -> None:
 
 
 def gone(host: DirectoryHost) -> None:
-    host.engine.runners.leaving[B] = [0, 0, 0]
+    host.engine.runners.leaving[B] = [0] * 9
 
 
 def not_made(host: DirectoryHost) -> None:
@@ -244,6 +244,16 @@ def test_one_that_leaves_is_asked_until_it_has_come_again(one: DirectoryHost) ->
     assert rotate(one, "one", "b:1b", load_seconds=9).code == 0
     assert one.engine.runners.loaded == ["one:current", "one:current"]
     assert memory(one) == {B}
+
+
+def test_one_that_was_loaded_under_a_manifest_that_is_gone_is_loaded_anew(one: DirectoryHost) -> None:
+    """It answers, and nobody can tell what it is made of."""
+    one.engine.create("stray:latest", "FROM b:1b\nPARAMETER num_ctx 4096\nPARAMETER seed 1\n")
+    one.engine.generate({"model": "stray:latest"})
+    one.engine.delete("stray:latest")
+    done = rotate(one, "one", "b:1b")
+    assert done.code == 0, done
+    assert one.engine.runners.loaded == ["stray:latest", "one:current"]
 
 
 def test_one_that_somebody_unloaded_is_asked_once_more(one: DirectoryHost) -> None:

@@ -89,7 +89,7 @@ def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
         scripts.stored(OTHER),
         scripts.speed(OTHER, url, 1),
         scripts.await_("start", settings),
-        scripts.warm(settings, url),
+        scripts.warm(settings, url, needs_gpu=True),
         scripts.pull(pull, settings, url),
         scripts.fetch(pull, settings, url, url),
         scripts.remove(Remove("x"), settings, url),
@@ -211,7 +211,7 @@ def test_a_repair_of_the_warm_up_is_of_its_own(both: tuple[DirectoryHost, Direct
     _, other = both
     other.install_warm_up(of(other, "a:1b"))
     given: dict[str, Any] = {"url": other.engine.url, "keep_alive": -1, "load_seconds": 9, "lock_seconds": 9}
-    assert other.run("warm", **given).code == 0
+    assert other.run("warm", **given, gpu="yes").code == 0
     assert ["systemctl", "restart", "ollama-gpu1-warmup.service"] in other.programs.called
     assert ["systemctl", "restart", "ollama-warmup.service"] not in other.programs.called
 

@@ -277,7 +277,25 @@ def test_without_slots_nothing_is_waited_for(host: DirectoryHost) -> None:
 
 def warm(host: DirectoryHost) -> Done:
     given: dict[str, Any] = {"url": host.engine.url, "keep_alive": -1, "load_seconds": 20, "lock_seconds": 1}
-    return host.run("warm", **given)
+    return host.run("warm", **given, gpu="yes")
+
+
+def test_what_was_loaded_without_room_is_loaded_anew_where_there_is_some(three: DirectoryHost) -> None:
+    """Ollama leaves a runner where it is, though there is room by now."""
+    three.engine.runners.in_part = {B: 0.5}
+    assert three.warm_up().code == 1
+    three.engine.runners.in_part = {}
+    assert warm(three).code == 0
+    assert three.faults(WANTED) == {}
+    assert three.engine.runners.unloaded == [B], "no other"
+
+
+def test_where_ollama_does_not_see_the_gpu_no_slot_is_loaded_anew(three: DirectoryHost) -> None:
+    three.engine.runners.on_cpu = {A, B, C}
+    assert three.warm_up().code == 3
+    (three.root / three.paths["restarted"].lstrip("/")).touch()
+    assert warm(three).code == 1
+    assert three.engine.runners.unloaded == []
 
 
 def test_the_unit_is_run_anew(three: DirectoryHost) -> None:

@@ -265,7 +265,9 @@ MORE = [
     fault(
         "what is being written now is a scrap", "beside", "set -- -mmin +1", "set -- -true", "host/test_scraps.py"
     ),
-    fault("a fetch's own files are scraps", "beside", '{ [ -e "$fetch_lock" ]', "{ false", "host/test_scraps.py"),
+    fault(
+        "a fetch's own files are scraps", "beside", '[ ! -e "$fetch_lock" ] ||', "true ||", "host/test_scraps.py"
+    ),
     fault("scraps are found and stay", "remove", "! use_store || clear ||", "use_store ||", "host/test_scraps.py"),
     fault(
         "what takes connections answers",

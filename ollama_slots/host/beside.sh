@@ -21,16 +21,20 @@ fetches() {
 }
 
 # scraps STORE: files that were to take another's place by a rename, and never did, as after a power cut; a line each.
-# What is no older than a minute, nor than Ollama's start, may be what another deploy is writing now.
+# What is no older than a minute, nor than Ollama's start, may be what another deploy is writing now; and so may what a
+# fetch writes into its directory for as long as it takes.
 scraps() {
     at=$1
     set -- -mmin +1
     [ ! -L "$started" ] || set -- "$@" -o ! -newer "$started"
-    find "$state_dir" "$modelfiles" "$environment_file.new" "$drop_in.new" "$warm_up_unit.new" "$warm_up_script.new" \
-        "$(beside "$at" "$at/manifests")" -maxdepth 2 -type f \
-        \( -name '*.new' -o -path "$unfinished/.*" -o -path '*/.ollama-slots/.manifest' \
-        -o -path "*/.ollama-slots/.manifest-$stem" \) \( "$@" \)
-    # A fetch writes the other files of its directory for as long as it takes.
-    { [ -e "$fetch_lock" ] && ! flock -s -n "$fetch_lock" true; } ||
-        find "$(fetches "$at")" -maxdepth 1 \( -name .manifest -o -name .said \)
-} 2>/dev/null
+    left=$(find "$state_dir" "$modelfiles" "$environment_file.new" "$drop_in.new" "$warm_up_unit.new" \
+        "$warm_up_script.new" "$at/.ollama-slots" "$at/manifests/.ollama-slots" "$at/blobs/.ollama-slots" \
+        -maxdepth 2 -type f \( -name '*.new' -o -path "$unfinished/.*" -o -path '*/.ollama-slots/.manifest' \
+        -o -path "*/.ollama-slots/.manifest-$stem" -o -path '*/.fetch/.manifest' -o -path '*/.fetch/.said' \) \
+        \( "$@" \) 2>/dev/null)
+    case $left in
+    *"/.fetch/"*) [ ! -e "$fetch_lock" ] || flock -s -n "$fetch_lock" true ||
+        left=$(printf '%s\n' "$left" | grep -v '/\.fetch/') ;;
+    esac
+    [ -z "$left" ] || printf '%s\n' "$left"
+}

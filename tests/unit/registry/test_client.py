@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy
@@ -74,15 +76,16 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         it.shutdown()
 
 
-def weights(path: Path, tokens: int = 100, pooled: bool = False) -> bytes:
-    """A GGUF of two blocks, and a vocabulary of so many tokens."""
-    writer = gguf.GGUFWriter(path / "x.gguf", "llama")
+def weights(path: Path, tokens: int = 100, pooled: bool = False, **how: Any) -> bytes:
+    """A GGUF of two blocks, and a vocabulary of so many tokens, with a score for each."""
+    writer = gguf.GGUFWriter(path / "x.gguf", "llama", **how)
     writer.add_context_length(8192)
     writer.add_block_count(2)
     writer.add_head_count([4, 8])
     if pooled:
         writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_token_list([f"token {number}" for number in range(tokens)])
+    writer.add_token_scores([0.5] * tokens)
     writer.add_tensor("token_embd.weight", numpy.zeros((tokens, 64), dtype=numpy.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -200,6 +203,28 @@ def test_of_the_weights_no_more_is_read_than_their_head(
 def test_a_head_that_is_cut_off_is_no_shape(tmp_path: Path, length: int) -> None:
     blob = weights(tmp_path)
     assert read_head(blob[:length], len(blob)) == {}
+
+
+@pytest.mark.parametrize("end", gguf.GGUFEndian)
+def test_a_vocabulary_is_passed_over_and_not_read_word_by_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: gguf.GGUFEndian
+) -> None:
+    read, texts = gguf.GGUFReader._get_str, []
+
+    def text(reader: gguf.GGUFReader, at: int) -> Any:
+        texts.append(at)
+        return read(reader, at)
+
+    monkeypatch.setattr(gguf.GGUFReader, "_get_str", text)
+    blob = weights(tmp_path, 9000, endianess=end)
+    assert read_head(blob, len(blob)) == SHAPE | {"token_embd": [64, 9000]}
+    assert len(texts) < 20
+    assert read_head(blob[:50_000], len(blob)) == {}
+
+
+def test_a_vocabulary_without_an_end_is_no_reason_to_read_for_ever(tmp_path: Path) -> None:
+    blob = weights(tmp_path, 9000).replace(struct.pack("<IQ", 8, 9000), struct.pack("<IQ", 8, 1 << 60))
+    assert read_head(blob, 1 << 36) == {}
 
 
 def test_weights_that_are_no_gguf_have_no_shape(server: Server) -> None:

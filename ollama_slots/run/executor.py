@@ -16,17 +16,19 @@ from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Pull, Remove, Step
 from ollama_slots.host import scripts
-from ollama_slots.run.session import BROKE, Commands, complain, looks, nothing, read, refuse, unread
+from ollama_slots.run.session import BROKE, Commands, complain, hand_on, looks, nothing, read, refuse, unread
 
 Plan = Callable[[Settings, Observed, bool], list[Step]]
+Idle = Callable[[Settings, Observed], bool]
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
 
 
-def take(settings: Settings, steps: Plan, settled: str) -> Commands:
+def take(settings: Settings, steps: Plan, settled: str, idle: Idle = lambda _, __: False) -> Commands:
     """Plan, take the first step, and plan again until no step is left: a step changes what later ones depend on.
 
     + steps: plans from settings, from what the host has, and whether it is the first time; its ValueError refuses
     + settled: what to say where nothing is to be done
+    + idle: tells by what an earlier operation saw of the host whether that is enough to find that there is nothing
     """
     done: set[str] = set()
     pulled: set[str] = set()
@@ -38,16 +40,18 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
             yield refuse("; ".join(reasons))
             return
         try:
-            planned = steps(settings, observed, not done | pulled)
+            if not sure and not idle(settings, observed):
+                continue
+            planned = steps(settings, observed, not done | pulled) if sure else []
         except ValueError as error:
             yield refuse(str(error))
             return
         if not planned:
             if not done | pulled:
                 nothing(observed, settled)
+            else:
+                hand_on(observed)
             return
-        if not sure:
-            continue
         for step in planned if not host.state.is_executing else planned[:1]:
             host.log(f"{step}")
         step = planned[0]

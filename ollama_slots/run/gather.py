@@ -28,12 +28,17 @@ def gather(settings: Settings, observed: Observed) -> Snapshot:
     if refusal := versions.refusal(observed.version):
         raise ValueError(refusal)
     snapshot = Snapshot(settings, observed)
-    if not plan.settled(snapshot, modelfile):
+    if not idle(settings, observed):
         snapshot = detailed(snapshot, plan.doubted(observed))
         snapshot = replace(snapshot, answers=ask(settings, snapshot.to_pull))
     for notice in snapshot.alignment[1] + capped(snapshot.wanted, observed, snapshot.details):
         say_once(notice)
     return snapshot
+
+
+def idle(settings: Settings, observed: Observed) -> bool:
+    """Return whether a host is as declared, as far as that is known without asking for details."""
+    return plan.settled(Snapshot(settings, observed), modelfile)
 
 
 def detailed(snapshot: Snapshot, doubted: tuple[str, ...] = ()) -> Snapshot:

@@ -34,7 +34,8 @@ FRESH_SECONDS = 20  # how long a look at a host is good for finding that there i
 class Run:
     """What one run keeps of its hosts: another run in the same process knows nothing of it.
 
-    + seen: hosts as they were when an operation found nothing to do, and when that was
+    + seen: hosts as they were when an operation left them, with nothing more to do
+    + read: when each host was read last
     + said: what was reported once, and of which host
     + rows: the rows of the slot table, by host; those that were shown are gone from it
     + shown: the hosts of the table that was shown last
@@ -43,7 +44,8 @@ class Run:
     + apart: whether each name of the inventory was found to be another Ollama
     """
 
-    seen: dict[str, tuple[float, Observed]] = field(default_factory=dict)
+    seen: dict[str, Observed] = field(default_factory=dict)
+    read: dict[str, float] = field(default_factory=dict)
     said: set[tuple[str, str]] = field(default_factory=set)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
@@ -92,6 +94,7 @@ def read(settings: Settings) -> Observed | None:
     run().seen.pop(host.name, None)
     end = time.monotonic() + settings.lock_seconds
     while True:
+        run().read[host.name] = time.monotonic()
         observed = fact(HostObserved, settings=settings)
         if observed is None or observed.changing is None:
             return observed
@@ -104,13 +107,13 @@ def read(settings: Settings) -> Observed | None:
 
 
 def looks(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
-    """Yield what the previous operation handed on, if it found nothing to do; then the host as it is.
+    """Yield what the previous operation handed on, if that is fresh; then the host as it is.
 
     Each with whether it is good for more than finding that there is nothing to do here either: what is done is
     decided by what a host has then. That it is not read for each operation saves a fleet the round trips.
     """
-    then, observed = run().seen.pop(host.name, (0.0, None))
-    if observed and time.monotonic() - then < FRESH_SECONDS:
+    observed = run().seen.pop(host.name, None)
+    if observed and time.monotonic() - run().read[host.name] < FRESH_SECONDS:
         yield observed, not host.state.is_executing
     yield read(settings), True
 
@@ -125,7 +128,12 @@ def again(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
 def nothing(observed: Observed, message: str) -> None:
     """Report a no-op on the host at hand, and hand what was observed to the next operation."""
     host.noop(message)
-    run().seen[host.name] = time.monotonic(), observed
+    hand_on(observed)
+
+
+def hand_on(observed: Observed) -> None:
+    """Hand what was observed to the next operation on the host at hand: it was not changed since."""
+    run().seen[host.name] = observed
 
 
 def refuse(message: str) -> FunctionCommand:

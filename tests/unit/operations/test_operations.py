@@ -97,6 +97,15 @@ def test_a_run_in_which_nothing_is_to_do_costs_six_commands_at_most_whatever_was
     assert len(done.commands["gpu"]) <= 6
 
 
+def test_a_rotation_reads_no_more_than_it_is_decided_by_and_its_end(ready: World) -> None:
+    """What preflight saw is enough to see that something is to be done, and what was left is what is proven."""
+    wanted = declared("a:1b", "b:1b", max_loaded_models=9, slot1_system="Be brief.")
+    done = Run(ALL, wanted, gpu=answers(ready, wanted))
+    assert done.failed == set()
+    scripts = [it.partition("ollama-slots/")[2].split(" ")[0] for it in done.commands["gpu"]]
+    assert scripts == ["probe", "details", "probe", "details", "rotate", "probe"]
+
+
 @pytest.mark.parametrize(("state", "word"), [("not-found", "not-found"), ("masked", "masked")])
 def test_a_host_without_ollamas_unit_fails_and_is_told_why(
     state: str, word: str, caplog: pytest.LogCaptureFixture

@@ -72,8 +72,7 @@ listening() {
 
 # children PIDS: the processes that these have started.
 children() {
-    grep -s '^PPid:' "$proc"/[0-9]*/status | tr -s '/:\t' ' ' |
-        awk -v parents=" $1 " 'index(parents, " " $NF " ") { print $(NF - 3) }' | tr '\n' ' '
+    grep -s '^PPid:' "$proc"/[0-9]*/status | awk -F '[/:\t]+' -v parents=" $1 " 'index(parents, " " $NF " ") { print $(NF - 3) }' | tr '\n' ' '
 }
 
 # serving MAIN: the process of Ollama and the address at which it listens, by the unit's main process, or 0. Where that
@@ -100,7 +99,7 @@ engine_pid() {
 # command_lines PID: the files with the command lines of a process, or 0, and of all below it. What another Ollama of this host
 # runs, in a container or as a unit of its own, is none of these.
 command_lines() {
-    grep -s '^PPid:' "$proc"/[0-9]*/status /dev/null | tr -s '/:\t' ' ' | awk -v first="$1" -v proc="$proc" '
+    grep -s '^PPid:' "$proc"/[0-9]*/status /dev/null | awk -F '[/:\t]+' -v first="$1" -v proc="$proc" '
         { parent[$(NF - 3)] = $NF }
         END {
             for (pid in parent) {

@@ -32,18 +32,34 @@ leaves=$(manifests)
 expected=$(printf '%s\n' "$leaves" | sizes)
 others=$(printf '%s\n' "$leaves" | further)
 echo "== missing" # what is shown, and the blob that is not whole: that, or one that goes with it
-printf '%s\n' "$answers" | awk '
+shown=$(printf '%s\n' "$answers" | awk '
     NR % 2 { body = $0; next }
     { print (some++ ? "," : "["), $0 == 200 ? body : "null" }
-    END { print some ? "]" : "[]" }' | read_json | froms | grep '^/.*/sha256-[0-9a-f]*$' | sort -u | while read -r blob; do
-    first=${blob##*sha256-}
-    for digest in $first $(printf '%s\n' "$others" | sed -n "s/^$first //p"); do
-        file=${store:-${blob%/blobs/*}}/blobs/sha256-$digest # where this script gets to it
-        bytes=$(printf '%s\n' "$expected" | sed -n "s/^$digest //p" | head -n 1)
-        [ -s "$file" ] && [ "$(stat -c %s "$file")" = "${bytes:-$(stat -c %s "$file")}" ] ||
-            { echo "$first $digest" && continue; }
-        case " $doubted " in *" $first "*) ! damaged "$digest" || echo "$first $digest" ;; esac
-    done
+    END { print some ? "]" : "[]" }' | read_json | froms | grep '^/.*/sha256-[0-9a-f]*$' | sort -u)
+[ -n "$store" ] || store=${shown%%/blobs/*} # where this script gets to it
+# A line of one word is a blob that is shown; of two, with what goes with it; of three, its bytes: as expected or there.
+{
+    printf '%s\n' "$shown" | sed 's/.*sha256-//'
+    printf '%s\n' "$others"
+    printf '%s\n' "$expected" | sed 's/$/ expected/'
+    find -L "$store/blobs" -maxdepth 1 -type f -printf '%f %s there\n' 2>/dev/null | sed 's/^sha256-//'
+} | awk '
+    NF == 1 { shown[++count] = $1 }
+    NF == 2 { with[$1] = with[$1] " " $2 }
+    $3 == "expected" && !($1 in expected) { expected[$1] = $2 }
+    $3 == "there" { there[$1] = $2 }
+    END {
+        for (at = 1; at <= count; at++) {
+            blobs = split(shown[at] with[shown[at]], blob, " ")
+            for (it = 1; it <= blobs; it++) {
+                bytes = there[blob[it]] + 0
+                whole = (bytes > 0) && (!(blob[it] in expected) || expected[blob[it]] == bytes)
+                print shown[at], blob[it], (whole ? "" : "missing")
+            }
+        }
+    }' | while read -r first digest state; do
+    [ -z "$state" ] || { echo "$first $digest" && continue; }
+    case " $doubted " in *" $first "*) ! damaged "$digest" || echo "$first $digest" ;; esac
 done
 # What it cannot read it cannot show: damaged weights are named after their model.
 echo "== unreadable"

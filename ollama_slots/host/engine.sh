@@ -2,20 +2,25 @@
 # needs: ask json
 # Set before: $url (of the API), $keep_alive (JSON), $load_seconds (bound of one load).
 
-# digest_of NAME:TAG: the manifest digest of a model that is there, or nothing; one of several, where its name is a
-# manifest list (from 0.40 on).
+# named: every name that Ollama lists, and its digest; one of several of each, where it is a manifest list (from 0.40 on).
+named() {
+    api 10 /api/tags | rows models name digest
+}
+
+# digest_of NAME:TAG [NAMED]: the manifest digest of a model that is there, or nothing; the first of several. NAMED: what
+# named said, where it was asked a moment ago.
 digest_of() {
-    digests_of "$1" | head -n 1
+    digests_of "$@" | head -n 1
 }
 
-# digests_of NAME:TAG: all of them, a line each.
+# digests_of NAME:TAG [NAMED]: all of them, a line each.
 digests_of() {
-    api 10 /api/tags | rows models "name=$1" digest
+    printf '%s\n' "${2-$(named)}" | awk -F '\t' -v name="$1" 'tolower($1) == tolower(name) { print $2 }'
 }
 
-# is NAME:TAG DIGEST: whether a model that is there has that manifest.
+# is NAME:TAG DIGEST [NAMED]: whether a model that is there has that manifest.
 is() {
-    digests_of "$1" | grep -qxF -e "${2:-none}"
+    digests_of "$1" "${3-$(named)}" | grep -qxF -e "${2:-none}"
 }
 
 # froms: of the leaves of /api/show on stdin, or of a list of such answers, the files that the Modelfile is FROM, those of
@@ -43,10 +48,10 @@ froms() {
         }'
 }
 
-# weights_of DIGEST: the blob behind a manifest that some name still has, or nothing.
+# weights_of DIGEST [NAMED]: the blob behind a manifest that some name still has, or nothing.
 weights_of() {
-    named=$(api 10 /api/tags | rows models "digest=$1" name | head -n 1)
-    [ -z "$named" ] || api 10 /api/show "{\"model\":\"$named\"}" | read_json | froms | head -n 1 |
+    whose=$(printf '%s\n' "${2-$(named)}" | awk -F '\t' -v digest="$1" '$2 == digest && !found++ { print $1 }')
+    [ -z "$whose" ] || api 10 /api/show "{\"model\":\"$whose\"}" | read_json | froms | head -n 1 |
         sed -n 's/.*sha256-\([0-9a-f]\{64\}\)$/\1/p'
 }
 
@@ -185,7 +190,8 @@ kept() {
 # Right after an answer the engine may lose the request (seen on v0.32.15), so it is made until it is heard; and it is
 # made where there is no process, too: /api/ps goes on listing, and counting, one that died.
 unload() {
-    runs_on=$(weights_of "$(digest_of "$1")")
+    listed_now=$(named)
+    runs_on=$(weights_of "$(digest_of "$1" "$listed_now")" "$listed_now")
     [ -n "$runs_on" ] || return 0
     held_as="sha256-$runs_on"
     holding=$(command_lines "$(engine_pid)" | xargs grep -als "$held_as")

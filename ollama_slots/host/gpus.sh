@@ -6,7 +6,7 @@
 # where none was a GPU and it was kept, whether the driver answered at that time.
 found() {
     invocation=$(readlink "$started") && [ -n "$invocation" ] || return 0
-    if [ "$(sed -n 1p "$gpus_found" 2>/dev/null)" = "$invocation" ]; then
+    if { read -r of && [ "$of" = "$invocation" ]; } 2>/dev/null <"$gpus_found"; then
         sed 1d "$gpus_found"
     else
         timeout 10 journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$invocation" 2>/dev/null | head -n 2000 |
@@ -42,7 +42,7 @@ cards() {
 
 # sees_none FOUND: whether it found no GPU, as far as is known.
 sees_none() {
-    ! printf '%s\n' "$1" | grep '^[^ ]*=.*library=' | grep -qv 'library=cpu'
+    printf '%s\n' "$1" | awk '/^[^ ]*=.*library=/ && !/library=cpu/ { sees = 1 } END { exit sees }'
 }
 
 # keep_found: keeps what it found, for as long as it runs.

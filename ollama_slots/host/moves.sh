@@ -8,9 +8,12 @@
 # up where one is gone by then (manifest.Manifests, v0.32.15; measured: 2 in 500 deletions with one client, 13 with
 # four; on 0.40 the same).
 
+version='' # asked for once
+
 # moved_as_files: whether this Ollama is one whose names are files in manifests/ (0.10 to 0.34).
 moved_as_files() {
-    case $(api 10 /api/version | value_of version) in
+    version=${version:-$(api 10 /api/version | value_of version)}
+    case $version in
     0.[12][0-9].* | 0.3[0-4].*) ;;
     *) return 1 ;;
     esac
@@ -23,12 +26,13 @@ manifest() {
     printf '%s\n' "${file:-$library/${1%:*}/${1##*:}}"
 }
 
-# mean NAME:TAG OTHER:TAG: the one means what the other does, and Ollama lists it so; or it says why not, and fails. An
+# mean NAME:TAG OTHER:TAG [NAMED]: the one means what the other does, and Ollama lists it so; or it says why not, and fails. An
 # Ollama that has ended since lists nothing: what was done counts then.
 mean() {
-    meant=$(digest_of "$2")
+    before=${3-$(named)}
+    meant=$(digest_of "$2" "$before")
     [ -n "$meant" ] || { echo "$2 is not there" && return 1; }
-    [ "$(digest_of "$1")" != "$meant" ] || return 0
+    [ "$(digest_of "$1" "$before")" != "$meant" ] || return 0
     file=$(manifest "$2")
     if moved_as_files && [ "$(sha256sum 2>/dev/null <"$file")" = "$meant  -" ]; then
         into=$(manifest "$1") moving=$(beside "$store" "$store/manifests")/.manifest-$stem
@@ -52,6 +56,7 @@ put_back() {
 
 # exchange NAME: NAME:current serves as NAME, and what served is NAME:previous.
 exchange() {
-    [ -z "$(digest_of "$1:latest")" ] || mean "$1:previous" "$1:latest" || return
-    mean "$1:latest" "$1:current"
+    now=$(named)
+    [ -z "$(digest_of "$1:latest" "$now")" ] || mean "$1:previous" "$1:latest" "$now" || return
+    mean "$1:latest" "$1:current" "$now"
 }

@@ -70,9 +70,12 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
     shown = _units(parts["units"], unit)
     files = {path: digest for digest, _, path in (line.partition("  ") for line in parts["files"])}
     by_key = _listed(listed) if listed is not None else None
-    of_previous = f"{scripts.path('previous_states', unit=unit)}/"
-    states = _states([it for it in parts["states"] if not it.startswith(of_previous)])
-    previous = _states([it for it in parts["states"] if it.startswith(of_previous)])
+    kept: dict[str, list[str]] = {}
+    for path, _, line in (it.partition(":") for it in parts["states"]):
+        kept.setdefault(path, []).append(line)
+    bases = kept.pop(scripts.path("bases", unit=unit), [])
+    states, previous = (_states(kept, scripts.path(it, unit=unit)) for it in ("state_dir", "previous_states"))
+    installed = dict(it.split("=", 1) for it in reversed(parts["installed"]))
     return Observed(
         unit=unit,
         units=shown,
@@ -80,7 +83,7 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
         gpus=gpus.found(parts["gpus"]),
         cards=len(parts["cards"]) if parts["cards"] else None,
         looked=gpus.LOOKED in parts["gpus"],
-        expects_gpu=parts["expects"] == ["gpu=yes"],
+        expects_gpu=installed.get("gpu") == "yes",
         files={path: digest for path, digest in files.items() if not path.endswith(MODELFILE)},
         modelfiles={
             path.rpartition("/")[2].removesuffix(MODELFILE): digest
@@ -89,10 +92,10 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
         },
         states=states,
         previous=previous,
-        bases=_brought([*states.values(), *previous.values()], by_key or {}) | _bases(parts["bases"]),
+        bases=_brought([*states.values(), *previous.values()], by_key or {}) | _bases(bases),
         url=url and (address.numeric(url) or url),
         at=url and address.numeric(url, answered),
-        warms=parts["warms"][0] if parts["warms"] else None,
+        warms=installed.get("url"),
         listens=listens and address.numeric(listens),
         settings=tuple(_lines(parts["settings"])),
         **_times(parts["changed"], scripts.path("started", unit=unit)),
@@ -289,19 +292,21 @@ def _times(lines: list[str], start: str) -> dict[str, Any]:
     return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
 
 
-def _states(lines: list[str]) -> dict[str, SlotState]:
-    values: dict[str, dict[str, str]] = {}
-    for line in lines:
-        path, _, entry = line.partition(":")
-        key, _, value = entry.partition("=")
-        values.setdefault(path.rpartition("/")[2].removesuffix(".slot"), {})[key] = value
+def _states(kept: dict[str, list[str]], directory: str) -> dict[str, SlotState]:
+    """Return the states in a directory, by slot.
+
+    + kept: the lines of each file
+    """
     states = {}
-    for name, fields in values.items():
+    for path, lines in kept.items():
+        at, _, file = path.rpartition("/")
+        name = file.removesuffix(".slot")
+        fields = {key: value for key, _, value in (line.partition("=") for line in lines)}
         try:
             state = SlotState.model_validate(fields)
         except ValueError:
             continue  # a damaged state is no state: the next rotation writes it anew
-        if re.fullmatch(VARIANT, name) and state.variant:
+        if at == directory and re.fullmatch(VARIANT, name) and state.variant:
             states[name] = state
     return states
 

@@ -4,7 +4,7 @@
 # url: nothing, where Ollama is asked where it listens; tools: that the scripts use
 
 readable() { # what a damaged file has that is no text, is left out
-    LC_ALL=C tr -cd '[:print:]\n'
+    LC_ALL=C sed 's/\t/ /g; s/[^[:print:]]//g'
 }
 
 echo "== lacks"
@@ -44,24 +44,15 @@ of_start=$(found)
 printf '%s\n' "$of_start"
 echo "== cards"
 ! sees_none "$of_start" || cards
-echo "== expects" # of the warm-up that is installed
-sed -n 's/^\(gpu=[a-z]*\).*/\1/p' "$warm_up_script" 2>/dev/null
+echo "== installed" # whether that warm-up expects a GPU, and where it asks, which may have moved since
+sed -nE 's/^(gpu=[a-z]*).*/\1/p; /^url=/p' "$warm_up_script" 2>/dev/null
 echo "== files"
 sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script" "$warm_up_unit" \
     "$modelfiles"/* 2>/dev/null
-settings "$unit" "$shown" | tr '\t' ' ' | readable
-{
-    echo "== states"
-    grep -as '' "$state_dir"/*.slot "$previous_states"/*.slot /dev/null
-    echo "== bases" # that this tool pulled: see bases.sh
-    grep -as '' "$bases"
-} | readable
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
 # Of split weights it names the digest by which they were loaded (llm/model_split.go, v0.34.4).
 command_lines "$pid" | xargs grep -aohsE 'sha256-[0-9a-f]{64}|\.ollama-split-[0-9a-f]{12}'
-echo "== warms" # where the warm-up asks, which may have moved since
-sed -n 's/^url=//p' "$warm_up_script" 2>/dev/null
 echo "== asked" # where, where it listens, and the number of a given host that answers
 printf '%s\n' "${url:-$listens}" "$listens"
 [ -z "$url" ] || ask --max-time 5 -o /dev/null -w '%{remote_ip}\n' "$url/api/version" 2>/dev/null
@@ -69,12 +60,15 @@ url=${url:-$listens}
 echo "== api"
 answers=$([ -z "$url" ] || ask --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps" 2>/dev/null)
 printf '%s\n' "$answers"
-echo "== store" # as the process that serves has it: see sees.sh
 {
+    echo "== states" # and the bases that this tool pulled: see bases.sh
+    grep -asH '' "$state_dir"/*.slot "$previous_states"/*.slot "$bases"
+    echo "== store" # as the process that serves has it: see sees.sh
     contained "$pid" "${main%%[!0-9]*}" "$listens"
     store=''
     seen "$pid" "$answers"
     echo "== scraps"
     [ -z "$store" ] || scraps "$store"
+    settings "$unit" "$shown"
 } | readable
 echo "== end"

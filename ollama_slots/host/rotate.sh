@@ -67,7 +67,7 @@ write() { # write FROM TO: whole or not at all; where there is no FROM, which so
 }
 
 serves_as_known() { # whether NAME, or with an argument another tag of it, is what the slot's state says
-    [ -e "$state_dir/$slot.slot" ] && is "$slot:${1:-latest}" "$(value variant "$slot")"
+    [ -e "$state_dir/$slot.slot" ] && is "$slot:${1:-latest}" "$(value variant "$slot")" "$names"
 }
 
 write_own() { # the state, by which the next run tells that the Modelfile is not there yet
@@ -111,22 +111,24 @@ if [ "$rolls_back" = no ]; then
     *) fail "its Modelfile did not arrive as it was sent, on the script's stdin (which _su_password takes)" ;;
     esac
     # By the program of the process that runs: sudo's PATH may lack it, and another may be there.
-    set -- "$proc/$(engine_pid)/exe" create "$slot:current" -f "$candidate"
+    set -- "$proc/$server/exe" create "$slot:current" -f "$candidate"
     if ! made=$(OLLAMA_HOST=$url NO_PROXY='*' timeout "$load_seconds" "$@" 2>&1); then
         alone=no make_room=no # NAME:current may still be what serves, and nothing was unloaded
         doubt "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"
     fi
-    new=$(digest_of "$slot:current")
+    names=$(named)
+    new=$(digest_of "$slot:current" "$names")
 else
     [ ! -e "$previous_modelfiles/$slot.Modelfile" ] || cp "$previous_modelfiles/$slot.Modelfile" "$candidate" ||
         fail "cannot write $candidate"
+    names=$(named)
     new=$(value variant "previous/$slot") # which may be switched to already, by a run that died
-    is "$slot:latest" "$new" || why=$(mean "$slot:current" "$slot:previous") || fail "cannot name the candidate: $why"
+    is "$slot:latest" "$new" "$names" || why=$(mean "$slot:current" "$slot:previous") || fail "cannot name the candidate: $why"
 fi
 [ -n "$new" ] || { put_back "$slot" >/dev/null; fail "there is no candidate $slot:current"; }
 
 known_before=no # yes: the state of what is NAME:previous then is the slot's own until now
-if is "$slot:latest" "$new"; then
+if is "$slot:latest" "$new" "$names"; then
     ! serves_as_known previous || known_before=yes # a run died after its switch
 else
     ! serves_as_known || known_before=yes

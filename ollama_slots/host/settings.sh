@@ -12,21 +12,30 @@ mentions() {
 # matters. SHOWN: the unit's FragmentPath, DropInPaths, EnvironmentFiles and ExecStart, as systemctl show has them.
 # shellcheck disable=SC2086 # one path a line, and an EnvironmentFile= may have wildcards
 settings() {
-    IFS='
+    newline='
 '
+    unit_files=''
+    set -f
+    IFS=$newline
+    for line in $2; do
+        case $line in FragmentPath=* | DropInPaths=*) ;; *) continue ;; esac
+        IFS=' '
+        for file in ${line#*=}; do unit_files=$unit_files$newline$file; done
+    done
+    IFS=$newline
+    set +f
     # What systemd has not read yet, too.
-    unit_files=$(printf '%s\n' "$2" | awk '
-        sub(/^(FragmentPath|DropInPaths)=/, "") { gsub(" ", "\n"); if ($0 != "") print }')
     for file in "$system_units/$1.d"/*.conf "$runtime_units/$1.d"/*.conf; do
-        case "$unit_files$IFS" in *"$file$IFS"*) ;; *) [ ! -e "$file" ] || unit_files="$unit_files$IFS$file" ;; esac
+        case "$unit_files$newline" in *"$newline$file$newline"*) ;; *) [ ! -e "$file" ] || unit_files=$unit_files$newline$file ;; esac
     done
     lines=$(grep -asnH '' $unit_files /dev/null)
     others=$(printf '%s\n' "$2" "$lines" | awk '
-        function name(path) { if (!(path in named)) print path; named[path] = 1 }
+        function name(path) { if (path ~ /^\// && !(path in named)) print path; named[path] = 1 }
         { sub(/^\/[^:]*:[0-9]+:/, ""); sub(/^[ \t]+/, "") }
         sub(/^EnvironmentFiles=/, "") { sub(/ \(ignore_errors=.*/, ""); name($0) }
         sub(/^EnvironmentFile[ \t]*=[ \t]*-?/, "") { name($0) }
         sub(/^ExecStart[ \t]*=/, "") {
+            sub(/ ; ignore_errors=.*/, "") # what systemctl says of its last run
             while (match($0, /\/[^ \t:;&|()<>$`{}"\047]*/)) {
                 name(substr($0, RSTART, RLENGTH))
                 $0 = substr($0, RSTART + RLENGTH)
@@ -44,7 +53,7 @@ settings() {
     printf '%s\n' "$lines" "$said"
     mentions $read_in
     echo "== changed"
-    stat -L -c '%.Y %n' $unit_files $others $read_in "$system_units/$1.d" 2>/dev/null
-    stat -c '%.Y %n' "$invocations/invocation:$1" 2>/dev/null # made at each start
+    # The link is made at each start; it leads to no file, and so it is looked at itself.
+    find -L $unit_files $others $read_in "$system_units/$1.d" "$started" -maxdepth 0 -printf '%T@ %p\n' 2>/dev/null
     date '+%s.%N now'
 }

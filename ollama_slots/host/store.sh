@@ -1,9 +1,10 @@
 # Ollama's model store as files: where it is, and what the API does not show.
 # needs: ask json sees beside
 
-# use_store: sets, for what follows, where the models are.
+# use_store: sets, for what follows, Ollama's process, and where its models are.
 use_store() {
-    store=$(model_store) && [ -d "$store/blobs" ]
+    server=$(engine_pid)
+    store=$(model_store "$server") && [ -d "$store/blobs" ]
 }
 
 # manifests: the leaves of all that says what models are made of, an empty line between two. From 0.40 on those are blobs:

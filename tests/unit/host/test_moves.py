@@ -46,7 +46,7 @@ def call(engine: FakeEngine, command: str) -> tuple[int, str]:
         [
             f"url={engine.url} keep_alive= load_seconds=",
             scripts.libraries("moves"),
-            f"model_store() {{ echo {engine.files.path}; }}",
+            f"engine_pid() {{ echo 1; }}; model_store() {{ echo {engine.files.path}; }}",
             f"use_store && {command}",
         ]
     )
@@ -176,7 +176,7 @@ def test_all_that_a_store_of_links_has_is_known(tmp_path: Path) -> None:
         far = engine.files.path / "manifests-v2/hub%3A5000/me/x/7b"
         far.parent.mkdir(parents=True)
         far.symlink_to(f"../../../../blobs/sha256-{sha256(one)}")
-        script = doubled("stored", f"model_store() {{ echo {engine.files.path}; }}")
+        script = doubled("stored", f"engine_pid() {{ echo 1; }}; model_store() {{ echo {engine.files.path}; }}")
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=20)
     models = parse_stored(done.stdout.splitlines()).models
     assert models.keys() == {"registry.ollama.ai/library/slot:latest", "hub:5000/me/x:7b"}

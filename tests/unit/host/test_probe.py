@@ -34,8 +34,9 @@ OLLAMA_ORIGINS=http://a=b
 == gpus
 {of_start(24576, 23552)}
 == cards
-== expects
+== installed
 gpu=yes
+url=http://127.0.0.1:11434
 == files
 {A}  /etc/systemd/system/ollama.service.d/zz-ollama-slots.conf
 {B}  /etc/ollama/modelfiles/coding primary.Modelfile
@@ -54,12 +55,9 @@ gpu=yes
 /var/lib/ollama-slots/coding.slot:weights={B}
 /var/lib/ollama-slots/coding.slot:context=4096
 /var/lib/ollama-slots/coding.slot:variant={C}
-== bases
-hub:5000/me/x:7b 2026-01-15T10:30:00.123456789Z
+/var/lib/ollama-slots/bases:hub:5000/me/x:7b 2026-01-15T10:30:00.123456789Z
 == live
 sha256-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
-== warms
-http://127.0.0.1:11434
 == asked
 http://127.0.0.1:11434
 http://127.0.0.1:11434
@@ -162,8 +160,8 @@ def test_a_host_without_a_gpu() -> None:
 def looked(gpus: list[str], cards: list[str] | None = None, expects: str = "no", vram: int = 0) -> Observed:
     """A probe of a host where Ollama said this when it started, and the driver says that now."""
     probe = without("gpus", *gpus)
-    probe[probe.index("== cards") + 1 : probe.index("== expects")] = cards or []
-    probe[probe.index("== expects") + 1] = f"gpu={expects}"
+    probe[probe.index("== cards") + 1 : probe.index("== installed")] = cards or []
+    probe[probe.index("== installed") + 1] = f"gpu={expects}"
     return parse_probe([line.replace('"size_vram":200', f'"size_vram":{vram}') for line in probe])
 
 
@@ -212,7 +210,8 @@ BROUGHT = [
     ("coding:latest", "2026-01-15T10:30:00.2Z", False),
     ("coding:7b", "2026-01-15T10:30:00.1Z", False),
 ]
-STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== bases")]
+BASES = "/var/lib/ollama-slots/bases"
+STATE = PROBE[PROBE.index("== states") + 1 : PROBE.index("== live") - 1]
 
 
 @pytest.mark.parametrize("gone", range(6))
@@ -238,15 +237,14 @@ def test_a_damaged_state_is_no_state(line: str) -> None:
     "line", ["", "x:7b", "x:7b now", "x y 2026-01-15T10:30:00Z", ";$(reboot) 2026-01-15T10:30:00Z"]
 )
 def test_a_damaged_record_of_a_base_is_no_record(line: str) -> None:
-    assert set(parse_probe(without("bases", line, "me/y 2026-01-15T10:30:00Z")).bases) == {
-        "registry.ollama.ai/me/y:latest"
-    }
+    kept = [f"{BASES}:{line}", f"{BASES}:me/y 2026-01-15T10:30:00Z"]
+    assert set(parse_probe(without("states", *STATE, *kept)).bases) == {"registry.ollama.ai/me/y:latest"}
 
 
 @pytest.mark.parametrize(("model", "when", "brought"), BROUGHT)
 def test_a_base_is_as_it_was_pulled_until_someone_pulls_it_again(model: str, when: str, brought: bool) -> None:
     """By any spelling; the engine tells the time by the nanosecond, and in the zone that it was started in."""
-    assert parse_probe(without("bases", f"{model} {when}")).brought("coding:latest") is brought
+    assert parse_probe(without("states", *STATE, f"{BASES}:{model} {when}")).brought("coding:latest") is brought
 
 
 @pytest.mark.parametrize("name", ["coding (copy)", "", "a:b"])

@@ -1,13 +1,17 @@
 # What GPUs there are, as Ollama found them when it started: it goes by that until its next start.
 # needs: ask
 
+newline='
+'
+
 # found: the lines in which it says so, each of one device, or of the CPU where there is none; nothing, where that is no
 # longer known. By the start that runs now: its log, which the journal forgets in time, or what was kept of it. Then,
 # where none was a GPU and it was kept, whether the driver answered at that time.
 found() {
     invocation=$(readlink "$started") && [ -n "$invocation" ] || return 0
-    if { read -r of && [ "$of" = "$invocation" ]; } 2>/dev/null <"$gpus_found"; then
-        sed 1d "$gpus_found"
+    kept=$(cat "$gpus_found" 2>/dev/null)
+    if [ "${kept%%"$newline"*}" = "$invocation" ]; then
+        printf '%s\n' "${kept#*"$newline"}"
     else
         timeout 10 journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$invocation" 2>/dev/null | head -n 2000 |
             grep -a 'msg="inference compute"'
@@ -42,7 +46,11 @@ cards() {
 
 # sees_none FOUND: whether it found no GPU, as far as is known.
 sees_none() {
-    printf '%s\n' "$1" | awk '/^[^ ]*=.*library=/ && !/library=cpu/ { sees = 1 } END { exit sees }'
+    while read -r line; do
+        case $line in *library=cpu*) ;; *=*library=*) return 1 ;; esac
+    done <<END
+$1
+END
 }
 
 # keep_found: keeps what it found, for as long as it runs.

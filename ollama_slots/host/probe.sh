@@ -38,7 +38,12 @@ main=${shown#*MainPID=}
 served=$(serving "${main%%[!0-9]*}")
 pid=${served%% *} listens=${served#* }
 echo "== environ"
-tr '\0' '\n' 2>/dev/null <"$proc/$pid/environ" | grep '^OLLAMA_'
+environ=$(environ_of "$pid")
+while IFS= read -r line; do
+    case $line in OLLAMA_*=*) printf '%s\n' "$line" ;; esac
+done <<END
+$environ
+END
 echo "== gpus"
 of_start=$(found)
 printf '%s\n' "$of_start"
@@ -52,7 +57,9 @@ sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
 # Of split weights it names the digest by which they were loaded (llm/model_split.go, v0.34.4).
-command_lines "$pid" | xargs grep -aohsE 'sha256-[0-9a-f]{64}|\.ollama-split-[0-9a-f]{12}'
+# shellcheck disable=SC2046 # a path a line, without spaces
+set -- $(command_lines "$pid")
+[ $# -eq 0 ] || grep -aohsE 'sha256-[0-9a-f]{64}|\.ollama-split-[0-9a-f]{12}' "$@"
 echo "== asked" # where, where it listens, and the number of a given host that answers
 printf '%s\n' "${url:-$listens}" "$listens"
 [ -z "$url" ] || ask --max-time 5 -o /dev/null -w '%{remote_ip}\n' "$url/api/version" 2>/dev/null
@@ -66,7 +73,7 @@ printf '%s\n' "$answers"
     echo "== store" # as the process that serves has it: see sees.sh
     contained "$pid" "${main%%[!0-9]*}" "$listens"
     store=''
-    seen "$pid" "$answers"
+    seen "$pid" "$answers" "$environ"
     echo "== scraps"
     [ -z "$store" ] || scraps "$store"
     settings "$unit" "$shown"

@@ -1,11 +1,16 @@
 # The models as the process that serves sees them: where it keeps them, and the path by which a script gets there.
 # needs: ask
 
-# models_of PID: the directory, as that process has it; fails where its environment tells of none. As Ollama reads it:
-# without space and quotes around it, a path that does not begin with / from where the process is, and . and .. taken
-# away before any link is looked at (envconfig/config.go, v0.34.4; Go's filepath.Join).
+# environ_of PID: its environment, a variable on each line; a newline in one is a space.
+environ_of() {
+    tr '\0\n' '\n ' 2>/dev/null <"$proc/$1/environ"
+}
+
+# models_of PID [ENVIRON]: the directory, as that process has it; fails where its environment tells of none. As Ollama
+# reads it: without space and quotes around it, a path that does not begin with / from where the process is, and . and
+# .. taken away before any link is looked at (envconfig/config.go, v0.34.4; Go's filepath.Join).
 models_of() {
-    tr '\0\n' '\n ' 2>/dev/null <"$proc/$1/environ" | at=$(readlink "$proc/$1/cwd") awk '
+    printf '%s\n' "${2-$(environ_of "$1")}" | cwd=$proc/$1/cwd awk '
         {
             name = $0
             sub(/=.*/, "", name)
@@ -16,7 +21,7 @@ models_of() {
             gsub(/^[ \t\r\v\f]+|[ \t\r\v\f]+$/, "", path)
             gsub(/^["\047]+|["\047]+$/, "", path)
             if (path == "" && value["HOME"] != "") path = value["HOME"] "/.ollama/models"
-            if (path ~ /^[^\/]/ && ENVIRON["at"] != "") path = ENVIRON["at"] "/" path
+            if (path ~ /^[^\/]/ && ("readlink \"$cwd\"" | getline at) > 0) path = at "/" path
             if (path !~ /^\//) exit 1
             count = split(path, part, "/")
             for (at = 1; at <= count; at++) {
@@ -93,11 +98,11 @@ contained() {
     done
 }
 
-# seen PID LISTED: what a deploy has to know of the models of that process, a KEY VALUE a line: where they are as it has
-# it (models) and as root has it (path), what root may do there (may), and the names (name PATH). Where Ollama lists
-# none (LISTED is what it answers) and there is a whole one, that (whole).
+# seen PID LISTED [ENVIRON]: what a deploy has to know of the models of that process, a KEY VALUE a line: where they are
+# as it has it (models) and as root has it (path), what root may do there (may), and the names (name PATH). Where Ollama
+# lists none (LISTED is what it answers) and there is a whole one, that (whole).
 seen() {
-    models=$(models_of "$1") || return 0
+    models=$(models_of "$1" ${3+"$3"}) || return 0
     store=$(reach "$1" "$models")
     may='write'
     for directory in "$store" "$store/manifests" "$store/blobs"; do

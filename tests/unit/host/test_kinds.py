@@ -368,3 +368,14 @@ def test_a_projector_that_is_not_whole_is_fetched_again(host: DirectoryHost) -> 
     assert host.details(["eyes:1b"]).damaged == {}
     host.engine.files.blob(projector["digest"]).write_text("cut")
     assert list(host.details(["eyes:1b"]).damaged.values()) == [(sha256("a projector"),)]
+
+
+def test_weights_that_are_a_link_to_somewhere_else_are_whole(host: DirectoryHost, tmp_path: Path) -> None:
+    pulled(host, "a:1b")
+    blob = host.engine.files.blob(host.engine.model("a:1b").weights)
+    elsewhere = blob.rename(tmp_path / "weights")
+    blob.symlink_to(elsewhere)
+    assert host.details(["a:1b"]).shown["registry.ollama.ai/library/a:1b"]
+    assert host.details(["a:1b"]).damaged == {}
+    elsewhere.write_text("cut")
+    assert len(host.details(["a:1b"]).damaged) == 1

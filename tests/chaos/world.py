@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.lab.fleet import BACK_SECONDS, LOCK, SLOTS, Host, Project, Run, Running, model, until
+from tests.lab.fleet import BACK_SECONDS, LOCK, SLOTS, Host, Project, Run, Running, catch, model, until
 
 DEPLOY, ROLLBACK, PRUNE, STATUS = "deploy.py", "tasks/rollback.py", "tasks/prune.py", "tasks/status.py"
 # What has to hold after a step; what a step breaks by intent is not asked for until a deploy is through.
@@ -102,8 +102,8 @@ class World:
     def settle(self) -> None:
         """Waits, bounded, until Ollama answers and nobody changes the host any more."""
         up = "curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:11434/api/version"
-        until("Ollama answers", lambda: self.host.run(up, check=False).returncode == 0, BACK_SECONDS, every=0.2)
-        until("the warm-up is over", lambda: self.host.active("ollama-warmup") != "activating", 120, every=0.2)
+        until("Ollama answers", lambda: self.host.run(up, check=False).returncode == 0, BACK_SECONDS)
+        until("the warm-up is over", lambda: self.host.active("ollama-warmup") != "activating", 120)
         self.host.run(f"flock -w 120 {LOCK} true", timeout=150)
 
     def meanwhile(self, act: Callable[[Running], object], tasks: str = DEPLOY, *more: str) -> str:
@@ -119,7 +119,7 @@ class World:
                 seconds /= 3
                 when = f"{seconds:.1f} s into a rotation"
                 with suppress(AssertionError):
-                    until("a rotation is under way", lambda: process.poll() is not None or self.host.rotating())
+                    catch("a rotation is under way", lambda: process.poll() is not None or self.host.rotating())
             with suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
             act(process)

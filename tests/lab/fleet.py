@@ -31,14 +31,22 @@ def model(name: str) -> str:
     return f"{REGISTRY}/{name}"
 
 
-def until(what: str, true: Callable[[], Any], seconds: float = 60, every: float = 0.05) -> float:
-    """Waits, bounded, until something is true; the seconds that it took."""
+def until(what: str, true: Callable[[], Any], seconds: float = 60, every: float = 0.2) -> float:
+    """Waits, bounded, until something is true; the seconds that it took.
+
+    + every: seconds between two looks; each by ssh takes some 30 ms of the processor that all hosts share
+    """
     start = time.monotonic()
     while not true():
         if time.monotonic() - start > seconds:
             raise AssertionError(f"after {seconds} s still not: {what}")
         time.sleep(every)
     return time.monotonic() - start
+
+
+def catch(what: str, true: Callable[[], Any]) -> float:
+    """Waits, bounded, for a moment that does not last; the seconds that it took."""
+    return until(what, true, every=0.05)
 
 
 def listens(address: str, port: int) -> bool:
@@ -139,7 +147,7 @@ class Host:
 
     def warmed_up(self, warm_up: str = "ollama-warmup") -> str:
         """Waits, bounded, until a warm-up is over; its unit's state."""
-        until(f"{warm_up} is over", lambda: self.active(warm_up) in ("active", "failed"), 120, every=0.2)
+        until(f"{warm_up} is over", lambda: self.active(warm_up) in ("active", "failed"), 120)
         return self.active(warm_up)
 
     def held(self) -> bool:
@@ -195,7 +203,7 @@ class Running(subprocess.Popen[str]):
 
     def until_said(self, words: str) -> None:
         """Waits, bounded, until it says this."""
-        until(f"the command says {words!r}", lambda: words in self.said() or self.poll() is not None)
+        catch(f"the command says {words!r}", lambda: words in self.said() or self.poll() is not None)
         assert words in self.said(), self.said()
 
     def ended(self, seconds: float) -> Run:

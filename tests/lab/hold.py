@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.lab.fleet import Host, until
+from tests.lab.fleet import Host, catch
 
 LOADS = "/run/simulated-gpu.lock"  # the lab's llama-server waits for it before it loads a model
 WAITS = "pgrep -fx 'flock -w .*'"  # of a rotation, for LOCK
@@ -22,7 +22,7 @@ def held(host: Host, lock: str = LOADS, shared: bool = False) -> Iterator[Callab
     flock = f'flock {"-s" if shared else "-x"} {lock} sh -c "{hold}"'
     host.run(f"systemd-run --quiet --collect --unit=holder {flock}")
     try:
-        until(f"{lock} is held", lambda: host.run(f"flock -x -n {lock} true", check=False).returncode == 1)
+        catch(f"{lock} is held", lambda: host.run(f"flock -x -n {lock} true", check=False).returncode == 1)
         yield lambda: host.run("systemctl kill --signal=KILL holder")
     finally:
         host.run("systemctl stop holder", check=False)  # gone already where it was let go, or the host booted

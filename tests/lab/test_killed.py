@@ -7,7 +7,7 @@ import signal
 import time
 
 from lab import hosts
-from tests.lab.fleet import SLOTS, Host, Project, model, until
+from tests.lab.fleet import SLOTS, Host, Project, catch, model, until
 from tests.lab.hold import held
 
 MODELS = ("smollm2-chat:135m", "smollm2-spare:135m")
@@ -64,7 +64,7 @@ def test_the_host_loses_its_power_in_a_rotation(project: Project, gpu1: Host) ->
     project.select(slot1_coding=model("smollm2-chat:135m"))
     with held(gpu1):  # so that it is not switched to yet
         run = project.start("--limit", "gpu1")
-        until("the candidate is made", lambda: made_anew(gpu1, before["coding-primary:current"]))
+        catch("the candidate is made", lambda: made_anew(gpu1, before["coding-primary:current"]))
         hosts.stop("gpu1")
         assert run.wait(120) == 1
         hosts.start("gpu1")

@@ -8,7 +8,7 @@ from subprocess import Popen
 
 from tests.lab.faults.fault import Stage, fault
 from tests.lab.faults.of_registries import NEW, pulling
-from tests.lab.fleet import STORE, Host, model, until
+from tests.lab.fleet import STORE, Host, catch, model, until
 from tests.lab.upstream import TRICKLE, upstream
 
 STATES = "/var/lib/ollama-slots"
@@ -48,7 +48,7 @@ def full_in_a_pull(stage: Stage) -> None:
     with upstream(stage.path, TRICKLE), small_disk(stage.gpu1, STORE, 150_000):
 
         def go(_: Popen[str]) -> None:
-            until("a blob is under way", lambda: pulling(stage))
+            catch("a blob is under way", lambda: pulling(stage))
             fill(stage.gpu1, STORE)
 
         stage.deploy(NEW, "disk_headroom_gib=0", during=go)

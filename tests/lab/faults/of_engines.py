@@ -6,7 +6,7 @@ from subprocess import Popen
 
 from lab import registry
 from tests.lab.faults.fault import Stage, fault
-from tests.lab.fleet import BACK_SECONDS, LOCK, REGISTRY, SLOTS, STORE, Host, model, until
+from tests.lab.fleet import BACK_SECONDS, LOCK, REGISTRY, SLOTS, STORE, Host, catch, model, until
 from tests.lab.hold import held, silent, waits
 
 OTHER = model("smollm2-chat:135m")  # which no slot has
@@ -45,10 +45,10 @@ def killed_in_the_making(stage: Stage) -> None:
     with held(stage.gpu1, LOCK, shared=True) as let_go:
 
         def go(_: Popen[str]) -> None:
-            until("a rotation waits", lambda: waits(stage.gpu1))
+            catch("a rotation waits", lambda: waits(stage.gpu1))
             with silent(stage.gpu1):
                 let_go()
-                until("it asks Ollama", lambda: stage.gpu1.run(asked, check=False).returncode == 0)
+                catch("it asks Ollama", lambda: stage.gpu1.run(asked, check=False).returncode == 0)
                 kill(stage.gpu1)
 
         stage.deploy(f"slot1_model={OTHER}", during=go)
@@ -64,7 +64,7 @@ def killed_in_the_load(stage: Stage) -> None:
     with held(stage.gpu1) as let_go:
 
         def go(_: Popen[str]) -> None:
-            until("it is being loaded", lambda: stage.gpu1.run(loading, check=False).returncode == 0)
+            catch("it is being loaded", lambda: stage.gpu1.run(loading, check=False).returncode == 0)
             kill(stage.gpu1)
             let_go()  # for the warm-up
 

@@ -11,7 +11,7 @@ from lab import hosts
 from tests.lab.faults.fault import Stage, fault
 from tests.lab.faults.of_engines import OTHER, hot
 from tests.lab.faults.of_registries import NEW, pulling
-from tests.lab.fleet import LOCK, Host, Running, until
+from tests.lab.fleet import LOCK, Host, Running, catch, until
 from tests.lab.hold import held, silent
 from tests.lab.upstream import TRICKLE, upstream
 
@@ -24,7 +24,7 @@ def drop(host: Host, address: str = "10.79.0.11") -> None:
     [port] = re.findall(r"10\.79\.0\.1:(\d+) .*\"(?:python|pyinfra)", connections)
     kill = f"kill -9 $(ss -tnpH dport = :{port} | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
     # The kernel takes a connection before any sshd does.
-    until("sshd has taken the connection", lambda: host.run(kill, check=False).returncode == 0)
+    catch("sshd has taken the connection", lambda: host.run(kill, check=False).returncode == 0)
 
 
 def connected() -> bool:
@@ -60,7 +60,7 @@ def dropped_in_a_read(stage: Stage) -> None:
     """SSH breaks while the host is read."""
 
     def go(_: Popen[str]) -> None:
-        until("the host is read", stage.reading)
+        catch("the host is read", stage.reading)
         drop(stage.gpu1)
 
     with silent(stage.gpu1):
@@ -73,7 +73,7 @@ def dropped_in_a_pull(stage: Stage) -> None:
     with upstream(stage.path, TRICKLE):
 
         def go(_: Popen[str]) -> None:
-            until("a blob is under way", lambda: pulling(stage))
+            catch("a blob is under way", lambda: pulling(stage))
             drop(stage.gpu1)
 
         stage.deploy(NEW, during=go)
@@ -84,7 +84,7 @@ def dropped_in_a_rotation(stage: Stage) -> None:
     """SSH breaks in a rotation."""
 
     def go(_: Popen[str]) -> None:
-        until("a rotation is under way", stage.gpu1.rotating)
+        catch("a rotation is under way", stage.gpu1.rotating)
         drop(stage.gpu1)
 
     with held(stage.gpu1):
@@ -97,7 +97,7 @@ def dropped_in_the_warm_up(stage: Stage) -> None:
     runners = " ".join(f"$(pgrep -f [s]ha256-{stage.gpu1.weights(it)})" for it in ("general-primary", "backup"))
 
     def go(_: Popen[str]) -> None:
-        until("the warm-up runs", lambda: stage.gpu1.active("ollama-warmup") == "activating")
+        catch("the warm-up runs", lambda: stage.gpu1.active("ollama-warmup") == "activating")
         drop(stage.gpu1)
 
     with held(stage.gpu1):  # or users would have them loaded again before it
@@ -110,7 +110,7 @@ def rebooted(stage: Stage) -> None:
     """The host is rebooted in a rotation."""
 
     def go(_: Popen[str]) -> None:
-        until("a rotation is under way", stage.gpu1.rotating)
+        catch("a rotation is under way", stage.gpu1.rotating)
         hosts.reboot("gpu1")
 
     with held(stage.gpu1):
@@ -123,7 +123,7 @@ def deploy_killed(stage: Stage) -> None:
     """The deploy itself is killed in a rotation."""
 
     def go(deploy: Popen[str]) -> None:
-        until("a rotation is under way", stage.gpu1.rotating)
+        catch("a rotation is under way", stage.gpu1.rotating)
         deploy.kill()
 
     with held(stage.gpu1):
@@ -135,7 +135,7 @@ def two_at_once(stage: Stage) -> None:
     """Two deploys at once."""
     with held(stage.gpu1) as let_go:
         first = stage.project.start("--limit", "gpu1", "--data", f"slot1_model={OTHER}")
-        until("a rotation is under way", stage.gpu1.rotating)
+        catch("a rotation is under way", stage.gpu1.rotating)
 
         def go(second: Running) -> None:
             second.until_said("waiting for the rotation")

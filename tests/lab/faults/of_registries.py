@@ -8,7 +8,7 @@ from subprocess import Popen
 
 from lab import registry
 from tests.lab.faults.fault import Stage, fault
-from tests.lab.fleet import STORE, Host, model, until
+from tests.lab.fleet import STORE, Host, catch, model
 from tests.lab.upstream import TRICKLE, UPSTREAM, upstream
 
 BASE = "unknown-arch:135m"  # which no slot can ever have
@@ -46,7 +46,7 @@ def gone_in_mid_blob(stage: Stage) -> None:
     with upstream(stage.path, TRICKLE) as nginx:
 
         def go(_: Popen[str]) -> None:
-            until("a blob is under way", lambda: pulling(stage))
+            catch("a blob is under way", lambda: pulling(stage))
             nginx.kill()
 
         stage.deploy(NEW, "pull_stall_seconds=5", during=go)
@@ -58,7 +58,7 @@ def stalled(stage: Stage) -> None:
     with upstream(stage.path, TRICKLE) as nginx:
 
         def stall(_: Popen[str]) -> None:
-            until("a blob is under way", lambda: pulling(stage))
+            catch("a blob is under way", lambda: pulling(stage))
             os.kill(nginx.pid, signal.SIGSTOP)
 
         stage.deploy(NEW, "pull_stall_seconds=3", during=stall)

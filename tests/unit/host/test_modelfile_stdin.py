@@ -49,7 +49,7 @@ def command(step: Rotate, tmp_path: Path) -> StringCommand:
     _, _, decode, zero, text = shlex.split(sent.get_raw_value())
     text = seam.sent(text)
     own = scripts.source("rotate")
-    doubles = "one_at_a_time() { :; }\nuse_store() { store=/nowhere; }\nsweep() { :; }\nengine_pid() { echo 1; }"
+    doubles = "one_at_a_time() { :; }\nuse_store() { store=/nowhere server=1; }\nsweep() { :; }"
     text = f"{text.removesuffix(own)}{doubles}\n{own}".replace("root=''", f"root={tmp_path}", 1)
     return StringCommand("sh", "-c", QuoteString(decode), zero, QuoteString(scripts.escaped(text)))
 

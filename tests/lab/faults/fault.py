@@ -57,7 +57,7 @@ def message(says: str, run: Run) -> str | None:
     """
     before = r"^\s*(--> )?(\[gpu\d\] )?(pyinfra error in \S+ line \d+: )?"
     lines = [re.sub(before, "", line) for line in run.output.splitlines()]
-    return next((line.strip() for line in reversed(lines) if re.search(says, line)), None)
+    return next((" ".join(line.split()) for line in reversed(lines) if re.search(says, line)), None)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def gather(settings: Settings, observed: Observed) -> Snapshot:
     if refusal := versions.refusal(observed.version):
         raise ValueError(refusal)
     snapshot = Snapshot(settings, observed)
-    if not idle(settings, observed):
+    if not plan.settled(snapshot, modelfile):
         snapshot = detailed(snapshot, plan.doubted(observed))
         snapshot = replace(snapshot, answers=ask(settings, snapshot.to_pull))
     for notice in snapshot.alignment[1] + capped(snapshot.wanted, observed, snapshot.details):

@@ -26,8 +26,8 @@ def without_it(project: Project, gpu1: Host) -> Iterator[Project]:
 
 
 def cut_the_connection(host: Host) -> None:
-    """Kills the sshd of the session that pulls."""
-    is_sshd = '[ "$(ps -o comm= -p $it)" = sshd ]'
+    """Kills the sshd of the session that pulls; from OpenSSH 9.8 on its name is sshd-session."""
+    is_sshd = "ps -o comm= -p $it | grep -q ^sshd"
     host.run(
         f"it=$(pgrep -fx 'curl .*/api/pull'); until {is_sshd}; do it=$(ps -o ppid= -p $it); done; kill -9 $it"
     )

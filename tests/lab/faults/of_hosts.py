@@ -19,10 +19,13 @@ BROKE = "the connection broke|the host could not be read|SSH session not active"
 
 
 def drop(host: Host, address: str = "10.79.0.11") -> None:
-    """Ends the sshd process that serves this machine's pyinfra: its connection breaks, its command does not."""
+    """Ends what serves this machine's pyinfra: its connection breaks, its command does not.
+
+    From OpenSSH 9.8 on, that is two processes, which hold the connection both.
+    """
     connections = subprocess.check_output(["ss", "-tnpH", "dst", address], text=True)
     [port] = re.findall(r"10\.79\.0\.1:(\d+) .*\"(?:python|pyinfra)", connections)
-    kill = f"kill -9 $(ss -tnpH dport = :{port} | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
+    kill = f"kill -9 $(ss -tnpH dport = :{port} | grep -o 'pid=[0-9]*' | cut -d = -f 2)"
     # The kernel takes a connection before any sshd does.
     catch("sshd has taken the connection", lambda: host.run(kill, check=False).returncode == 0)
 

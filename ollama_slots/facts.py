@@ -34,15 +34,37 @@ class HostObserved(FactBase[Observed | None]):
     """Read all that a deploy needs in one command: units, environment, files, states, models, runners."""
 
     unit: str
+    models: tuple[str, ...]
 
-    def command(self, settings: Settings) -> StringCommand:
-        """Return the probe, for a host with these settings."""
-        self.unit = settings.ollama_unit
-        return scripts.probe(settings)
+    def command(
+        self, settings: Settings, shows: scripts.Shows = "no", models: tuple[str, ...] = ()
+    ) -> StringCommand:
+        """Return the probe, for a host with these settings.
+
+        + shows: whether it asks what these models are made of, too; new: where a declared slot is new
+        """
+        self.unit, self.models = settings.ollama_unit, models
+        return scripts.command(scripts.probe(settings, shows, models), unit=self.unit)
 
     def process(self, output: list[str]) -> Observed:
         """Parse the probe's output."""
-        return _parsed(lambda lines: parse.parse_probe(lines, self.unit), output)
+        return observed(self.unit, self.models, output)
+
+
+def observed(unit: str, models: tuple[str, ...], output: list[str]) -> Observed:
+    """Read what the probe printed, among what else came. Raises FactProcessError with one line, whatever that is.
+
+    + unit: of the Ollama in question
+    + models: that it was asked about
+    """
+    return _parsed(lambda lines: parse.parse_probe(lines, unit, models), output)
+
+
+def left(unit: str, models: tuple[str, ...], output: list[str]) -> Observed | None:
+    """Read how a command that was to change a host left it; None: it did nothing, for somebody had changed it."""
+    if _parsed(lambda lines: lines == [scripts.CHANGED], output):
+        return None
+    return observed(unit, models, output)
 
 
 class HostStored(FactBase[Stored | None]):
@@ -50,7 +72,7 @@ class HostStored(FactBase[Stored | None]):
 
     def command(self, unit: str) -> StringCommand:
         """Return the command that prints all manifests of a unit's Ollama, and the records of unfinished pulls."""
-        return scripts.stored(unit)
+        return scripts.command(scripts.stored(), unit=unit)
 
     def process(self, output: list[str]) -> Stored:
         """Parse the output."""
@@ -68,7 +90,7 @@ class ModelDetails(FactBase[Details | None]):
         + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
         """
         self.models = models
-        return scripts.details(unit, url, models, doubted)
+        return scripts.command(scripts.details(url, models, doubted), unit=unit)
 
     def process(self, output: list[str]) -> Details:
         """Parse the answers."""
@@ -83,7 +105,7 @@ class SlotSpeeds(FactBase[dict[str, float | str | None] | None]):
 
     def command(self, unit: str, url: str, seconds: int) -> StringCommand:
         """Return one request for each slot of a unit's Ollama, at this address, each with this bound."""
-        return scripts.speed(unit, url, seconds)
+        return scripts.command(scripts.speed(url, seconds), unit=unit)
 
     def process(self, output: list[str]) -> dict[str, float | str | None]:
         """Parse the answers."""

@@ -135,6 +135,8 @@ class Observed(BaseModel):
     scraps: tuple[str, ...] = ()  # paths of what writes that were cut off left: see host/beside.sh
     container: str | None = None  # the program in whose container Ollama runs, or its own with another root
     store: Models | None = None
+    since: str = ""  # what is another once somebody has changed the host: see host/since.sh
+    details: Details | None = None  # where the same command asked for them
 
     @property
     def service(self) -> dict[str, str]:
@@ -288,6 +290,7 @@ class Details(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    asked: frozenset[str]  # of which models, as they were spelled
     shown: dict[str, Shown]  # by canonical key; what is not there, or has no weights, is missing
     damaged: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # weights that are gone or cut, by key
     driven: tuple[Driven, ...] = ()  # the cards of NVIDIA's driver as they are now

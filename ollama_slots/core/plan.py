@@ -32,6 +32,13 @@ def questions(settings: Settings, observed: Observed) -> list[str]:
     return list({names.parse(name).key: name for name in asked}.values())
 
 
+def beforehand(settings: Settings) -> tuple[str, ...]:
+    """Return those of them that are known before the host is: what is declared, and the slots' own."""
+    declared = [slot.model for slot in settings.slots if slot.model and slot.model != EMPTY]
+    own = [f"{slot.name}:{tag}" for slot in settings.slots for tag in TAGS]
+    return tuple({names.parse(name).key: name for name in [*declared, *own]}.values())
+
+
 def doubted(observed: Observed) -> tuple[str, ...]:
     """Return the weights that a failed warm-up could not load: they may be damaged on the disk."""
     failed = observed.warm_up.get("ActiveState") == "failed"

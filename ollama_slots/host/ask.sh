@@ -109,3 +109,11 @@ command_lines() {
             }
         }'
 }
+
+# weights_held PID: the weights that a process, and all below it, have on their command lines. Of split ones they have the
+# digest by which they were loaded (llm/model_split.go, v0.34.4).
+weights_held() {
+    # shellcheck disable=SC2046 # a path a line, without spaces
+    set -- $(command_lines "$1")
+    [ $# -eq 0 ] || grep -aohsE 'sha256-[0-9a-f]{64}|\.ollama-split-[0-9a-f]{12}' "$@"
+}

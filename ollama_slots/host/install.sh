@@ -1,12 +1,22 @@
-# Puts files in place, each whole or not at all.
+# Puts files in place, each whole or not at all, and has systemd know of them.
 # needs: replace
-# takes: nothing
-# lists: PATH MODE TEXT...
+# takes: gone reload enable
+# lists: PATH MODE BYTES...
+# stdin: the texts, one after another
+# gone: a file that is to go, or nothing; reload (yes|no): systemd reads its units again; enable: a unit, or nothing
 set -eu
 while [ $# -ge 3 ]; do
     install -d -m 755 "${1%/*}"
-    printf '%s' "$3" >"$1.new"
+    timeout 60 head -c "$3" >"$1.new"
+    [ "$(stat -c %s "$1.new")" = "$3" ] || {
+        rm -f "$1.new"
+        echo "$1 did not arrive as it was sent, on the script's stdin (which _su_password takes)" >&2
+        exit 1
+    }
     chmod "$2" "$1.new"
     replace "$1.new" "$1"
     shift 3
 done
+[ -z "$gone" ] || rm -f "$gone"
+[ "$reload" = no ] || systemctl daemon-reload
+[ -z "$enable" ] || systemctl enable --quiet "$enable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -46,8 +46,10 @@ def sections(output: list[str]) -> dict[str, list[str]]:
     return parts
 
 
-def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
+def parse_probe(output: list[str], unit: str = units.DEFAULT, models: Sequence[str] = ()) -> Observed:
     """Parse the output of host/probe.sh, asked about the Ollama of this unit.
+
+    + models: that it was asked about, where it shows what they are made of
 
     Raises ValueError where it is not the output of a whole probe; pydantic's ValidationError is one.
     """
@@ -106,15 +108,26 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT) -> Observed:
         container=_pairs(parts["store"]).get("container"),
         store=_store(parts["store"]),
         scraps=tuple(parts["scraps"]),
+        since=" ".join(parts["since"]),
+        details=_details(models, parts) if "show" in parts else None,
     )
 
 
-def parse_details(models: list[str], output: list[str]) -> Details:
+def parse_details(models: Sequence[str], output: list[str]) -> Details:
     """Parse the output of host/details.sh, asked about these models.
 
     Raises ValueError where an answer is missing.
     """
-    parts = sections(output)
+    return _shown(models, sections(output))
+
+
+def _details(models: Sequence[str], parts: dict[str, list[str]]) -> Details | None:
+    with suppress(ValueError):  # they are asked again by themselves, and the reason is told, where they are needed
+        return _shown(models, parts)
+    return None
+
+
+def _shown(models: Sequence[str], parts: dict[str, list[str]]) -> Details:
     lines, unreadable, lists = parts["show"], [it.split() for it in parts["unreadable"]], _lists(parts["lists"])
     if len(lines) < 2 * len(models):
         raise ValueError("an answer of /api/show is missing")
@@ -137,6 +150,7 @@ def parse_details(models: list[str], output: list[str]) -> Details:
         elif answer:
             shown[names.parse(model).key] = answer
     return Details(
+        asked=frozenset(models),
         shown=shown,
         damaged=damaged,
         driven=gpus.driven(parts["gpu"]),

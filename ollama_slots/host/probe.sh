@@ -1,7 +1,9 @@
 # Prints all that a deploy needs to know of a host, in sections that parse.py reads. Changes nothing.
-# needs: ask beside gpus settings sees
-# takes: url tools
-# url: nothing, where Ollama is asked where it listens; tools: that the scripts use
+# needs: beside settings showing since
+# takes: url tools shows declared
+# lists: MODEL...
+# url: nothing, where Ollama is asked where it listens; tools: that the scripts use; shows (yes|no|new): whether what each
+# MODEL is made of is printed, too; new: where one of the declared slots is
 
 readable() { # what a damaged file has that is no text, is left out
     LC_ALL=C sed 's/\t/ /g; s/[^[:print:]]//g'
@@ -56,10 +58,7 @@ sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script
     "$modelfiles"/* 2>/dev/null
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"
-# Of split weights it names the digest by which they were loaded (llm/model_split.go, v0.34.4).
-# shellcheck disable=SC2046 # a path a line, without spaces
-set -- $(command_lines "$pid")
-[ $# -eq 0 ] || grep -aohsE 'sha256-[0-9a-f]{64}|\.ollama-split-[0-9a-f]{12}' "$@"
+weights_held "$pid"
 echo "== asked" # where, where it listens, and the number of a given host that answers
 printf '%s\n' "${url:-$listens}" "$listens"
 [ -z "$url" ] || ask --max-time 5 -o /dev/null -w '%{remote_ip}\n' "$url/api/version" 2>/dev/null
@@ -68,6 +67,8 @@ echo "== api"
 answers=$([ -z "$url" ] || ask --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps" 2>/dev/null)
 printf '%s\n' "$answers"
 {
+    echo "== since"
+    since
     echo "== states" # and the bases that this tool pulled: see bases.sh
     grep -asH '' "$state_dir"/*.slot "$previous_states"/*.slot "$bases"
     echo "== store" # as the process that serves has it: see sees.sh
@@ -78,4 +79,9 @@ printf '%s\n' "$answers"
     [ -z "$store" ] || scraps "$store"
     settings "$unit" "$shown"
 } | readable
+for name in $declared; do
+    [ "$shows" != new ] || [ -e "$state_dir/$name.slot" ] || shows=yes
+done
+doubted=''
+[ "$shows" != yes ] || [ -z "$url" ] || show "$@"
 echo "== end"

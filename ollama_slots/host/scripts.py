@@ -6,15 +6,17 @@ A script says at its head what it needs and takes:
     # takes: url model           arguments, which it finds as $url and $model; or nothing
     # lists: MODEL...            what it finds as "$@", if anything
 
-What is sent is one text: the unit of the Ollama in question, the arguments, paths.sh, the libraries, each after
-those that it needs, and the script. It passes the login shell, which need not be sh: see ``command``.
+What is sent is one text: the unit of the Ollama in question, paths.sh, the libraries, each after those that it
+needs, and the script with its arguments; or several of them, each in a shell of its own, until one fails. It
+passes the login shell, which need not be sh: see ``command``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from shlex import quote
@@ -26,15 +28,17 @@ from pyinfra.api import QuoteString, StringCommand
 from ollama_slots.core import names, units
 from ollama_slots.core.needs import TOOLS
 from ollama_slots.core.rendered import Files
-from ollama_slots.core.settings import Settings
+from ollama_slots.core.settings import EMPTY, Settings
 from ollama_slots.core.steps import Pull, Remove, Rotate
 
 HERE = Path(__file__).parent
-PATHS = "paths"
+PATHS, SINCE = "paths", "since"
 DRIVER_SECONDS = 10  # that a GPU's driver may take to answer
 # Before each line that a script prints for parse.py: whatever else comes over the connection, such as what a
 # .bashrc says, has none.
 MARK = "slots|"
+Shows = Literal["yes", "no", "new"]
+CHANGED = "== changed since"
 DECODE = 'eval "$(printf %b "$1")"'
 # What login shells do not agree on between single quotes is sent as an escape of printf's: fish knows \\ and \'
 # there, and to csh a newline is the end and ! its history. (A ' would take 17 characters.) The others begin with
@@ -93,6 +97,34 @@ def libraries(*wanted: str, root: str = "", unit: str = units.DEFAULT) -> str:
     return _assigned(_given(root, unit)) + _sources(*resolved(*wanted))
 
 
+@dataclass(frozen=True)
+class Script:
+    """A script of this room with what it is given.
+
+    + arguments: exactly those that it takes
+    + lists: what it finds as "$@"
+    + read: what it prints is for parse.py, each line with the mark before it. Such a script ends with 0; that it
+      failed is in what it printed: it did not come to its end
+    + stdin: what it reads there: a command line is every user's to read, and its length is bounded (128 KiB)
+    """
+
+    name: str
+    arguments: Mapping[str, str | int]
+    lists: tuple[str, ...] = ()
+    read: bool = False
+    stdin: str = ""
+
+    def text(self) -> str:
+        """Return its own text, before which its libraries have to come, and what it lists."""
+        takes = said(self.name, "takes")
+        if takes is None:
+            raise ValueError(f"{self.name}: is a library")
+        if wrong := self.arguments.keys() ^ set(takes):
+            names = " ".join(sorted(wrong))
+            raise ValueError(f"{self.name}: takes {' '.join(takes or ['nothing'])}; missing or unknown: {names}")
+        return _assigned({name: self.arguments[name] for name in takes}) + source(self.name)
+
+
 def text(script: str, /, *, root: str = "", unit: str = units.DEFAULT, **arguments: str | int) -> str:
     """Return the whole text of a script. What it ``lists`` has to follow as the arguments of ``sh``.
 
@@ -102,13 +134,12 @@ def text(script: str, /, *, root: str = "", unit: str = units.DEFAULT, **argumen
 
     Raises ValueError where one is missing or unknown.
     """
-    takes = said(script, "takes")
-    if takes is None:
-        raise ValueError(f"{script}: is a library")
-    if wrong := arguments.keys() ^ set(takes):
-        names = " ".join(sorted(wrong))
-        raise ValueError(f"{script}: takes {' '.join(takes or ['nothing'])}; missing or unknown: {names}")
-    return _assigned(_given(root, unit) | {name: arguments[name] for name in takes}) + _sources(*resolved(script))
+    own = Script(script, arguments).text()
+    return _libraries([script], root, unit) + own
+
+
+def _libraries(names: list[str], root: str, unit: str) -> str:
+    return libraries(*(it for it in resolved(*names) if said(it, "takes") is None), root=root, unit=unit)
 
 
 def _given(root: str, unit: str) -> dict[str, str | int]:
@@ -139,32 +170,32 @@ def path(name: str, root: str = "", unit: str = units.DEFAULT) -> str:
     return paths(root, unit)[name]
 
 
-def command(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments: str | int) -> StringCommand:
-    """Return the command that runs a script, given what it ``lists``.
+def command(*wanted: Script, unit: str = units.DEFAULT, since: str = "") -> StringCommand:
+    """Return the command that runs scripts, each after the one before has succeeded.
 
     + unit: of the Ollama in question
+    + since: what since.sh said when the host was looked at; where it says otherwise, nothing is run but to tell so
 
     It is the same in sh, fish and csh, whichever of them the login shell is. To read it, such as in ``--debug``:
     ``printf %b TEXT``.
     """
-    return _sent(script, _set(*lists) + text(script, root="", unit=unit, **arguments))
+    names, own = [it.name for it in wanted], [_set(*it.lists) + it.text() for it in wanted]
+    if len(wanted) > 1 or wanted[0].read:
+        own = [_read(f"(\n{text})") if it.read else f"(\n{text})" for it, text in zip(wanted, own, strict=True)]
+    text = " &&\n".join(own)
+    if since:
+        text = f'if [ "$(since)" = {quote(since)} ]; then\n{text}\nelse echo {quote(MARK + CHANGED)}; fi\n'
+    sent = escaped(_libraries([*names, *([SINCE] if since else [])], "", unit) + text)
+    called = f"ollama-slots/{'+'.join(dict.fromkeys(names))}"
+    return StringCommand("sh", "-c", QuoteString(DECODE), called, QuoteString(sent))
 
 
-def _read(script: str, /, *lists: str, unit: str = units.DEFAULT, **arguments: str | int) -> StringCommand:
-    """Return the same for a script whose output is read: with the mark before each of its lines.
-
-    It ends with 0; that it failed is in what it printed: it did not come to its end.
-    """
-    marked = f"{{ (\n{text(script, root='', unit=unit, **arguments)}) || echo; }} | sed 's/^/{MARK}/'\n"
-    return _sent(script, _set(*lists) + marked)
+def _read(shell: str) -> str:
+    return f"{{ {shell} || echo; }} | sed 's/^/{MARK}/'\n"
 
 
 def _set(*lists: str) -> str:
     return f"set --{''.join(f' {quote(it)}' for it in lists)}\n"
-
-
-def _sent(script: str, text: str) -> StringCommand:
-    return StringCommand("sh", "-c", QuoteString(DECODE), f"ollama-slots/{script}", QuoteString(escaped(text)))
 
 
 def escaped(text: str) -> str:
@@ -179,72 +210,82 @@ def keep_alive(settings: Settings) -> str:
     return json.dumps(settings.keep_alive)
 
 
-def probe(settings: Settings) -> StringCommand:
-    """Ask all that a deploy has to know of a host; ``observed.Observed`` is read from what it prints."""
-    return _read("probe", unit=settings.ollama_unit, url=settings.ollama_url or "", tools=" ".join(TOOLS))
+def probe(settings: Settings, shows: Shows = "no", models: Iterable[str] = ()) -> Script:
+    """Ask all that a deploy has to know of a host; ``observed.Observed`` is read from what it prints.
+
+    + shows: whether it asks what these models are made of, too, as ``details`` does; new: where a declared slot is
+    """
+    given = {"url": settings.ollama_url or "", "tools": " ".join(TOOLS), "shows": shows}
+    declared = " ".join(it.name for it in settings.slots if it.model not in (None, EMPTY))
+    return Script("probe", given | {"declared": declared}, tuple(models), read=True)
 
 
-def details(unit: str, url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> StringCommand:
+def details(url: str, models: Iterable[str], doubted: Iterable[str] = ()) -> Script:
     """Ask what some models are made of, and how much memory and disk is free.
 
     + doubted: weights, by sha256, that are read and compared with it, which takes seconds a gigabyte
     """
-    return _read("details", *models, unit=unit, url=url, doubted=" ".join(doubted))
+    return Script("details", {"url": url, "doubted": " ".join(doubted)}, tuple(models), read=True)
 
 
-def stored(unit: str) -> StringCommand:
+def stored() -> Script:
     """Ask what every model in the store is made of, and what unfinished pulls left."""
-    return _read("stored", unit=unit)
+    return Script("stored", {}, read=True)
 
 
-def speed(unit: str, url: str, seconds: int) -> StringCommand:
+def speed(url: str, seconds: int) -> Script:
     """Measure how fast every slot answers.
 
     + seconds: the bound of one answer
     """
-    return _read("speed", unit=unit, url=url, seconds=seconds)
+    return Script("speed", {"url": url, "seconds": seconds}, read=True)
 
 
-def install(files: Files, chosen: Iterable[str]) -> StringCommand:
-    """Put the chosen ones of these files in place, each whole or not at all."""
-    return command("install", *(it for place in chosen for it in (place, *files[place])))
+def install(files: Files, chosen: Iterable[str], gone: str = "", reload: bool = False, enable: str = "") -> Script:
+    """Put the chosen ones of these files in place, each whole or not at all, and have systemd know of them.
+
+    + gone: a file that is there no more then
+    + reload: systemd reads its units again
+    + enable: a unit
+    """
+    given = {"gone": gone, "reload": _word(reload), "enable": enable}
+    them = [(place, *files[place]) for place in chosen]
+    listed = tuple(it for place, mode, text in them for it in (place, mode, f"{len(text.encode())}"))
+    return Script("install", given, listed, stdin="".join(text for _, _, text in them))
 
 
-def await_(verb: Literal["start", "restart"], settings: Settings, asks_driver: bool = False) -> StringCommand:
+def await_(verb: Literal["start", "restart"], settings: Settings, asks_driver: bool = False) -> Script:
     """Start or restart Ollama, and wait, bounded, until it answers.
 
     + asks_driver: it is not restarted while the GPU's driver does not answer
     """
-    given: dict[str, str | int] = {"url": settings.ollama_url or "", "seconds": settings.api_seconds}
-    given["driver_seconds"] = DRIVER_SECONDS if asks_driver else ""
-    return command("await", unit=settings.ollama_unit, verb=verb, **given)
+    given: dict[str, str | int] = {"verb": verb, "url": settings.ollama_url or "", "seconds": settings.api_seconds}
+    return Script("await", given | {"driver_seconds": DRIVER_SECONDS if asks_driver else ""})
 
 
-def warm(settings: Settings, url: str, needs_gpu: bool) -> StringCommand:
+def warm(settings: Settings, url: str, needs_gpu: bool) -> Script:
     """Run the warm-up unit, and repair what keeps it from having every slot resident.
 
     + needs_gpu: whether a runner must be wholly in GPU memory
     """
     bounds = {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
-    given = {"url": url, "keep_alive": keep_alive(settings), "gpu": _word(needs_gpu)}
-    return command("warm", unit=settings.ollama_unit, **given, **bounds)
+    return Script("warm", {"url": url, "keep_alive": keep_alive(settings), "gpu": _word(needs_gpu), **bounds})
 
 
-def pull(step: Pull, settings: Settings, url: str) -> StringCommand:
+def pull(step: Pull, settings: Settings, url: str) -> Script:
     """Pull a model by Ollama, from the model's own registry."""
     given = {"url": url, "model": step.model, "insecure": str(settings.pull_insecure).lower()}
-    return command("pull", unit=settings.ollama_unit, **given, **_bringing(step, settings))
+    return Script("pull", given | _bringing(step, settings))
 
 
-def fetch(step: Pull, settings: Settings, url: str, mirror: str) -> StringCommand:
+def fetch(step: Pull, settings: Settings, url: str, mirror: str) -> Script:
     """Fetch a model from a mirror into the store, past Ollama, which would take the mirror for its name.
 
     + mirror: the mirror's URL
     """
     name = names.parse(step.model)
     where = {"path": "/".join(name), "mirror": mirror, "repository": name.repository, "tag": name.tag.lower()}
-    given = {"url": url, "model": step.model, **where, **_bringing(step, settings)}
-    return command("fetch", unit=settings.ollama_unit, **given)
+    return Script("fetch", {"url": url, "model": step.model, **where, **_bringing(step, settings)})
 
 
 def _bringing(step: Pull, settings: Settings) -> dict[str, str | int]:
@@ -258,52 +299,49 @@ def _bringing(step: Pull, settings: Settings) -> dict[str, str | int]:
     }
 
 
-def remove(step: Remove, settings: Settings, url: str) -> StringCommand:
+def remove(step: Remove, settings: Settings, url: str) -> Script:
     """Unload, put back, delete and forget models and slots of ours."""
-    return command(
+    return Script(
         "remove",
-        *step.delete,
-        unit=settings.ollama_unit,
-        url=url,
-        lock_seconds=settings.lock_seconds,
-        unloaded=step.unload or "",
-        interrupted=step.put_back or "",
-        forgotten=step.forget or "",
-        discarded=" ".join(it.removeprefix("sha256:") for it in step.discard),
+        {
+            "url": url,
+            "lock_seconds": settings.lock_seconds,
+            "unloaded": step.unload or "",
+            "interrupted": step.put_back or "",
+            "forgotten": step.forget or "",
+            "discarded": " ".join(it.removeprefix("sha256:") for it in step.discard),
+        },
+        step.delete,
     )
 
 
-def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> StringCommand:
-    """Make a slot's variant, prove it, and switch the slot to it. It wants ``rotate_stdin`` on its stdin.
+def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> Script:
+    """Make a slot's variant, prove it, and switch the slot to it.
+
+    The Modelfile's end is told by a newline that is always there, for pyinfra would add one where none is.
 
     + needs_gpu: whether a runner must be wholly in GPU memory
     """
-    return command(
+    return Script(
         "rotate",
-        unit=settings.ollama_unit,
-        url=url,
-        keep_alive=keep_alive(settings),
-        load_seconds=settings.load_seconds,
-        lock_seconds=settings.lock_seconds,
-        slot=step.target.slot.name,
-        rolls_back=_word(not step.modelfile),
-        state=step.state.lines(),
-        weights=step.state.weights,
-        context=step.state.context,
-        known=" ".join(step.known),
-        gpu=_word(needs_gpu),
-        make_room=_word(step.make_room),
-        unload_old=_word(step.unload_old),
-        alone=_word(step.alone),
+        {
+            "url": url,
+            "keep_alive": keep_alive(settings),
+            "load_seconds": settings.load_seconds,
+            "lock_seconds": settings.lock_seconds,
+            "slot": step.target.slot.name,
+            "rolls_back": _word(not step.modelfile),
+            "state": step.state.lines(),
+            "weights": step.state.weights,
+            "context": step.state.context,
+            "known": " ".join(step.known),
+            "gpu": _word(needs_gpu),
+            "make_room": _word(step.make_room),
+            "unload_old": _word(step.unload_old),
+            "alone": _word(step.alone),
+        },
+        stdin=f"{step.modelfile}\n",
     )
-
-
-def rotate_stdin(step: Rotate) -> str:
-    """Return what ``rotate`` wants on its stdin: the Modelfile, which nobody else on the host is to read.
-
-    Its newline at the end is always there, for pyinfra would add one where none is.
-    """
-    return f"{step.modelfile}\n"
 
 
 def _word(flag: bool) -> str:

@@ -8,7 +8,7 @@ from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Step
 from ollama_slots.run.executor import take
-from ollama_slots.run.gather import check, gather, idle, planned
+from ollama_slots.run.gather import check, gather, planned
 from ollama_slots.run.session import Commands
 
 
@@ -27,7 +27,7 @@ def models(settings: Settings) -> Commands:
     + a variant is made when its Modelfile, its base's digest or its own digest differ from what its state says
     + each step is planned from what the host has then: an interrupted run is made good by the next
     """
-    yield from take(settings, _to_what_is_declared, "every slot holds its declared model", idle)
+    yield from take(settings, _to_what_is_declared, "every slot holds its declared model")
 
 
 def _to_what_is_declared(settings: Settings, observed: Observed, first: bool) -> list[Step]:

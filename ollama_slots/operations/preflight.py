@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyinfra import host
 from pyinfra.api import operation
 
 from ollama_slots.core import environment, places
@@ -36,11 +35,12 @@ def preflight(settings: Settings) -> Commands:
         yield refuse("; ".join(reasons))
         return
     if observed.listed is None or observed.runners is None:
-        host.noop("Ollama does not answer: its models are checked after it was started")
+        nothing(observed, "Ollama does not answer: its models are checked after it was started")
         return
     try:
-        check(gather(settings, observed))
+        snapshot = gather(settings, observed)
+        check(snapshot)
     except ValueError as error:
         yield refuse(str(error))
         return
-    nothing(observed, "preflight found no problem")
+    nothing(snapshot.observed, "preflight found no problem")

@@ -13,7 +13,7 @@ from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Step
 from ollama_slots.run.executor import take
 from ollama_slots.run.gather import detailed, gather, planned
-from ollama_slots.run.session import Commands, read, say_once
+from ollama_slots.run.session import Commands, looks, say_once
 
 
 @operation()
@@ -28,7 +28,7 @@ def rollback(settings: Settings) -> Commands:
     Idempotency: a slot that holds the older one of its two variants is left alone.
     """
     yield from take(settings, _to_what_was, "every slot is back")
-    observed = read(settings) if host.state.is_executing else None
+    observed = next(looks(settings))[0] if host.state.is_executing else None
     if observed and observed.listed is not None and observed.runners is not None:
         try:
             told = [f"the next deploy would: {step}" for step in planned(gather(settings, observed))]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pyinfra.api import StringCommand, operation
+from collections.abc import Generator, Sequence
 
-from ollama_slots.core import environment, places
+from pyinfra.api import FunctionCommand, operation
+from pyinfra.api.command import PyinfraCommand
+
+from ollama_slots.core import environment, places, plan
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render, scripts
-from ollama_slots.run.session import Commands, looks, nothing, read, refuse, say_once, unread
+from ollama_slots.run.executor import perform
+from ollama_slots.run.session import Commands, hand_on, looks, nothing, overtaken, read, refuse, say_once, unread
 
 
 @operation()
@@ -28,7 +32,7 @@ def service(settings: Settings) -> Commands:
     + and where it found no GPU, though the driver shows one now: once, for it has looked then
     """
     ours = render.service(settings)
-    for observed, _ in looks(settings):
+    for observed, since in looks(settings):
         if observed is None or observed.lacks:
             yield unread(observed)
             return
@@ -36,35 +40,36 @@ def service(settings: Settings) -> Commands:
         stale, disabled = environment.stale(observed), unit.get("UnitFileState") == "disabled"
         wrong, reasons = environment.lacking(settings, observed), [str(it) for it in places.contained(observed)]
         reasons = reasons or environment.refusals(settings, observed, ours)
+        if unit.get("LoadState") != "loaded":
+            reasons = [
+                f"expected Ollama's {settings.ollama_unit}, found it {unit.get('LoadState', 'unknown')}: "
+                "install Ollama (or unmask its unit), then deploy again"
+            ]
         runs, at_stake = observed.environ is not None, environment.at_stake(observed)
         blind = observed.blind and settings.require_gpu is not False
-        as_declared = (
-            unit.get("LoadState") == "loaded" and not wrong and observed.version is not None and not blind
-        )
-        if as_declared and not (changed or stale or disabled or reasons):
+        as_declared = not wrong and observed.version is not None and not blind
+        if reasons:
+            yield refuse("; ".join(reasons))
+            return
+        if as_declared and not (changed or stale or disabled):
             nothing(observed, "Ollama runs with the declared environment")
             return
-    if unit.get("LoadState") != "loaded":
-        yield refuse(
-            f"expected Ollama's {settings.ollama_unit}, found it {unit.get('LoadState', 'unknown')}: "
-            "install Ollama (or unmask its unit), then deploy again"
-        )
-        return
-    if reasons:
-        yield refuse("; ".join(reasons))
-        return
-    if not as_declared:
-        announce(runs, wrong, blind)  # before the first command, for a plan that is shown goes no further
-    if written := [path for path in changed if path in ours.files]:
-        yield scripts.install(ours.files, written)
-    if ours.outdated in changed:
-        yield StringCommand("rm", "-f", ours.outdated)
-    if changed or stale:
-        yield StringCommand("systemctl", "daemon-reload")
-    if disabled:
-        yield StringCommand("systemctl", "enable", settings.ollama_unit)  # it brings the warm-up with it at boot
-    if not as_declared:
-        yield from start(settings, runs, wrong, at_stake, blind)
+        wanted = []
+        if changed or stale or disabled:
+            written = [path for path in changed if path in ours.files]
+            gone = ours.outdated if ours.outdated in changed else ""
+            # That it is enabled brings the warm-up with it at boot.
+            enable = settings.ollama_unit if disabled else ""
+            wanted = [scripts.install(ours.files, written, gone, bool(changed or stale), enable)]
+        if as_declared:
+            yield FunctionCommand(perform, (settings, wanted, since, plan.beforehand(settings)), {})
+            leave_off = not overtaken()
+        else:
+            announce(runs, wrong, blind)
+            again = runs and (bool(wrong) or blind)
+            leave_off = not (yield from start(settings, again, wanted, since, at_stake))
+        if leave_off:
+            return
 
 
 def announce(runs: bool, wrong: dict[str, str], blind: bool = False) -> None:
@@ -78,16 +83,19 @@ def announce(runs: bool, wrong: dict[str, str], blind: bool = False) -> None:
 
 
 def start(
-    settings: Settings, runs: bool, wrong: dict[str, str], at_stake: bool = False, blind: bool = False
-) -> Commands:
-    """Start Ollama, or restart it if its process lacks variables, and check that it has them.
+    settings: Settings, again: bool, first: Sequence[scripts.Script], since: str, at_stake: bool = False
+) -> Generator[PyinfraCommand, None, bool]:
+    """Start Ollama, or restart it, and check that it has what it lacked. Returns whether it was overtaken.
 
+    + again: it runs, and is restarted
+    + first: what is to be done before
+    + since: as for ``perform``
     + at_stake: what it has in GPU memory would be lost if the GPU's driver did not answer
-    + blind: it is to look for GPUs again
     """
-    announce(runs, wrong, blind)
-    again = runs and (bool(wrong) or blind)
-    yield scripts.await_("restart" if again else "start", settings, at_stake)
+    wanted = [*first, scripts.await_("restart" if again else "start", settings, at_stake)]
+    yield FunctionCommand(perform, (settings, wanted, since, plan.beforehand(settings)), {})
+    if overtaken():
+        return True
     observed = read(settings)
     if observed is None or observed.lacks:
         yield unread(observed)
@@ -95,3 +103,6 @@ def start(
         yield refuse(f"Ollama's process has ended, though something answers{observed.where}")
     elif wrong := environment.lacking(settings, observed):
         yield refuse(environment.in_vain(wrong, observed))
+    else:
+        hand_on(observed)
+    return False

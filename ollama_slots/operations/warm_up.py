@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from itertools import chain
 
 from pyinfra import host
-from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
+from pyinfra.api import FunctionCommand, Host, State, operation
+from pyinfra.api.command import PyinfraCommand
 
-from ollama_slots.core import places
+from ollama_slots.core import places, plan
 from ollama_slots.core.differences import differing, of_variant
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import EXPIRES, doubtful, faults, needs_gpu
@@ -17,11 +19,22 @@ from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target
 from ollama_slots.host import render, scripts
-from ollama_slots.operations.service import start
+from ollama_slots.operations.service import announce, start
 from ollama_slots.run import table
 from ollama_slots.run.executor import perform
 from ollama_slots.run.gather import detailed
-from ollama_slots.run.session import Commands, again, looks, nothing, read, refuse, say_once, unread
+from ollama_slots.run.session import (
+    Commands,
+    again,
+    hand_on,
+    looks,
+    nothing,
+    overtaken,
+    read,
+    refuse,
+    say_once,
+    unread,
+)
 
 # The engine shows how long it keeps a model when it has seen a request to its end: up to 5 s after the answer,
 # where it waits for the memory of what it unloaded (server/sched.go, v0.32.15).
@@ -39,46 +52,63 @@ def warm_up(settings: Settings) -> Commands:
     + unit and script are written when their content differs
     + the unit runs when it is not active, when it was changed, or when a slot is not resident
     """
-    for observed, _ in looks(settings):
+    for observed, since in looks(settings):
         if observed is None or observed.lacks:
             yield unread(observed)
             return
         if reasons := places.contained(observed):
             yield refuse(str(reasons[0]))
             return
-        at, runs, files = observed.at, observed.environ is not None, render.warm_up(settings, observed)
-        changed, unit = differing(files, observed), observed.warm_up
-        stale, enabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") == "enabled"
-        active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, observed))
-        warm = active and not cold and at is not None
-        if warm and enabled and not (changed or stale):
-            name = settings.warm_up_unit.removesuffix(".service")
-            nothing(observed, f"{name} is active and every slot is resident")
+        if observed.at is not None:
+            late = yield from _run(settings, observed, since)
+        else:  # where it listens is not known before it runs
+            announce(observed.environ is not None, {})
+            late = yield from start(settings, again=False, first=(), since=since)
+            started = None if late else next(looks(settings))[0]
+            if started and started.at is not None:
+                yield from _run(settings, started, "")
+            elif not late:
+                yield unread(started)
+        if not late:
             return
-    if at is None:  # where it listens is not known before it runs
-        yield from start(settings, runs, {})
-        observed = read(settings)
-        if observed is None or observed.at is None:
-            yield unread(observed)
-            return
-        at, files = observed.at, render.warm_up(settings, observed)
-        changed = differing(files, observed)
-    if changed:
-        yield scripts.install(files, changed)
-    if changed or stale:
-        yield StringCommand("systemctl", "daemon-reload")
-    if not enabled:
-        yield StringCommand("systemctl", "enable", settings.warm_up_unit)
+
+
+def _run(settings: Settings, observed: Observed, since: str) -> Generator[PyinfraCommand, None, bool]:
+    """Have the warm-up as it is to be. Returns whether it was overtaken."""
+    wanted = [*_wanted(settings, observed)]
+    if not wanted:
+        name = settings.warm_up_unit.removesuffix(".service")
+        nothing(observed, f"{name} is active and every slot is resident")
+        return False
+    models = plan.questions(settings, observed) if doubtful(settings, observed) else ()
+    yield FunctionCommand(_warm, (settings, wanted, since, tuple(models)), {})
+    if overtaken():
+        return True
+    if left := read(settings):
+        hand_on(left)
+    return False
+
+
+def _wanted(settings: Settings, observed: Observed) -> Iterator[scripts.Script]:
+    """Yield what has the warm-up as it is to be; nothing, where it is."""
+    files, unit = render.warm_up(settings, observed), observed.warm_up
+    changed = differing(files, observed)
+    stale, disabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") != "enabled"
+    active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, observed))
+    if changed or stale or disabled:
+        enable = settings.warm_up_unit if disabled else ""
+        yield scripts.install(files, changed, "", bool(changed or stale), enable)
     if active and cold:
         say_once(f"warm up again: {cold}")
-    if changed or not warm:
-        assert observed is not None
-        yield FunctionCommand(_warm, (settings, at, needs_gpu(settings, observed)), {})
+    if changed or cold or not active:
+        yield scripts.warm(settings, observed.at or "", needs_gpu(settings, observed))
 
 
-def _warm(state: State, host: Host, settings: Settings, url: str, in_gpu: bool) -> bool:
-    """Run the unit; if it fails, report the slots in the table all the same."""
-    warm = perform(state, host, scripts.warm(settings, url, in_gpu))
+def _warm(
+    state: State, host: Host, settings: Settings, wanted: list[scripts.Script], since: str, models: tuple[str, ...]
+) -> bool:
+    """Run the scripts; if one fails, report the slots in the table all the same."""
+    warm = perform(state, host, settings, wanted, since, models)
     if not warm:
         observed = read(settings)
         if observed is not None:
@@ -101,14 +131,14 @@ def proof(settings: Settings) -> Commands:
     if not host.state.is_executing:
         return  # what is to be proven is not there before the run
     end = time.monotonic() + SHOWN_SECONDS
-    for observed, sure in chain(looks(settings), again(settings)):
+    for observed, since in chain(looks(settings), again(settings)):
         if observed is None or observed.lacks:
             yield unread(observed)
             return
         judged = _faults(settings, observed)
         shown = time.monotonic() > end or not any(why and why.startswith(EXPIRES) for _, why in judged)
         cold = _cold(judged)
-        if cold and not (sure and shown):
+        if cold and (since or not shown):
             continue
         table.report(host, table.rows(settings, observed, judged, _unlike(settings, observed)))
         if cold:

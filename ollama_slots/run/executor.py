@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import chain
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import chain, takewhile
 from typing import Any, cast
 
+import click
 from pyinfra import host
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import FunctionCommand, Host, State, output
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
+from pyinfra.api.exceptions import FactProcessError
 
-from ollama_slots.core import places
+from ollama_slots import facts
+from ollama_slots.core import places, plan
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Pull, Remove, Step
 from ollama_slots.host import scripts
-from ollama_slots.run.session import BROKE, Commands, complain, hand_on, looks, nothing, read, refuse, unread
+from ollama_slots.run.session import (
+    BROKE,
+    Commands,
+    complain,
+    hand_on,
+    leave,
+    looks,
+    nothing,
+    overtaken,
+    read,
+    refuse,
+    unread,
+)
 
 Plan = Callable[[Settings, Observed, bool], list[Step]]
-Idle = Callable[[Settings, Observed], bool]
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
+OF_A_LOOK = re.compile(rf"\[[^\]]*\]\s+{re.escape(scripts.MARK)}")  # after the host, as pyinfra shows a line
+MOST_PULLS = 4  # in one command, whose length Linux bounds (128 KiB)
 
 
-def take(settings: Settings, steps: Plan, settled: str, idle: Idle = lambda _, __: False) -> Commands:
+def take(settings: Settings, steps: Plan, settled: str) -> Commands:
     """Plan, take the first step, and plan again until no step is left: a step changes what later ones depend on.
+
+    Pulls do not: what is to be pulled, is in one command.
 
     + steps: plans from settings, from what the host has, and whether it is the first time; its ValueError refuses
     + settled: what to say where nothing is to be done
-    + idle: tells by what an earlier operation saw of the host whether that is enough to find that there is nothing
     """
-    done: set[str] = set()
-    pulled: set[str] = set()
-    for observed, sure in chain(looks(settings), ((read(settings), True) for _ in range(MOST_STEPS))):
+    taken = _Taken()
+    for observed, since in chain(looks(settings), ((read(settings), "") for _ in range(MOST_STEPS))):
         if observed is None or observed.listed is None or observed.runners is None:
             yield unread(observed)
             return
@@ -40,65 +58,123 @@ def take(settings: Settings, steps: Plan, settled: str, idle: Idle = lambda _, _
             yield refuse("; ".join(reasons))
             return
         try:
-            if not sure and not idle(settings, observed):
-                continue
-            planned = steps(settings, observed, not done | pulled) if sure else []
+            planned = steps(settings, observed, not taken)
         except ValueError as error:
             yield refuse(str(error))
             return
         if not planned:
-            if not done | pulled:
+            if not taken:
                 nothing(observed, settled)
             else:
                 hand_on(observed)
             return
-        for step in planned if not host.state.is_executing else planned[:1]:
+        batch = [*takewhile(lambda it: isinstance(it, Pull), planned[:MOST_PULLS])] or planned[:1]
+        for step in planned if not host.state.is_executing else batch:
             host.log(f"{step}")
-        step = planned[0]
-        if str(step) in done or (isinstance(step, Pull) and step.model in pulled):
-            yield refuse(f"{step}: still needed after it ran; giving up")
+        if again := taken.again(batch):
+            yield refuse(f"{again}: still needed after it ran; giving up")
             return
-        if isinstance(step, Pull):
-            pulled.add(step.model)
-            done.clear()  # what was tried on weights that proved damaged is tried again
-        else:
-            done.add(str(step))
-        yield command(step, settings, observed)
+        yield command(batch, settings, observed, since)
+        if overtaken():
+            taken.forget(batch)
     yield refuse(f"gave up after {MOST_STEPS} steps: the plan does not end, which is a defect")
 
 
-def command(step: Step, settings: Settings, observed: Observed) -> FunctionCommand:
-    """Return the one command that takes a step on the host."""
-    url, stdin = observed.url or "", None
-    if isinstance(step, Pull) and settings.model_registry:
-        script = scripts.fetch(step, settings, url, settings.model_registry)
-    elif isinstance(step, Pull):
-        script = scripts.pull(step, settings, url)
-    elif isinstance(step, Remove):
-        script = scripts.remove(step, settings, url)
-    else:
-        script = scripts.rotate(step, settings, url, needs_gpu(settings, observed) and not step.state.gpu)
-        stdin = scripts.rotate_stdin(step)
-    return FunctionCommand(perform, (script, stdin), {})
+class _Taken:
+    """The steps that were taken."""
+
+    def __init__(self) -> None:
+        self.done: set[str] = set()
+        self.pulled: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self.done or self.pulled)
+
+    def again(self, batch: list[Step]) -> Step | None:
+        """Note steps that are about to be taken; return one that was taken before."""
+        for step in batch:
+            if str(step) in self.done or (isinstance(step, Pull) and step.model in self.pulled):
+                return step
+            if isinstance(step, Pull):
+                self.pulled.add(step.model)
+                self.done.clear()  # what was tried on weights that proved damaged is tried again
+            else:
+                self.done.add(str(step))
+        return None
+
+    def forget(self, batch: list[Step]) -> None:
+        """Forget steps that were not taken."""
+        self.done.difference_update(map(str, batch))
+        self.pulled.difference_update(it.model for it in batch if isinstance(it, Pull))
 
 
-def perform(state: State, host: Host, command: StringCommand, stdin: str | None = None) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """Run a script of host/ with its output shown as it comes; return whether it succeeded.
+def command(steps: Sequence[Step], settings: Settings, observed: Observed, since: str = "") -> FunctionCommand:
+    """Return the one command that takes steps on the host: pulls, or a single one.
 
-    + stdin: what it reads there, as it is: past a terminal, which would change it and show it
+    + since: as for ``perform``
     """
+    models = tuple(dict.fromkeys([*plan.questions(settings, observed), *plan.beforehand(settings)]))
+    wanted = [_script(it, settings, observed) for it in steps]
+    return FunctionCommand(perform, (settings, wanted, since, models), {})
+
+
+def _script(step: Step, settings: Settings, observed: Observed) -> scripts.Script:
+    url = observed.url or ""
+    if isinstance(step, Pull) and settings.model_registry:
+        return scripts.fetch(step, settings, url, settings.model_registry)
+    if isinstance(step, Pull):
+        return scripts.pull(step, settings, url)
+    if isinstance(step, Remove):
+        return scripts.remove(step, settings, url)
+    return scripts.rotate(step, settings, url, needs_gpu(settings, observed) and not step.state.gpu)
+
+
+def perform(
+    state: State,  # noqa: ARG001 (pyinfra calls by these names)
+    host: Host,
+    settings: Settings,
+    wanted: Sequence[scripts.Script],
+    since: str = "",
+    models: tuple[str, ...] = (),
+) -> bool:
+    """Run scripts in one command, and look at the host at its end; return whether they succeeded.
+
+    + since: what the host said when it was looked at; where it says otherwise now, nothing is done (``overtaken``)
+    + models: what is asked about at the end, too
+
+    What they read on stdin goes past a terminal, which would change it and show it. What they print is shown as it
+    comes, and what the look prints is not.
+    """
+    _hide_looks()
     arguments = connector_arguments(host)
-    if stdin is not None:
+    if stdin := "".join(it.stdin for it in wanted):
         arguments |= {"_stdin": stdin, "_get_pty": False}
+    look = scripts.probe(settings, "yes" if models else "no", models)
     try:
-        succeeded, output = host.run_shell_command(command, print_output=True, **arguments)
+        succeeded, said = host.run_shell_command(
+            scripts.command(*wanted, look, unit=settings.ollama_unit, since=since), print_output=True, **arguments
+        )
     except EOFError:  # see session.fact
         complain(BROKE)
         return False
     # A script that fails says why; to a terminal both of its outputs are one.
-    if not succeeded and not (output.output_lines if arguments.get("_get_pty") else output.stderr_lines):
+    if not succeeded and not (said.output_lines if arguments.get("_get_pty") else said.stderr_lines):
         complain(BROKE)
+    if succeeded:
+        with suppress(FactProcessError):  # it is read again by itself, and why it cannot be is told then
+            leave(facts.left(settings.ollama_unit, models, said.stdout_lines))
     return bool(succeeded)
+
+
+def _hide_looks() -> None:
+    """Have pyinfra, which shows what a command prints, leave out what is for parse.py."""
+    if output.is_output_active():
+        output.set_echo(_shown)
+
+
+def _shown(message: Any = None, **how: Any) -> None:
+    if not OF_A_LOOK.match(click.unstyle(f"{message}")):
+        click.echo(message, **how)
 
 
 def connector_arguments(host: Host) -> ConnectorArguments:

@@ -36,11 +36,6 @@ def gather(settings: Settings, observed: Observed) -> Snapshot:
     return snapshot
 
 
-def idle(settings: Settings, observed: Observed) -> bool:
-    """Return whether a host is as declared, as far as that is known without asking for details."""
-    return plan.settled(Snapshot(settings, observed), modelfile)
-
-
 def detailed(snapshot: Snapshot, doubted: tuple[str, ...] = ()) -> Snapshot:
     """Ask the host at hand for the details of its models.
 
@@ -49,11 +44,13 @@ def detailed(snapshot: Snapshot, doubted: tuple[str, ...] = ()) -> Snapshot:
     Raises ValueError where it cannot be read.
     """
     settings, observed = snapshot.settings, snapshot.observed
-    models = plan.questions(settings, observed)
-    details = fact(ModelDetails, unit=observed.unit, url=observed.url, models=models, doubted=doubted)
+    models, details = plan.questions(settings, observed), observed.details
+    if doubted or details is None or not details.asked.issuperset(models):
+        details = fact(ModelDetails, unit=observed.unit, url=observed.url, models=models, doubted=doubted)
     if details is None:
         raise ValueError(UNREADABLE)
-    return snapshot.with_details(details)
+    seen = replace(snapshot, observed=observed.model_copy(update={"details": details}))
+    return seen.with_details(details)
 
 
 def ask(settings: Settings, models: list[str], shape: bool = True) -> Answers:

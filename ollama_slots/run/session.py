@@ -14,9 +14,11 @@ from pyinfra.api import FactBase, FunctionCommand, Host, State
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import PyinfraError
 
+from ollama_slots.core import plan
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.facts import HostObserved
+from ollama_slots.host.scripts import Shows
 
 if TYPE_CHECKING:
     from ollama_slots.registry.client import Client
@@ -34,7 +36,9 @@ FRESH_SECONDS = 20  # how long a look at a host is good for finding that there i
 class Run:
     """What one run keeps of its hosts: another run in the same process knows nothing of it.
 
+    + left: hosts as the last command on them left them, which looked at that itself; good for one reading
     + seen: hosts as they were when an operation left them, with nothing more to do
+    + overtaken: hosts on which the last command found that somebody had changed them, and did nothing
     + read: when each host was read last
     + said: what was reported once, and of which host
     + rows: the rows of the slot table, by host; those that were shown are gone from it
@@ -44,7 +48,9 @@ class Run:
     + apart: whether each name of the inventory was found to be another Ollama
     """
 
+    left: dict[str, Observed] = field(default_factory=dict)
     seen: dict[str, Observed] = field(default_factory=dict)
+    overtaken: set[str] = field(default_factory=set)
     read: dict[str, float] = field(default_factory=dict)
     said: set[tuple[str, str]] = field(default_factory=set)
     rows: dict[str, list[Row]] = field(default_factory=dict)
@@ -86,16 +92,21 @@ def complain(message: str) -> None:
     host.log_styled(message, fg="red", log_func=logger.error)
 
 
-def read(settings: Settings) -> Observed | None:
+def read(settings: Settings, shows: Shows = "no", models: tuple[str, ...] = ()) -> Observed | None:
     """Read the host at hand. Waits, bounded, for a run that is changing it, and says so.
 
-    None where it cannot be read, of which the reason was told.
+    + shows: whether it is asked what these models are made of, too; new: where a declared slot is new
+
+    What the last command has seen, when it had done what it had to, is a reading. None where the host cannot be
+    read, of which the reason was told.
     """
     run().seen.pop(host.name, None)
+    if observed := run().left.pop(host.name, None):
+        return observed
     end = time.monotonic() + settings.lock_seconds
     while True:
         run().read[host.name] = time.monotonic()
-        observed = fact(HostObserved, settings=settings)
+        observed = fact(HostObserved, settings=settings, shows=shows, models=models)
         if observed is None or observed.changing is None:
             return observed
         if time.monotonic() > end:
@@ -106,23 +117,25 @@ def read(settings: Settings) -> Observed | None:
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
-def looks(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
+def looks(settings: Settings, shows: Shows = "new") -> Iterator[tuple[Observed | None, str]]:
     """Yield what the previous operation handed on, if that is fresh; then the host as it is.
 
-    Each with whether it is good for more than finding that there is nothing to do here either: what is done is
-    decided by what a host has then. That it is not read for each operation saves a fleet the round trips.
+    + shows: as for ``read``, where nothing was handed on
+
+    That it is not read for each operation saves a fleet the round trips. The first comes with what a command needs
+    that goes by it: it does nothing where somebody has changed the host since (``overtaken``).
     """
     observed = run().seen.pop(host.name, None)
     if observed and time.monotonic() - run().read[host.name] < FRESH_SECONDS:
-        yield observed, not host.state.is_executing
-    yield read(settings), True
+        yield observed, observed.since
+    yield read(settings, shows, plan.beforehand(settings)), ""
 
 
-def again(settings: Settings) -> Iterator[tuple[Observed | None, bool]]:
+def again(settings: Settings) -> Iterator[tuple[Observed | None, str]]:
     """Read the host again and again: for what does not show at once."""
     while True:
         time.sleep(LOOK_AGAIN_SECONDS)
-        yield read(settings), True
+        yield read(settings), ""
 
 
 def nothing(observed: Observed, message: str) -> None:
@@ -134,6 +147,21 @@ def nothing(observed: Observed, message: str) -> None:
 def hand_on(observed: Observed) -> None:
     """Hand what was observed to the next operation on the host at hand: it was not changed since."""
     run().seen[host.name] = observed
+
+
+def leave(observed: Observed | None) -> None:
+    """Keep what the command that was to change the host at hand saw of it at its end; None: it was overtaken."""
+    if observed is None:
+        run().overtaken.add(host.name)
+    elif observed.changing is None:
+        run().left[host.name], run().read[host.name] = observed, time.monotonic()
+
+
+def overtaken() -> bool:
+    """Return whether the last command on the host at hand did nothing, for somebody had changed it since."""
+    found = host.name in run().overtaken
+    run().overtaken.discard(host.name)
+    return found
 
 
 def refuse(message: str) -> FunctionCommand:

@@ -18,7 +18,7 @@ from tests.bench import kept, tables
 from tests.bench.declared import defaults
 from tests.bench.measured import Measured, measured
 from tests.lab.fleet import ROOT
-from tests.unit.fake import answers
+from tests.unit.fake import install
 from tests.unit.world import deployed
 
 INVENTORY = """
@@ -74,7 +74,7 @@ def settled() -> list[str]:
     world = deployed(settings)
     world.most = settings.loaded_models
     world.service["UnitFileState"] = "enabled"
-    answers(world, settings)["ollama-slots/install"].make()
+    install(world, settings)
     return world.probe()
 
 

@@ -1,5 +1,9 @@
 """Operations on pyinfra's @fake connector, against a World: what a command would do to a host, it does to that."""
 
+from __future__ import annotations
+
+import re
+import shlex
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -11,10 +15,10 @@ from pyinfra.api.operations import run_ops
 
 from ollama_slots.core.plan import questions
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import render
+from ollama_slots.host import render, scripts
 from ollama_slots.run import table
 from tests.unit.complaint import complaint
-from tests.unit.host.seam import marked
+from tests.unit.host.seam import marked, sent
 from tests.unit.world import World
 
 
@@ -30,34 +34,123 @@ class Asked(dict[str, Any]):
         return marked(said) if said else default
 
 
-def answers(world: World, settings: Settings) -> dict[str, Any]:
-    """What the host says to the scripts that tell apart by these words, and what they do to it."""
+class Answers(dict[str, Any]):
+    """What a host answers to each script, by words of it or its name; a command may be several of them."""
+
+    commands: list[str]  # that the host was given
+
+    def __init__(self, of: Any, world: World | None = None) -> None:
+        super().__init__(of)
+        self.world = world
+
+    def __or__(self, others: Any) -> Answers:  # type: ignore[override]
+        return Answers(super().__or__(others), self.world)
+
+    def items(self) -> Any:
+        """The one answer to the command that was given last, which @fake looks for: whatever that is."""
+        return [("", self._all())]
+
+    def _all(self) -> dict[str, Any]:
+        lines: list[str] = []
+        expected = re.search(r'if \[ "\$\(since\)" = (\w+) \]; then', sent(self.commands[-1]))
+        if self.world and expected and expected[1] != self.world.since():
+            return {"stdout": marked([scripts.CHANGED])}
+        for part in parts(self.commands[-1]):
+            if self.world:
+                self.world.runs = part
+            found = next((it for words, it in super().items() if words in part), "")
+            said = found if isinstance(found, dict) else {"stdout": found}
+            lines += said.get("stdout") or []
+            if not said.get("success", True):
+                return {"success": False, "stdout": lines, "stderr": said.get("stderr")}
+            if self.world and lines[-1:] == marked(["== end"]) and self._shows(part, lines):
+                lines[-1:-1] = marked(self.world.show(listed(part)))
+        return {"stdout": lines}
+
+    @staticmethod
+    def _shows(part: str, lines: list[str]) -> bool:
+        """Whether a look asks what models are made of, too."""
+        said = " ".join(lines)
+        new = [it for it in argument(part, "declared").split() if f"/ollama-slots/{it}.slot:" not in said]
+        return argument(part, "shows") == "yes" or (argument(part, "shows") == "new" and bool(new))
+
+
+def called(command: str) -> str:
+    """The scripts of a command: NAME+NAME."""
+    [names] = re.findall(r" ollama-slots/(\S+) '", command)
+    return str(names)
+
+
+def parts(command: str) -> list[str]:
+    """Each script of a command, as its name, what it is given, and its text."""
+    names, text = called(command).split("+"), sent(command.rsplit("'", 2)[1])
+    needed = [scripts.PATHS, *scripts.resolved(*names, *([scripts.SINCE] if '"$(since)"' in text else []))]
+    *_, last = (it for it in needed if it not in names)
+    rest = text.partition(scripts.source(last))[2]
+    found = []
+    for name in names:
+        before, own, rest = rest.partition(scripts.source(name))
+        found.append(f"ollama-slots/{name} {before}{own}")
+        while name in {"pull", "fetch"} and scripts.source(name) in rest:
+            rest = rest.partition(scripts.source(name))[2]
+    return found
+
+
+def argument(part: str, name: str) -> str:
+    """What a script is given as one of its arguments."""
+    found = re.search(rf"^{name}=(.*)$", part, re.MULTILINE)
+    return shlex.split(found[1])[0] if found and found[1] else ""
+
+
+def listed(part: str) -> list[str]:
+    """What a script lists."""
+    first, *_ = scripts.said(part.split(maxsplit=1)[0].removeprefix("ollama-slots/"), "takes") or [""]
+    return shlex.split(part.partition("set --")[2].partition(f"\n{first}=")[0])
+
+
+def install(world: World, settings: Settings, chosen: list[str] | None = None) -> None:
+    """Puts the files in place, all of them or the chosen paths."""
+    found = world.found()
+    ours = render.service(settings).files | render.warm_up(settings, found)
+    texts = {path: text for path, (_, text) in ours.items()}
+    for path in texts if chosen is None else chosen:
+        world.files[path] = sha256(texts[path].encode()).hexdigest()
+        if path == scripts.path("warm_up_script"):
+            world.warms = found.at or ""
+
+
+def answers(world: World, settings: Settings) -> Answers:
+    """What the host says to the scripts, and what they do to it."""
 
     world.given = settings.ollama_url or ""
 
-    def install() -> None:
-        files = render.service(settings).files | render.warm_up(settings, world.found())
-        world.warms = world.found().at or ""
-        world.files |= {path: sha256(text.encode()).hexdigest() for path, (_, text) in files.items()}
+    def put() -> None:
+        install(world, settings, listed(world.runs)[0::3])
+        world.files.pop(argument(world.runs, "gone"), None)
 
     def restart() -> None:
         world.restart()
         world.most, world.keep_alive = settings.loaded_models, str(settings.keep_alive)
 
+    def pulls() -> None:
+        for it in world.plan(settings):
+            world.apply(it)
+
     def step() -> None:
         world.apply(world.plan(settings)[0])
 
-    return {
-        "ollama-slots/install": Asked(install),  # first, for what is installed has words of the others in it
+    said = {
+        "ollama-slots/install": Asked(put),  # first, for what is installed has words of the others in it
         "== units": Asked(world.probe),
-        "== show": Asked(lambda: world.show(questions(settings, world.found()))),
+        "ollama-slots/details": Asked(lambda: world.show(questions(settings, world.found()))),
         "verb=restart": Asked(restart),
         "ollama-slots/warm": Asked(world.warm_up),
-        "ollama-slots/pull": Asked(step),
-        "ollama-slots/fetch": Asked(step),
+        "ollama-slots/pull": Asked(pulls),
+        "ollama-slots/fetch": Asked(pulls),
         "ollama-slots/rotate": Asked(step),
         "ollama-slots/remove": Asked(step),
     }
+    return Answers(said, world)
 
 
 class Run:
@@ -83,6 +176,11 @@ class Run:
         inventory = Inventory((named, {}))  # type: ignore[no-untyped-call]
         self.state = State(inventory, Config(), check_for_changes=dry)  # type: ignore[no-untyped-call]
         connect_all(self.state)
+        for name, answered in hosts.items():
+            it = vars(inventory.get_host(names[name]).connector)
+            if isinstance(answered, Answers):
+                answered.commands = it["executed_commands"]
+                it["data"]["fake_responses"] = answered  # and no copy of what is in it
         if followed:
             table.follow(self.state)
         self.results = [add_op(self.state, operation, settings=settings) for operation in operations]
@@ -92,6 +190,7 @@ class Run:
         self.commands: dict[str, list[str]] = {
             name: vars(inventory.get_host(names[name]).connector)["executed_commands"] for name in hosts
         }
+        self.scripts = {name: [*map(called, it)] for name, it in self.commands.items()}
         self.changed = {
             name: any(
                 it.will_change if dry else it.did_change()

@@ -125,6 +125,7 @@ class World:
     reloaded: list[str] = field(default_factory=list)  # slots that were interrupted for it
     clock: int = 0
     lives: int | None = None  # changes until the run is killed
+    runs: str = ""  # the script that runs on it, as fake.py has it
 
     # What the engine does.
 
@@ -342,6 +343,8 @@ class World:
             *self.settings,
             "== changed",
             *(f"{seconds} {path}" for path, seconds in self.changed.items()),
+            "== since",
+            self.since(),
             "== states",
             *(
                 f"/var/lib/ollama-slots/{directory}{name}.slot:{line}"
@@ -365,6 +368,10 @@ class World:
             "== scraps",
             "== end",
         ]
+
+    def since(self) -> str:
+        """What host/since.sh says: another once a step was taken."""
+        return digest(self.states, self.previous, self.tags, self.bases, self.service, self.keep_alive, self.most)
 
     def silent(self) -> list[str]:
         """The same, where Ollama does not answer."""

@@ -147,6 +147,8 @@ class DirectoryHost:
             return 0, "\n\n".join(blocks)
         if arguments == ("start", self.unit):
             return 0, ""
+        if arguments[:-1] == ("enable", "--quiet") and arguments[-1] in {self.unit, self.warm_up_name}:
+            return 0, ""
         if arguments == ("restart", self.unit):
             self.restart()
             return 0, ""
@@ -253,27 +255,27 @@ class DirectoryHost:
         fact = HostObserved()
         done = self.perform(fact.command(settings))
         assert done.code == 0, done
-        return fact.process(self._plain(done.out))
+        return fact.process(self.lines(done))
 
     def details(self, models: list[str], doubted: tuple[str, ...] = ()) -> Details:
         fact = ModelDetails()
         done = self.perform(fact.command(self.unit, self.engine.url, models, doubted))
         assert done.code == 0, done
-        return fact.process(self._plain(done.out))
+        return fact.process(self.lines(done))
 
     def stored(self) -> Stored:
         done = self.perform(HostStored().command(self.unit))
         assert done.code == 0, done
         return HostStored().process(done.out.splitlines())
 
-    def _plain(self, text: str) -> list[str]:
-        """Lines, the directory left out of their paths."""
-        return text.replace(str(self.root), "").splitlines()
+    def lines(self, done: Done) -> list[str]:
+        """What it printed, the directory left out of paths."""
+        return done.out.replace(str(self.root), "").splitlines()
 
     def apply(self, step: Step, settings: Settings, found: Observed | None = None) -> Done:
-        """The command that takes a step."""
-        line, stdin = command(step, settings, found or self.found(settings)).args
-        return self.perform(line, stdin or "")
+        """The script that takes a step; the look at its end is left out."""
+        _, [wanted], _, _ = command([step], settings, found or self.found(settings)).args
+        return self.perform(scripts.command(wanted, unit=self.unit), wanted.stdin)
 
     def plan(self, settings: Settings, found: Observed | None = None) -> list[Step]:
         """The steps from what is there to what is declared, as operations.models makes them."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.host.directory_host import DirectoryHost
+from ollama_slots.core.rendered import Files
+from ollama_slots.host import scripts
+from tests.unit.host.directory_host import DirectoryHost, Done
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -128,25 +131,53 @@ def test_with_cards_of_both_makers_nvidias_driver_counts(host: DirectoryHost) ->
     assert host.run("await", verb="restart", url="", seconds=5, driver_seconds=5).code == 1
 
 
+def install(host: DirectoryHost, files: Files, more: str = "\n", **given: Any) -> Done:
+    """The files are put in place; pyinfra has a newline at the end of what it sends."""
+    wanted = scripts.install(files, files, **given)
+    return host.perform(scripts.command(wanted), wanted.stdin + more)
+
+
+def test_a_file_that_did_not_arrive_as_it_was_sent_is_not_there(host: DirectoryHost) -> None:
+    path = host.root / "etc/x/one"
+    wanted = scripts.install({str(path): ("644", "text")}, [str(path)])
+    for arrived in ("", "tex"):
+        done = host.perform(scripts.command(wanted), arrived)
+        assert (done.code, "did not arrive as it was sent" in done.err) == (1, True)
+        assert [*path.parent.iterdir()] == []
+
+
+def test_systemd_is_told_of_what_is_put_in_place(host: DirectoryHost) -> None:
+    gone = host.root / "etc/gone"
+    gone.parent.mkdir(parents=True, exist_ok=True)
+    gone.touch()
+    assert install(host, {}, gone=str(gone), reload=True, enable="ollama.service").code == 0
+    assert not gone.exists()
+    assert host.programs.called[-2:] == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable", "--quiet", "ollama.service"],
+    ]
+
+
 def test_files_are_whole_or_not_there(host: DirectoryHost) -> None:
     one, two = host.root / "etc/x/one", host.root / "etc/x/y/two"
-    assert host.run("install", str(one), "644", "1\n\n", str(two), "755", "it's $HOME").code == 0
-    assert (one.read_text(), two.read_text()) == ("1\n\n", "it's $HOME")
+    texts = {str(one): ("644", "1\n\n"), str(two): ("755", "it's ä $HOME")}
+    assert install(host, texts).code == 0
+    assert (one.read_text(), two.read_text()) == ("1\n\n", "it's ä $HOME")
     assert (one.stat().st_mode & 0o777, two.stat().st_mode & 0o777) == (0o644, 0o755)
     assert [it.name for it in (host.root / "etc/x").rglob("*") if it.suffix == ".new"] == []
 
 
 def test_a_file_is_on_the_disk_before_it_takes_its_name_and_its_name_after(host: DirectoryHost) -> None:
     path = host.root / "etc/x/one"
-    assert host.run("install", str(path), "644", "1").code == 0
+    assert install(host, {str(path): ("644", "1")}).code == 0
     assert (host.root / "synced").read_text().splitlines() == [f"{path}.new", str(path.parent)]
 
 
 @pytest.mark.parametrize("fault", ["no-sync", "etc/x/one.new/in/the/way"])
 def test_a_file_that_cannot_be_written_is_as_it_was(host: DirectoryHost, fault: str) -> None:
     path = host.root / "etc/x/one"
-    assert host.run("install", str(path), "644", "1").code == 0
+    assert install(host, {str(path): ("644", "1")}).code == 0
     blocks: Path = host.root / fault
     blocks.mkdir(parents=True)
-    assert host.run("install", str(path), "644", "2").code != 0
+    assert install(host, {str(path): ("644", "2")}).code != 0
     assert path.read_text() == "1"

@@ -83,22 +83,45 @@ TAKEN = st.fixed_dictionaries(
 ).map(Settings.of)
 
 
-def body(script: str) -> str:
-    """What of a script's text is the same whatever its arguments are."""
-    text = scripts.text(script, **dict.fromkeys(scripts.said(script, "takes") or [], ""))
+READ = f" || echo; }} | sed 's/^/{scripts.MARK}/'\n"
+
+
+def body(*names: str, guarded: bool) -> str:
+    """What comes before scripts, whatever their arguments are, but what paths.sh goes by."""
+    needed = scripts.resolved(*names, *([scripts.SINCE] if guarded else []))
+    text = scripts.libraries(*(it for it in needed if it not in names))
     return text[text.index(scripts.source(scripts.PATHS)) :]
 
 
-def arguments_in(script: str, text: str) -> tuple[dict[str, str], list[str]]:
-    """What sh reads at the head of a script's text, by name, and what it lists; there is no more to it."""
-    before, whole, after = seam.sent(text).partition(body(script))
+def arguments_in(names: list[str], text: str) -> list[tuple[dict[str, str], list[str]]]:
+    """What sh reads at the head of each of these scripts, by name, and what it lists; there is no more to it."""
+    text = seam.sent(text)
+    before, whole, rest = text.partition(body(*names, guarded='"$(since)"' in text))
     assert whole
-    read = "{ (\n" in before
-    assert after == (f") || echo; }} | sed 's/^/{scripts.MARK}/'\n" if read else "")
-    takes = ["root", *(scripts.said(script, "takes") or [])]
+    if guard := re.match(r'if \[ "\$\(since\)" = \S+ \]; then\n', rest):
+        tail = f"\nelse echo '{scripts.MARK}{scripts.CHANGED}'; fi\n"
+        assert rest.endswith(tail)
+        rest = rest.removesuffix(tail)[guard.end() :]
+    found: list[tuple[dict[str, str], list[str]]] = []
+    for name in names:
+        given, whole, rest = rest.partition(scripts.source(name))
+        assert whole
+        opened = re.match(r"( &&\n)?(\{ )?(\(\n)?", given)
+        assert opened
+        closed = f"{')' if opened[3] else ''}{READ if opened[2] else ''}"
+        assert rest.startswith(closed)
+        rest = rest.removeprefix(closed)
+        assert bool(opened[1]) is bool(found)
+        found.append(_given(name, before + given[opened.end() :]))
+    assert rest == ""
+    return found
+
+
+def _given(name: str, head: str) -> tuple[dict[str, str], list[str]]:
+    takes = ["root", *(scripts.said(name, "takes") or [])]
     asked = " ".join(f'"${it}"' for it in takes)
-    head = before.replace("{ (\n", "", 1) + f"PATH=\nprintf '%s\\0' {asked} \"$@\""
-    decode = [*("/bin/sh", "-c"), scripts.DECODE, "x", scripts.escaped(head)]
+    asks = head + f"PATH=\nprintf '%s\\0' {asked} \"$@\""
+    decode = [*("/bin/sh", "-c"), scripts.DECODE, "x", scripts.escaped(asks)]
     done = subprocess.run(decode, capture_output=True, timeout=60, check=True)
     assert done.stderr == b""
     found = done.stdout.decode().removesuffix("\0").split("\0")
@@ -108,9 +131,9 @@ def arguments_in(script: str, text: str) -> tuple[dict[str, str], list[str]]:
 @settings(max_examples=300)
 @given(st.lists(ARGUMENTS, max_size=4), ARGUMENTS, ARGUMENTS)
 def test_an_argument_arrives_as_it_is_whatever_it_is(listed: list[str], first: str, second: str) -> None:
-    [words] = through_sh([scripts.command("details", *listed, url=first, doubted=second)])
+    [words] = through_sh([scripts.command(scripts.details(first, listed, [second]))])
     assert words[:4] == ["sh", "-c", scripts.DECODE, "ollama-slots/details"]
-    assert arguments_in("details", words[4]) == ({"root": "", "url": first, "doubted": second}, listed)
+    assert arguments_in(["details"], words[4]) == [({"root": "", "url": first, "doubted": second}, listed)]
 
 
 @settings(max_examples=1000)
@@ -133,18 +156,15 @@ def deployed(taken: Settings) -> list[list[str]]:
 @settings(max_examples=100)
 @given(TAKEN)
 def test_all_that_a_deploy_sends_is_a_script_of_ours_and_its_arguments(taken: Settings) -> None:
-    for program, *words in deployed(taken):
-        if program == "systemctl":
-            assert words in (["daemon-reload"], ["enable", "ollama-warmup.service"])
-            continue
-        flag, decode, zero, text = words
-        script = zero.removeprefix("ollama-slots/")
-        assert (program, flag, decode) == ("sh", "-c", scripts.DECODE)
-        (found, listed), wanted = arguments_in(script, text), expected(taken, script)
-        assert found.keys() == {"root", *wanted}
-        for name, pattern in wanted.items():
-            assert re.fullmatch(pattern, found[name]), (script, name)
-        assert re.fullmatch("\0".join(expected_list(taken, script, listed)), "\0".join(listed))
+    for *start, zero, text in deployed(taken):
+        assert start == ["sh", "-c", scripts.DECODE]
+        names = zero.removeprefix("ollama-slots/").split("+")
+        for script, (found, listed) in zip(names, arguments_in(names, text), strict=True):
+            wanted = expected(taken, script)
+            assert found.keys() == {"root", *wanted}
+            for name, pattern in wanted.items():
+                assert re.fullmatch(pattern, found[name]), (script, name)
+            assert re.fullmatch("\0".join(expected_list(taken, script, listed)), "\0".join(listed))
 
 
 def expected(taken: Settings, script: str) -> dict[str, str]:
@@ -153,6 +173,7 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
     url = given or re.escape(URL)
     at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
     name, model, sha = names.parse(slot.model or ""), re.escape(slot.model or ""), "[0-9a-f]{64}"
+    held = re.escape(slot.name) if slot.model not in (None, "none") else ""
     lock = {"lock_seconds": str(taken.lock_seconds)}
     loading = {"keep_alive": json.dumps(taken.keep_alive), "load_seconds": str(taken.load_seconds), **lock}
     bringing = {
@@ -172,9 +193,9 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
     }
     state = f"model={model}\nmodelfile={sha}\nbase={sha}\nweights={sha}\ncontext=[0-9]+\nbrought=.*"
     return {
-        "probe": {"url": given, "tools": " ".join(TOOLS)},
+        "probe": {"url": given, "tools": " ".join(TOOLS), "shows": "yes|no|new", "declared": held},
         "details": {"url": url, "doubted": ""},
-        "install": {},
+        "install": {"gone": "", "reload": "yes|no", "enable": "(ollama-warmup.service)?"},
         "await": {
             "verb": "start|restart",
             "url": given,
@@ -195,8 +216,9 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
 def expected_list(taken: Settings, script: str, listed: list[str]) -> list[str]:
     """A pattern of each argument that comes after a script."""
     [slot] = taken.slots
-    if script == "details":
-        return [f"{re.escape(slot.model or '')}|{slot.name}:(latest|current|previous)"] * len(listed)
+    if script in {"details", "probe"}:
+        return [f"({re.escape(slot.model or '')}|{slot.name}:(latest|current|previous))"] * len(listed)
     at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
     files = render.service(taken).files | warm_up_files(taken, url=at)
-    return [re.escape(it) for path in listed[::3] for it in (path, *files.get(path, ()))]
+    sizes = {path: (mode, f"{len(text.encode())}") for path, (mode, text) in files.items()}
+    return [re.escape(it) for path in listed[::3] for it in (path, *sizes.get(path, ()))]

@@ -48,7 +48,8 @@ NOISE: dict[str, Callable[[list[str]], list[str]]] = {
 
 def commands() -> list[StringCommand]:
     given = {it: dict.fromkeys(scripts.said(it, "takes") or [], HOSTILE) for it in scripts.every()}
-    return [scripts.command(it, HOSTILE, **arguments) for it, arguments in given.items()]
+    every = [scripts.Script(it, arguments, (HOSTILE,)) for it, arguments in given.items()]
+    return [*map(scripts.command, every), scripts.command(*every[:3])]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -110,7 +111,7 @@ def test_what_cannot_be_read_is_one_line(output: list[str]) -> None:
     details = ModelDetails()
     details.models = ["a:1b"]
     observed = HostObserved()
-    observed.unit = AB.ollama_unit
+    observed.unit, observed.models = AB.ollama_unit, ()
     for fact in (observed, HostStored(), SlotSpeeds(), details):
         with pytest.raises(FactProcessError) as refusal:
             fact.process(output)

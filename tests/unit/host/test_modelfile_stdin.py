@@ -14,7 +14,7 @@ import paramiko
 import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from pyinfra.api import QuoteString, StringCommand
-from pyinfra.connectors.util import make_unix_command, run_local_process, write_stdin
+from pyinfra.connectors.util import CommandOutput, make_unix_command, run_local_process, write_stdin
 
 from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.steps import Rotate
@@ -45,7 +45,7 @@ def rotation(text: str) -> Rotate:
 
 def command(step: Rotate, tmp_path: Path) -> StringCommand:
     """The command of a rotation that ends when the Modelfile has been compared with its digest."""
-    sent = scripts.rotate(step, declared("a:1b"), "http://127.0.0.1:1", needs_gpu=False)
+    sent = scripts.command(scripts.rotate(step, declared("a:1b"), "http://127.0.0.1:1", needs_gpu=False))
     _, _, decode, zero, text = shlex.split(sent.get_raw_value())
     text = seam.sent(text)
     own = scripts.source("rotate")
@@ -82,7 +82,7 @@ def test_it_arrives_byte_by_byte(shell: str, number: int, tmp_path: Path) -> Non
     path = f"PATH={tmp_path}/bin:{os.environ['PATH']}; export PATH; "
     sent = make_unix_command(command(step, tmp_path)).get_raw_value()
     assert len(text) < 60 or text[:60] not in sent
-    code, output = run_local_process(path + sent, stdin=scripts.rotate_stdin(step))
+    code, output = run_local_process(path + sent, stdin=f"{step.modelfile}\n")
     assert code == 1, output.stderr
     assert "ollama create failed: no room" in output.stderr
     assert (tmp_path / "made").read_bytes() == text.encode()
@@ -132,7 +132,7 @@ def test_it_arrives_through_sudo(tmp_path: Path) -> None:
     host(tmp_path)
     step = rotation(TEXTS[-1])
     sent = make_unix_command(command(step, tmp_path), _sudo=True).get_raw_value()
-    run_local_process(sent, stdin=scripts.rotate_stdin(step))
+    run_local_process(sent, stdin=f"{step.modelfile}\n")
     assert (tmp_path / "made").read_bytes() == TEXTS[-1].encode()
 
 
@@ -160,15 +160,15 @@ class Asked:
 
     current_op_global_arguments: ClassVar[dict[str, object]] = {"_sudo": True, "_get_pty": True, "name": "x"}
 
-    def run_shell_command(self, command: StringCommand, **arguments: object) -> tuple[bool, None]:
+    def run_shell_command(self, command: StringCommand, **arguments: object) -> tuple[bool, CommandOutput]:
         self.command, self.arguments = command, arguments
-        return True, None
+        return True, CommandOutput([])
 
 
 @pytest.mark.parametrize("text", ["FROM x", ""])
 def test_a_rotation_is_given_it_and_no_terminal_that_would_change_it(text: str) -> None:
     step, asked = rotation(text), Asked()
-    taken = executor.command(step, declared("a:1b"), Observed(url="http://127.0.0.1:1", has_gpu=False))
+    taken = executor.command([step], declared("a:1b"), Observed(url="http://127.0.0.1:1", has_gpu=False))
     assert taken.function(None, asked, *taken.args)
     assert asked.arguments == {"_sudo": True, "_get_pty": False, "_stdin": f"{text}\n", "print_output": True}
     assert rf"rolls_back={'no' if text else 'yes'}\n" in asked.command.get_raw_value()

@@ -73,7 +73,7 @@ def probe(root: Path, without: str = "", user: str = "0", booted: bool = True) -
     (root / "run").mkdir(exist_ok=True)
     if booted:
         Path(scripts.path("runtime_units", f"{root}")).mkdir(parents=True, exist_ok=True)
-    arguments = {"url": "", "tools": " ".join(needs.TOOLS)}
+    arguments = {"url": "", "tools": " ".join(needs.TOOLS), "shows": "no", "declared": ""}
     text = doubled("probe", "\n".join(doubles), root=f"{root}", **arguments)
     done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()

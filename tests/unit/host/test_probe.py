@@ -48,6 +48,8 @@ url=http://127.0.0.1:11434
 1764099999.0000000000 /opt/of-tomorrow
 1764099001.5000000000 /run/systemd/units/invocation:ollama.service
 1764099002.000000000 now
+== since
+the rotation of slot one, begun at 10:30:00 as process 7, 0123
 == states
 /var/lib/ollama-slots/coding.slot:model=hub:5000/me/x:7b
 /var/lib/ollama-slots/coding.slot:modelfile={A}

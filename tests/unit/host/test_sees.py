@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -252,6 +253,9 @@ def test_a_mount_that_only_the_process_has_is_got_to_by_it_and_is_a_disk_of_its_
     with serves:
         if serves.stdout.readline() != "mounted\n":
             pytest.skip("this machine makes no namespaces for a test")
+        end = time.monotonic() + 10  # while it becomes another program, its environment cannot be read
+        while Path(f"/proc/{serves.pid}/comm").read_text() != "sleep\n" and time.monotonic() < end:
+            time.sleep(0.01)
         look = f'proc=/proc; store=$(model_store {serves.pid}); echo "$store"; ls "$store/blobs"'
         look += '; beside "$store" "$store/blobs"'
         code, said = sees(tmp_path, look)

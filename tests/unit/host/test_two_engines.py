@@ -85,9 +85,9 @@ def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
     pull = Pull("a:1b", ())
     told = [
         scripts.probe(settings),
-        scripts.details(OTHER, url, []),
-        scripts.stored(OTHER),
-        scripts.speed(OTHER, url, 1),
+        scripts.details(url, []),
+        scripts.stored(),
+        scripts.speed(url, 1),
         scripts.await_("start", settings),
         scripts.warm(settings, url, needs_gpu=True),
         scripts.pull(pull, settings, url),
@@ -95,7 +95,8 @@ def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
         scripts.remove(Remove("x"), settings, url),
         rotation(settings, url),
     ]
-    assert all(f"unit={OTHER}\nstem=ollama-gpu1\n" in str(it.bits) or "unit=ollama-gpu1" in f"{it}" for it in told)
+    for it in told:
+        assert r"unit=ollama-gpu1.service\nstem=ollama-gpu1\n" in f"{scripts.command(it, unit=OTHER)}"
     assert len(told) == len(scripts.every()) - 1, "install is told every path"
 
 

@@ -11,7 +11,7 @@ from ollama_slots.run import session as commands
 from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
-from tests.unit.fake import Asked, Run, answers
+from tests.unit.fake import Asked, Run, answers, argument, listed, parts
 from tests.unit.host.seam import marked
 from tests.unit.world import OF_THE_CPU, World, deployed
 
@@ -28,14 +28,12 @@ def test_a_deploy_brings_a_fresh_host_to_what_is_declared() -> None:
 
 
 def test_the_drop_in_is_read_before_ollama_is_restarted() -> None:
-    taken = run(World(most=3), service).commands["gpu"]
-    order = [
-        "== units",
-        f"{paths.ENVIRONMENT} 644",
-        "systemctl daemon-reload",
-        "verb=restart",
-    ]
-    assert [part in command for part, command in zip(order, taken, strict=False)] == [True] * 4
+    taken = run(World(most=3), service)
+    assert taken.scripts["gpu"] == ["probe", "install+await+probe"]
+    install, restart, _ = parts(taken.commands["gpu"][-1])
+    assert f"{paths.ENVIRONMENT} 644" in install
+    assert argument(install, "reload") == "yes"
+    assert argument(restart, "verb") == "restart"
 
 
 def test_a_dry_run_tells_every_step_that_is_known_and_takes_none(caplog: pytest.LogCaptureFixture) -> None:
@@ -76,9 +74,11 @@ def test_what_is_done_is_decided_by_what_the_host_has_then(ready: World) -> None
         before.pull(base)
     looks = iter([before.probe()])
     seen = {"== units": Asked(lambda: next(looks, None) or ready.probe())}
+    as_it_was = {name: state.variant for name, state in ready.states.items()}
     done = Run([preflight, models], AB, gpu=answers(ready, AB) | seen)
-    assert (done.failed, done.changed) == (set(), {"gpu": False})
-    assert len([it for it in done.commands["gpu"] if "== units" in it]) == 2
+    assert done.failed == set()
+    assert done.scripts["gpu"] == ["probe", "rotate+probe", "probe"], "it was to rotate, and did nothing"
+    assert {name: state.variant for name, state in ready.states.items()} == as_it_was
 
 
 def test_what_was_seen_long_ago_is_not_gone_by(ready: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,13 +97,34 @@ def test_a_run_in_which_nothing_is_to_do_costs_six_commands_at_most_whatever_was
     assert len(done.commands["gpu"]) <= 6
 
 
-def test_a_rotation_reads_no_more_than_it_is_decided_by_and_its_end(ready: World) -> None:
+def test_a_rotation_takes_three_commands(ready: World) -> None:
     """What preflight saw is enough to see that something is to be done, and what was left is what is proven."""
     wanted = declared("a:1b", "b:1b", max_loaded_models=9, slot1_system="Be brief.")
     done = Run(ALL, wanted, gpu=answers(ready, wanted))
     assert done.failed == set()
-    scripts = [it.partition("ollama-slots/")[2].split(" ")[0] for it in done.commands["gpu"]]
-    assert scripts == ["probe", "details", "probe", "details", "rotate", "probe"]
+    assert done.scripts["gpu"] == ["probe", "details", "rotate+probe"]
+
+
+def test_a_first_deploy_of_four_slots_takes_eight_commands() -> None:
+    wanted = declared("a:1b", "b:1b", "c:1b", "d:1b", max_loaded_models=9)
+    world = World(most=3)
+    done = Run(ALL, wanted, gpu=answers(world, wanted))
+    assert (done.failed, world.faults(wanted)) == (set(), {})
+    assert done.scripts["gpu"] == [
+        *("probe", "install+await+probe", "pull+probe"),
+        *["rotate+probe"] * 4,
+        "install+warm+probe",
+    ]
+
+
+def test_where_the_look_of_a_command_cannot_be_read_the_host_is_read_again(ready: World) -> None:
+    """As where the connection broke just after the step was taken."""
+    wanted = declared("a:1b", "b:1b", max_loaded_models=9, slot1_system="Be brief.")
+    looks = iter([ready.probe(), ready.probe()[:9]])
+    cut = answers(ready, wanted) | {"== units": Asked(lambda: next(looks, None) or ready.probe())}
+    done = Run(ALL, wanted, gpu=cut)
+    assert done.failed == set()
+    assert done.scripts["gpu"] == ["probe", "details", "rotate+probe", "probe"]
 
 
 @pytest.mark.parametrize(("state", "word"), [("not-found", "not-found"), ("masked", "masked")])
@@ -268,7 +289,11 @@ def test_another_spelling_is_no_reason_for_a_restart(ready: World, keep_alive: s
 
 def test_the_drop_in_of_earlier_deploys_is_taken_away_without_a_restart(ready: World) -> None:
     ready.files[paths.OUTDATED] = "0" * 64
-    assert run(ready, service).commands["gpu"][1:] == [f"rm -f {paths.OUTDATED}", "systemctl daemon-reload"]
+    done = run(ready, service)
+    assert done.scripts["gpu"] == ["probe", "install+probe"]
+    install, _ = parts(done.commands["gpu"][-1])
+    given = {it: argument(install, it) for it in ("gone", "reload", "enable")}
+    assert (given, listed(install)) == ({"gone": paths.OUTDATED, "reload": "yes", "enable": ""}, [])
 
 
 @pytest.mark.parametrize(("at", "refused"), [(100.75, False), (101, True)])
@@ -329,13 +354,14 @@ def test_another_program_in_the_place_of_ollama_is_told_of(ready: World, caplog:
 
 def test_a_unit_that_was_changed_on_the_disk_is_read_again(ready: World) -> None:
     ready.service["NeedDaemonReload"] = "yes"
-    assert "systemctl daemon-reload" in run(ready, service).commands["gpu"][1]
+    assert argument(parts(run(ready, service).commands["gpu"][1])[0], "reload") == "yes"
 
 
 @pytest.mark.parametrize(("state", "enabled"), [("disabled", True), ("enabled", False), ("static", False)])
 def test_ollamas_unit_is_enabled_for_the_next_boot(ready: World, state: str, enabled: bool) -> None:
     ready.service["UnitFileState"] = state
-    assert ("systemctl enable ollama.service" in run(ready, service).commands["gpu"]) is enabled
+    *_, last = run(ready, service).commands["gpu"]
+    assert argument(parts(last)[0], "enable") == ("ollama.service" if enabled else "")
 
 
 def test_a_host_that_stops_being_readable_after_the_restart_fails(ready: World) -> None:

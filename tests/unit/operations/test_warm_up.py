@@ -9,7 +9,7 @@ from ollama_slots.operations.warm_up import proof, warm_up
 from ollama_slots.run import session
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, run
-from tests.unit.fake import Asked, Run, answers
+from tests.unit.fake import Asked, Run, answers, argument, parts
 from tests.unit.world import World, deployed
 
 
@@ -21,15 +21,20 @@ def test_a_cold_slot_is_warmed(ready: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "command"),
-    [({"UnitFileState": "disabled"}, "enable"), ({"NeedDaemonReload": "yes"}, "daemon-reload")],
+    ("damage", "command", "asked"),
+    [
+        ({"UnitFileState": "disabled"}, "enable", "ollama-warmup.service"),
+        ({"NeedDaemonReload": "yes"}, "reload", "yes"),
+    ],
 )
 def test_a_warm_up_unit_that_is_not_as_it_should_be_is_put_right(
-    ready: World, damage: dict[str, str], command: str
+    ready: World, damage: dict[str, str], command: str, asked: str
 ) -> None:
     ready.warmup |= damage
     done = run(ready, warm_up)
-    assert [it for it in done.commands["gpu"] if f"systemctl {command}" in it]
+    assert done.scripts["gpu"] == ["probe", "install+probe"]
+    install, _ = parts(done.commands["gpu"][-1])
+    assert argument(install, command) == asked
 
 
 def test_a_warm_up_unit_that_failed_runs_again_though_every_slot_is_resident(ready: World) -> None:
@@ -57,11 +62,13 @@ def test_why_an_active_warm_up_runs_again_is_told(
     assert ("warm up again: slot two: not in memory" in caplog.text) is told
 
 
-def test_a_host_that_was_changed_is_read_again_for_the_proof(ready: World) -> None:
+def test_a_host_that_was_changed_is_proven_by_what_it_has_then(ready: World) -> None:
     ready.warmup["ActiveState"] = "failed"
     done = run(ready, warm_up, proof)
-    assert [it for it in done.commands["gpu"][:-1] if "ollama-slots/warm" in it]
-    assert "== units" in done.commands["gpu"][-1]
+    assert done.scripts["gpu"] == ["probe", "warm+probe"]
+    ready.warmup["ActiveState"] = "failed"
+    in_vain = answers(ready, AB) | {"ollama-slots/warm": Asked(ready.runners.clear)}
+    assert Run([warm_up, proof], AB, gpu=in_vain).failed == {"gpu"}
 
 
 @pytest.mark.parametrize(("looks", "fails"), [(2, False), (10**9, True)])

@@ -14,7 +14,7 @@ from ollama_slots.operations.warm_up import warm_up
 from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
-from tests.unit.fake import Asked, Run, answers
+from tests.unit.fake import Asked, Run, answers, argument, parts
 from tests.unit.world import URL, World
 
 LAN = "http://10.79.0.11:8080"
@@ -25,12 +25,9 @@ def test_all_that_is_asked_after_the_probe_is_asked_where_it_listens() -> None:
     world = World(most=3, listens=LAN)
     done = run(world, *ALL)
     assert done.failed == set()
-    asked = [
-        it for it in done.commands["gpu"] if "/api/" in it and "== units" not in it and "verb=start" not in it
-    ]
-    later = [it for it in asked if "verb=restart" not in it]
-    assert later
-    assert all(LAN in it for it in later)
+    asked = {it.split()[0]: argument(it, "url") for command in done.commands["gpu"] for it in parts(command)}
+    which = {"ollama-slots/pull", "ollama-slots/rotate", "ollama-slots/warm"}
+    assert {asked[it] for it in which} == {LAN}
     assert run(world, *ALL).changed == {"gpu": False}
     assert not run(world, status).failed
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import pytest
-from pyinfra.api import StringCommand
+from pyinfra.api import output
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
+from ollama_slots.host import scripts
 from ollama_slots.run import executor
 from ollama_slots.run.session import BROKE
+from tests.unit.declared import declared
 
 
 class Failing:
@@ -39,5 +42,24 @@ def test_a_script_that_says_nothing_was_cut_off(
     told: list[str] = []
     monkeypatch.setattr(executor, "complain", told.append)
     host: Any = Failing(lines, terminal)
-    assert executor.perform(None, host, StringCommand("false")) is False  # type: ignore[arg-type]
+    assert executor.perform(None, host, declared("a:1b"), [scripts.stored()]) is False  # type: ignore[arg-type]
     assert told == [BROKE] * broke
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("[gpu1]   slots|== units", False),
+        ("[\x1b[1mgpu-a.example\x1b[0m] slots|{}", False),
+        ("[gpu1]   x:7b: 1 of 2 MB", True),
+        ("[gpu1]   error: no such file: slots|x", True),
+        ("slots|x", True),
+    ],
+)
+def test_what_a_look_prints_is_shown_to_nobody(
+    line: str, shown: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_echo", click.echo)  # as pyinfra's command does
+    executor._hide_looks()
+    output.echo(line, err=True)
+    assert bool(capsys.readouterr().err) is shown

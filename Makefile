@@ -4,7 +4,8 @@
 #             another Ollama on them than 0.34.4, and so have the tests with it: 0.32.15 or 0.16.2 (no simulated GPU);
 #             LAB_RELEASE=trixie makes them of another Debian than this machine's, for all that the lab is used for here
 # make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
-# make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py
+# make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py,
+#             and the summary in docs/status.md, from a deploy to 200 simulated hosts
 # make hosts  docs/hosts.md, from a run on all flavours of a host
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
 #             WALK="--disk xfs" the power takes away what is not synced
@@ -46,6 +47,7 @@ hosts: lab lab-down
 
 pages: .venv/installed
 	.venv/bin/python -m tests.configuration
+	.venv/bin/python -m tests.fleet
 
 chaos: lab
 	.venv/bin/python -m tests.chaos --steps $(STEPS) $(if $(SEED),--seed $(SEED)) $(WALK)

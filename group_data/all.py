@@ -77,6 +77,10 @@ ollama_url = None
 # slot has to be there, in tokens per second; None: it has to answer. An embedding model only has to answer.
 canary_min_tokens_per_sec = None
 
+# The file that a deploy, or a status, writes at its end, with every slot of every host: NAME.txt, or NAME.json for
+# programs. None: of more than ten hosts ollama-slots-report.txt, where pyinfra runs; of fewer none.
+report = None
+
 # The slot that tasks/rollback.py takes back to the variant it had before: its name, or "all".
 rollback = "all"
 

@@ -14,7 +14,7 @@ from ollama_slots import operations
 from ollama_slots.core import units
 from ollama_slots.core.settings import DEFAULTS, Settings
 from ollama_slots.host.desired import settings_of, with_defaults
-from ollama_slots.run import table
+from ollama_slots.run import errors, table
 from ollama_slots.run.session import run
 
 NAME = "Ollama slots"
@@ -22,6 +22,7 @@ DATA = dict(DEFAULTS)
 
 
 def _settings() -> Settings:
+    errors.listen()
     if not run().apart:  # whichever hosts --limit leaves out
         hosts = ((it.name, it.data.dict()) for it in host.inventory)  # type: ignore[no-untyped-call]
         if wrong := units.twice(hosts):
@@ -76,7 +77,9 @@ def canary() -> None:
 @deploy(NAME, data_defaults=DATA)
 def status() -> None:
     """Report the slots and all drift; a host that differs fails. Changes nothing."""
-    operations.status.status(name="Report drift", settings=_settings())
+    settings = _settings()
+    table.follow(host, settings)
+    operations.status.status(name="Report drift", settings=settings)
 
 
 @deploy(NAME, data_defaults=DATA)
@@ -110,7 +113,7 @@ def _models(settings: Settings) -> None:
 
 
 def _warm_up(settings: Settings) -> None:
-    table.follow(host.state)
+    table.follow(host, settings)
     operations.warm_up.warm_up(name=f"Install and run {settings.warm_up_unit}", settings=settings)
     operations.warm_up.proof(name="Prove every slot resident", settings=settings)
 

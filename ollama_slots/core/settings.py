@@ -15,6 +15,7 @@ from ollama_slots.core.misspelt import meant
 
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
 # Brackets only around an IPv6 address: in others curl sees a range, and asks each address in it.
+REPORT = r"^[^\x00-\x1f\x7f]{0,4090}\.(txt|json)$"
 URL = r"^http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 REGISTRY_URL = URL.replace("http", "https?")
 
@@ -130,6 +131,7 @@ class Settings(BaseModel):
     load_seconds: Seconds = 600
     pull_seconds: Seconds = 6 * 3600
     pull_stall_seconds: Seconds = 300
+    report: Annotated[str, StringConstraints(pattern=REPORT)] | None = None
     prune: bool = False
     prune_previous: bool = False
 

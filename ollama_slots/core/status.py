@@ -11,10 +11,11 @@ from typing import Any
 
 from ollama_slots.core import environment, names, places, plan, units, versions
 from ollama_slots.core.differences import Difference, differing, of_variant, short
+from ollama_slots.core.held import held, programs
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.published import Answers, Published
 from ollama_slots.core.rendered import Files, Modelfile, Rendered, ServiceFiles
-from ollama_slots.core.residency import EXPIRES, doubtful, faults, misheld, residency
+from ollama_slots.core.residency import EXPIRES, doubtful, faults, misheld
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Remove
@@ -33,22 +34,9 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``pyinfra --json`` prints: windows in tokens, memory in bytes, null without a runner."""
-        observed, slots = self.snapshot.observed, []
-        for target, fault in self.faults:
-            name, state = target.slot.name, observed.states.get(target.slot.name)
-            runner = residency(name, observed, self.snapshot.details)
-            slots.append(
-                {
-                    "slot": target.slot.number,
-                    "name": name,
-                    "model": state.model if state else None,
-                    "context": runner.context_length if runner else None,
-                    "gpu_bytes": runner.size_vram if runner else None,
-                    "resident": fault is None,
-                    "as_declared": name not in unlike(self.differences),
-                }
-            )
-        return {"slots": slots, "differences": [it._asdict() for it in self.differences]}
+        it = self.snapshot
+        slots = held(it.settings, it.observed, self.faults, unlike(self.differences), it.details)
+        return {"slots": programs(slots), "differences": [it._asdict() for it in self.differences]}
 
 
 def unlike(differences: list[Difference]) -> set[str]:

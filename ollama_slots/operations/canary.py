@@ -6,14 +6,14 @@ from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.api.exceptions import NoGroupError
 
+from ollama_slots.core.ending import UNTOUCHED, Ended
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import targets
 from ollama_slots.facts import SlotSpeeds
 from ollama_slots.run import table
-from ollama_slots.run.session import UNREADABLE, Commands, Row, fact, read, refuse, unread
+from ollama_slots.run.session import UNREADABLE, Commands, fact, read, refuse, unread
 
 GROUP = "canary"
-UNTOUCHED: Row = ("-", "-", "-", "-", "-", "not touched: a canary failed")
 
 
 def canaries(host: Host) -> list[Host]:
@@ -87,6 +87,7 @@ def gate() -> Commands:
 
 
 def _untouched(state: State, host: Host, failed: str) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    host.log_styled(f"not touched: canary {failed} failed", fg="red", log_func=logger.error)
-    table.report(host, [UNTOUCHED])
+    message = f"not touched: canary {failed} failed"
+    host.log_styled(message, fg="red", log_func=logger.error)
+    table.report(host, Ended(instead=UNTOUCHED, failed=True, why=(message,)))
     return False

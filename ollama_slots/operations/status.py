@@ -6,6 +6,8 @@ from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
 from ollama_slots.core import names, versions
+from ollama_slots.core.ending import UNREAD, Ended
+from ollama_slots.core.held import held
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.published import Answers, Unknown
 from ollama_slots.core.settings import Settings
@@ -14,7 +16,7 @@ from ollama_slots.core.targets import targets
 from ollama_slots.facts import SlotStatus
 from ollama_slots.run import table
 from ollama_slots.run.gather import ask
-from ollama_slots.run.session import Commands, Row, fact, say_once
+from ollama_slots.run.session import Commands, fact, say_once
 
 
 @operation()
@@ -31,24 +33,26 @@ def status(settings: Settings) -> Commands:
     judged = fact(SlotStatus, settings=settings)
     if judged is None:
         told = ["the host could not be read, so its slots are unknown; see the message above"]
-        rows = [table.UNKNOWN]
+        ended = Ended(instead=UNREAD, failed=True)
     elif judged.snapshot.observed.lacks:
-        told, rows = [judged.snapshot.observed.lacks], [table.UNKNOWN]
+        told = [judged.snapshot.observed.lacks]
+        ended = Ended(instead=UNREAD, failed=True, why=(*told,))
     else:
         observed = judged.snapshot.observed
         if notice := versions.notice(observed.version):
             say_once(notice)
         differences = [*judged.differences, *moved(settings, observed, _answers(settings, observed))]
         told = [str(it) for it in differences]
-        rows = table.rows(settings, observed, judged.faults, unlike(differences))
+        slots = held(settings, observed, judged.faults, unlike(differences))
+        ended = Ended(slots, failed=bool(told), why=(*told,))
     if told:
         if not host.state.is_executing:
             for line in told:
                 say_once(line)
-        yield FunctionCommand(_tell, (told, rows), {})
+        yield FunctionCommand(_tell, (told, ended), {})
         return
     if host.state.is_executing:
-        table.report(host, rows)
+        table.report(host, ended)
     host.noop("no drift: every slot, unit and file is as declared")
 
 
@@ -61,9 +65,9 @@ def _answers(settings: Settings, observed: Observed) -> Answers:
     return answers
 
 
-def _tell(state: State, host: Host, lines: list[str], rows: list[Row]) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    """Log the differences, then report the host's rows, so that the table comes last."""
+def _tell(state: State, host: Host, lines: list[str], ended: Ended) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
+    """Log the differences, then report how it has ended, so that the table comes last."""
     for line in lines:
         host.log_styled(line, fg="red", log_func=logger.error)
-    table.report(host, rows)
+    table.report(host, ended)
     return False

@@ -13,6 +13,8 @@ from pyinfra.api.command import PyinfraCommand
 
 from ollama_slots.core import places, plan
 from ollama_slots.core.differences import differing, of_variant
+from ollama_slots.core.ending import Ended
+from ollama_slots.core.held import Held, held
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import EXPIRES, doubtful, faults, needs_gpu
 from ollama_slots.core.settings import Settings
@@ -20,7 +22,7 @@ from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target
 from ollama_slots.host import render, scripts
 from ollama_slots.operations.service import announce, start
-from ollama_slots.run import table
+from ollama_slots.run import errors, table
 from ollama_slots.run.executor import perform
 from ollama_slots.run.gather import detailed
 from ollama_slots.run.session import (
@@ -110,11 +112,12 @@ def _warm(
     """Run the scripts; if one fails, report the slots in the table all the same."""
     warm = perform(state, host, settings, wanted, since, models)
     if not warm:
+        # What systemd does not even start says so in one line. What fails shows its log, and the slots say more.
+        said = errors.reason(state, host)
+        why = (said,) if said.startswith("expected ") else ()
         observed = read(settings)
         if observed is not None:
-            table.report(
-                host, table.rows(settings, observed, _faults(settings, observed), _unlike(settings, observed))
-            )
+            table.report(host, Ended(_held(settings, observed, _faults(settings, observed)), failed=True, why=why))
     return warm
 
 
@@ -140,7 +143,7 @@ def proof(settings: Settings) -> Commands:
         cold = _cold(judged)
         if cold and (since or not shown):
             continue
-        table.report(host, table.rows(settings, observed, judged, _unlike(settings, observed)))
+        table.report(host, Ended(_held(settings, observed, judged), failed=bool(cold)))
         if cold:
             yield refuse(f"not every slot is resident as declared: {cold}")
         return
@@ -153,6 +156,10 @@ def _faults(settings: Settings, observed: Observed) -> list[tuple[Target, str | 
         with suppress(ValueError):  # the reason was reported; it is judged without
             snapshot = detailed(snapshot)
     return faults(settings, observed, snapshot.details)
+
+
+def _held(settings: Settings, observed: Observed, judged: list[tuple[Target, str | None]]) -> tuple[Held, ...]:
+    return held(settings, observed, judged, _unlike(settings, observed))
 
 
 def _unlike(settings: Settings, observed: Observed) -> set[str]:

@@ -21,6 +21,7 @@ from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Pull, Remove, Step
 from ollama_slots.host import scripts
+from ollama_slots.run.errors import keep
 from ollama_slots.run.session import (
     BROKE,
     Commands,
@@ -158,8 +159,12 @@ def perform(
         complain(BROKE)
         return False
     # A script that fails says why; to a terminal both of its outputs are one.
-    if not succeeded and not (said.output_lines if arguments.get("_get_pty") else said.stderr_lines):
-        complain(BROKE)
+    if not succeeded:
+        why = [it for it in (said.output_lines if arguments.get("_get_pty") else said.stderr_lines) if it.strip()]
+        if why:
+            keep(host, why[-1])
+        else:
+            complain(BROKE)
     if succeeded:
         with suppress(FactProcessError):  # it is read again by itself, and why it cannot be is told then
             leave(facts.left(settings.ollama_unit, models, said.stdout_lines))

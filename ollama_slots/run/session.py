@@ -15,6 +15,7 @@ from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots.core import plan
+from ollama_slots.core.ending import Ended
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.facts import HostObserved
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 Commands = Generator[PyinfraCommand, None, None]
-Row = tuple[str, ...]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
 BROKE = "the connection broke, or the command was killed: the next run resumes from what the host has"
 LOOK_AGAIN_SECONDS = 1
@@ -41,10 +41,12 @@ class Run:
     + overtaken: hosts on which the last command found that somebody had changed them, and did nothing
     + read: when each host was read last
     + said: what was reported once, and of which host
-    + rows: the rows of the slot table, by host; those that were shown are gone from it
-    + shown: the hosts of the table that was shown last
-    + failed: the hosts that failed, where somebody follows them
-    + followed: whether somebody does
+    + errors: the last error that was reported of each host
+    + ended: how the run has ended, by host; what was shown is gone from it
+    + shown: what was shown last
+    + awaited: the hosts of which it is to be shown, where somebody follows them; else all
+    + failed: those of them that failed
+    + report: the file that it goes to, as declared
     + apart: whether each name of the inventory was found to be another Ollama
     """
 
@@ -53,10 +55,12 @@ class Run:
     overtaken: set[str] = field(default_factory=set)
     read: dict[str, float] = field(default_factory=dict)
     said: set[tuple[str, str]] = field(default_factory=set)
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    shown: set[str] = field(default_factory=set)
+    errors: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, Ended] = field(default_factory=dict)
+    shown: dict[str, Ended] = field(default_factory=dict)
+    awaited: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
-    followed: bool = False
+    report: str | None = None
     apart: bool = False
 
     @cached_property

@@ -10,13 +10,14 @@ from typing import Any
 
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.connect import connect_all
+from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
 
 from ollama_slots.core.plan import questions
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render, scripts
-from ollama_slots.run import table
+from ollama_slots.run import errors, table
 from tests.unit.complaint import complaint
 from tests.unit.host.seam import marked, sent
 from tests.unit.world import World
@@ -153,13 +154,17 @@ def answers(world: World, settings: Settings) -> Answers:
     return Answers(said, world)
 
 
+def _unreached() -> None:
+    raise ConnectError("no route to host")
+
+
 class Run:
     """One run of pyinfra: every operation on every host.
 
     + operations: to run, in order
     + dry: as with ``--dry``, else as with ``-y``
     + followed: it ends with the slot table, as the deploys see to
-    + hosts: by name, what each answers
+    + hosts: by name, what each answers; None: it cannot be connected to
     """
 
     def __init__(
@@ -168,13 +173,15 @@ class Run:
         settings: Settings,
         dry: bool = False,
         followed: bool = False,
-        **hosts: dict[str, Any],
+        **hosts: dict[str, Any] | None,
     ) -> None:
         names = {name: f"@fake/{name}" for name in hosts}
         data = {"fake_delay": 0, "fake_delay_jitter": 0}
-        named = [(names[name], data | {"fake_responses": it}) for name, it in hosts.items()]
+        named = [(names[name], data | {"fake_responses": it or {}}) for name, it in hosts.items()]
         inventory = Inventory((named, {}))  # type: ignore[no-untyped-call]
         self.state = State(inventory, Config(), check_for_changes=dry)  # type: ignore[no-untyped-call]
+        for name in (it for it, answered in hosts.items() if answered is None):
+            vars(inventory.get_host(names[name]).connector)["connect"] = _unreached
         connect_all(self.state)
         for name, answered in hosts.items():
             it = vars(inventory.get_host(names[name]).connector)
@@ -182,7 +189,9 @@ class Run:
                 answered.commands = it["executed_commands"]
                 it["data"]["fake_responses"] = answered  # and no copy of what is in it
         if followed:
-            table.follow(self.state)
+            errors.listen()
+            for host in inventory.iter_activated_hosts():
+                table.follow(host, settings)
         self.results = [add_op(self.state, operation, settings=settings) for operation in operations]
         if not dry:
             assert complaint(run_ops, self.state) in ("", "No hosts remaining!")

@@ -40,10 +40,13 @@ def test_a_script_that_says_nothing_was_cut_off(
     lines: list[tuple[str, str]], terminal: bool, broke: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
+    kept: list[str] = []
     monkeypatch.setattr(executor, "complain", told.append)
+    monkeypatch.setattr(executor, "keep", lambda _, line: kept.append(line))
     host: Any = Failing(lines, terminal)
     assert executor.perform(None, host, declared("a:1b"), [scripts.stored()]) is False  # type: ignore[arg-type]
     assert told == [BROKE] * broke
+    assert kept == ["slot one: no room"] * (not broke)
 
 
 @pytest.mark.parametrize(

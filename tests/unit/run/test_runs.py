@@ -35,4 +35,4 @@ def test_what_one_run_asked_a_registry_the_next_asks_again(monkeypatch: pytest.M
 def test_what_one_run_keeps_is_not_the_nexts(ready: World) -> None:
     first, second = run(ready, *ALL), run(ready, *ALL)
     assert session.run(first.state) is not session.run(second.state)
-    assert session.run(first.state).rows == {}
+    assert session.run(first.state).ended == {}

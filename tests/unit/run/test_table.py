@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
+from ollama_slots.core.held import held
 from ollama_slots.core.residency import fault
 from ollama_slots.core.targets import targets
 from ollama_slots.operations.models import models
 from ollama_slots.operations.warm_up import proof
-from ollama_slots.run.table import Row, rows
 from tests.unit.declared import declared
 from tests.unit.fake import Run, answers
 from tests.unit.world import World, deployed
@@ -15,9 +15,10 @@ from tests.unit.world import World, deployed
 AB = declared("a:1b", "b:1b", None)
 
 
-def table(world: World) -> list[Row]:
+def table(world: World) -> list[tuple[str, ...]]:
     found = world.found()
-    return rows(AB, found, [(it, fault(it, found, needs_gpu=False)) for it in targets(AB, found)], {"two"})
+    faults = [(it, fault(it, found, needs_gpu=False)) for it in targets(AB, found)]
+    return [it.row for it in held(AB, found, faults, {"two"})]
 
 
 def test_a_row_says_what_a_slot_holds_and_that_it_is_resident() -> None:

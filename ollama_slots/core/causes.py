@@ -11,8 +11,6 @@ _NUMBER = r"\d+(?:\.\d+)?"
 # an exit code, or part of a model's name.
 VARIES = {
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?": "TIME",
-    r"\bsha256[-:][0-9a-f]{12,64}\b": "DIGEST",
-    r"(?<![\w:/.@-])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![\w@/-]|[:.]\w)": "DIGEST",
     # A number with its unit, also the first ones of "3 of its 5 bytes" and "20.1 + 7.5 GB".
     rf"(?<![\w.:/@=-]){_NUMBER}(?=(?: (?:of|of its|\+) {_NUMBER})* (?:bytes|[KMGT]i?B|tokens|s|ms|GPUs?)\b)": "N",
     r"(?<=tokens, not )\d+(?: or \d+)*": "N",
@@ -20,9 +18,11 @@ VARIES = {
     r"(?<=[ (])\d+\.\d+(?=[ ,;)]|$)": "N",
     r"(?<=found )\d+\.\d+\.\d+[\w.+-]*(?=,)": "VERSION",
     r"(?<=pid )\d+": "N",
+    r"\bsha256[-:][0-9a-f]{12,64}\b": "DIGEST",
+    r"(?<![\w:/.@-])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![\w@/-]|[:.]\w)": "DIGEST",
     r"[\d.]+:\d+(?=->)": "ADDRESS",  # the host's own, and a port of the moment
 }
-# One after the other: what one has taken the place of is nothing to the next.
+# In this order: a number of twelve digits may be one of bytes, or a digest.
 _VARIES = [(re.compile(pattern), f"<{word}>") for pattern, word in VARIES.items()]
 
 

@@ -44,6 +44,14 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(
     assert [*tmp_path.iterdir()] == [file]
 
 
+def test_who_reads_a_report_while_the_next_one_is_written_reads_it_whole(tmp_path: Path) -> None:
+    file = tmp_path / "it.txt"
+    file.write_text("before")
+    with file.open() as reader:
+        report.write(str(file), HOSTS)
+        assert reader.read() == "before"
+
+
 def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to("it.txt")
     report.write(str(tmp_path / "link.txt"), HOSTS)

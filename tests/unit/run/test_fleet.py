@@ -18,6 +18,7 @@ from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight
 from ollama_slots.operations.status import status
 from ollama_slots.operations.warm_up import proof, warm_up
+from ollama_slots.run import table
 from ollama_slots.run.report import DEFAULT
 from ollama_slots.run.session import Commands, refuse
 from tests import fleet
@@ -76,8 +77,8 @@ def test_of_200_hosts_a_person_reads_a_few_lines_which_are_in_the_docs(deployed_
 
 def test_the_report_of_200_hosts_has_every_slot_of_every_host(deployed_to: tuple[list[str], str]) -> None:
     _, report = deployed_to
-    table, _, wrong = report.partition("\n\n")
-    rows = [it.split()[:2] for it in table.splitlines()[1:]]
+    body, _, wrong = report.partition("\n\n")
+    rows = [it.split()[:2] for it in body.splitlines()[1:]]
     unseen = {*fleet.UNREACHED, fleet.MASKED}
     names = [f"gpu{number:03}" for number in range(1, fleet.HOSTS + 1)]
     assert sorted(map(tuple, rows)) == sorted(
@@ -289,3 +290,16 @@ def test_a_report_that_cannot_be_written_is_told_and_fails_no_host(
     assert (
         shown(caplog)[1] == f"report: {DEFAULT} could not be written: Is a directory: set report to another file"
     )
+
+
+def test_a_host_that_the_slots_are_not_for_is_not_waited_for(
+    ready: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a project with other hosts beside, whose deploy.py calls ``slots`` for some."""
+    state = Run([], AB, True, web=answers(World(), AB), gpu=answers(ready, AB)).state
+    _, gpu = state.inventory
+    table.follow(gpu, AB)
+    add_op(state, proof, host=[gpu], settings=AB)
+    caplog.clear()
+    assert complaint(run_ops, state) == ""
+    assert [it.partition(" ")[0] for it in shown(caplog)] == ["host", "gpu", "gpu"]

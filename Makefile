@@ -19,6 +19,7 @@ PYTHON ?= python3
 STEPS  ?= 100
 DISK   ?= xfs
 MOMENTS ?= 10
+BENCHMARK := ollama_slots/benchmark/requirements
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
 .PHONY: demo test check faults hosts pages chaos powercut engines bench lab lab-down awks requirements
@@ -80,10 +81,10 @@ awks:
 	@command -v gawk >/dev/null && command -v busybox >/dev/null || \
 		{ apt-get update -q && apt-get install -y -q gawk busybox; }
 
-.venv/installed: requirements.txt pyproject.toml
+.venv/installed: requirements.txt $(BENCHMARK).txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -q && apt-get install -y -q python3-venv; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r $(BENCHMARK).txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -97,4 +98,5 @@ PIN := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --
 
 requirements:
 	$(PIN) requirements.in -o requirements.txt
+	$(PIN) -c requirements.txt $(BENCHMARK).in -o $(BENCHMARK).txt
 	$(PIN) -c requirements.txt tests/bench/requirements.in -o tests/bench/requirements.txt

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -73,3 +74,10 @@ def test_a_modelfile_of_the_users_own_is_relative_to_their_project(
     assert declared("a:1b", slot1_modelfile="templates/Modelfile.j2")
     mine = template.modelfile("templates/Modelfile.j2", model="a:1b", num_ctx=8)
     assert mine == "FROM a:1b\nPARAMETER num_ctx 8\n# mine\n"
+
+
+def test_the_pinned_packages_are_those_that_an_extra_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {it.partition(">")[0] for it in project["optional-dependencies"]["benchmark"]}
+    lines = (ROOT / "ollama_slots/benchmark/requirements.txt").read_text().splitlines()
+    assert named == {it.partition("==")[0] for it in lines if "==" in it}

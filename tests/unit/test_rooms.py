@@ -14,7 +14,7 @@ FLOORS = [
     ("facts",),
     ("run",),
     ("operations",),
-    ("deploys", "mirror", "verify"),
+    ("deploys", "mirror", "verify", "benchmark"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # What core/ may import beside itself: nothing of it reads, writes or asks.

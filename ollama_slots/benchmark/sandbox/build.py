@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ollama_slots.benchmark.cache import BenchmarkError, cache
+
 HERE = Path(__file__).resolve().parent
 RECIPE = ("guest.py", "world.wit", "child.py")  # child.py says how it is compiled
 PACKAGES = ("wasmtime", "componentize-py")
@@ -21,21 +23,12 @@ COMMAND = "import sys; from componentize_py import script; sys.exit(script())"
 SECONDS = 1200  # for either step, which take 15 to 60 s of a processor that is free
 
 
-class SandboxError(Exception):
-    """Why programs cannot be run, in one line for a person."""
-
-
-def cache() -> Path:
-    """Return the directory that keeps what is slow to get, the user's own."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ollama-slots"
-
-
 def site() -> str:
-    """Return the directory from which wasmtime is imported. Raises SandboxError where it is not installed."""
+    """Return the directory from which wasmtime is imported. Raises BenchmarkError where it is not installed."""
     for package in PACKAGES:
         found = importlib.util.find_spec(package.replace("-", "_"))
         if found is None or found.origin is None:
-            raise SandboxError(f"expected {package}, found none: pip install 'ollama-slots[benchmark]'")
+            raise BenchmarkError(f"expected {package}, found none: pip install 'ollama-slots[benchmark]'")
     spec = importlib.util.find_spec("wasmtime")
     assert spec is not None
     assert spec.origin is not None
@@ -53,11 +46,10 @@ def recipe() -> str:
 def sandbox() -> Path:
     """Return the compiled sandbox, built first where it is not there. It is there whole or not at all.
 
-    Raises SandboxError where it cannot be built.
+    Raises BenchmarkError where it cannot be built.
     """
     wasmtime = site()
     done = cache() / f"sandbox-{recipe()}.cwasm"
-    done.parent.mkdir(parents=True, exist_ok=True)
     with (done.parent / "sandbox.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second finds it built
         if not done.exists():
@@ -92,6 +84,8 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
     except subprocess.CalledProcessError as error:
         lines = [it.strip() for it in error.stderr.splitlines() if it.strip()]
         said = next((it for it in lines if "Error" in it), "nothing")
-        raise SandboxError(f"the sandbox cannot be built: {said[:200]}") from None
+        raise BenchmarkError(f"the sandbox cannot be built: {said[:200]}") from None
     except subprocess.TimeoutExpired:
-        raise SandboxError(f"the sandbox was not built within {SECONDS} s: try when the machine is free") from None
+        raise BenchmarkError(
+            f"the sandbox was not built within {SECONDS} s: try when the machine is free"
+        ) from None

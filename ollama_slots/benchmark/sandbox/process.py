@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.benchmark.sandbox import build
-from ollama_slots.benchmark.sandbox.build import SandboxError
 
 FUEL = 10**10  # instructions: the longest of the reference solutions takes less than half of it
 DEADLINE = 60.0  # seconds; an endless loop has no fuel left after 1 to 2 s of a free processor
@@ -54,7 +54,7 @@ class Sandbox:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, program: Program, deadline: float = DEADLINE) -> Ran:
-        """Run a program and its tests. Raises SandboxError where no process can be started.
+        """Run a program and its tests. Raises BenchmarkError where no process can be started.
 
         A process that ends without a verdict may have been ended by somebody else: a new one tries once more.
         """
@@ -100,7 +100,7 @@ class Sandbox:
             _line(process, time.monotonic() + STARTED)
         except (_EndedError, _LateError):
             self.close()
-            raise SandboxError(
+            raise BenchmarkError(
                 f"expected a sandbox in {self._compiled}, found none that starts: remove it, to build it anew"
             ) from None
         return process

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ollama_slots.benchmark.attacks import HANG, HONEST, LAZY, program
+from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.benchmark.sandbox import build
-from ollama_slots.benchmark.sandbox.process import Program, Sandbox, SandboxError
+from ollama_slots.benchmark.sandbox.process import Program, Sandbox
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
 KEYS = st.integers() | st.text() | st.tuples(st.integers(), st.text())
@@ -151,7 +152,7 @@ def test_what_is_closed_has_no_process() -> None:
 def test_a_damaged_sandbox_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "damaged.cwasm").write_bytes(b"damaged")
     with pytest.raises(
-        SandboxError, match=r"^expected a sandbox in .*damaged.cwasm, found none that starts: remove "
+        BenchmarkError, match=r"^expected a sandbox in .*damaged.cwasm, found none that starts: remove "
     ):
         Sandbox(tmp_path / "damaged.cwasm").run(program(HONEST))
 
@@ -159,7 +160,7 @@ def test_a_damaged_sandbox_is_one_clear_line(tmp_path: Path) -> None:
 def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(
-        SandboxError, match=r"^expected wasmtime, found none: pip install 'ollama-slots\[benchmark\]'$"
+        BenchmarkError, match=r"^expected wasmtime, found none: pip install 'ollama-slots\[benchmark\]'$"
     ):
         build.sandbox()
 

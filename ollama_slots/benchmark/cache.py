@@ -1,0 +1,17 @@
+"""What is slow to get, and kept on this machine for every run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class BenchmarkError(Exception):
+    """Why nothing can be measured, in one line for a person."""
+
+
+def cache() -> Path:
+    """Return the directory that keeps it, the user's own, made where it is not there."""
+    directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ollama-slots"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

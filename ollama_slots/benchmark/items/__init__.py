@@ -1,0 +1,1 @@
+"""What models are asked, from a seed: pure, and the same for the same seed."""

@@ -46,11 +46,11 @@ def last_line(text: str) -> str:
 
 
 def _bare(text: str, wanted: str) -> str:
-    """Return a value without the marks that Markdown puts around one, and without a full stop behind it."""
+    """Return a value without the marks that Markdown puts around one, and the full stop behind them."""
     value = text.strip()
     for mark in ("**", "`"):
-        if len(value) > 2 * len(mark) and value.startswith(mark) and value.endswith(mark):
-            value = value[len(mark) : -len(mark)].strip()
+        found = re.fullmatch(rf"{re.escape(mark)}(.+){re.escape(mark)}\.?", value, re.DOTALL)
+        value = found[1].strip() if found else value
     if not value:
         raise NotAnsweredError(f"expected {wanted}, found nothing")
     if len(value) > LONGEST:

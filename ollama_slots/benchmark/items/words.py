@@ -16,6 +16,11 @@ _NAMES = (
     "Ada Ben Clara David Emma Felix Grace Henry Ida Jonas Karin Leo Mona Nils Olga Paul Rosa Simon Tina Victor"
 )
 
+_THINGS = (
+    "apples books coins plates shirts stamps candles marbles pencils tickets bottles chairs cups eggs flags lamps"
+)
+
 NOUNS = tuple(_NOUNS.split())
 COLOURS = tuple(_COLOURS.split())
 NAMES = tuple(_NAMES.split())
+THINGS = tuple(_THINGS.split())

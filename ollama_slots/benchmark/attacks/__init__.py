@@ -19,13 +19,13 @@ check(candidate)
 """
 HONEST = "def add(a, b):\n    return a + b\n"
 LAZY = "def add(a, b):\n    pass\n"
-# It waits where nothing counts: only the deadline ends it.
+# It waits where nothing counts: only the deadline ends it before its time.
 HANG = """
 import sys
 def add(a, b):
     del sys.modules["time"]
     import time
-    time.sleep(86400)
+    time.sleep(30)
     return a + b
 """
 ATTACKS = {**REACH, **FORGE, **EXHAUST}

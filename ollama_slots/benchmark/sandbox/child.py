@@ -22,6 +22,8 @@ MEMORY = 256 << 20  # bytes that a program has
 CPU_SECONDS = 60  # of this process for one program, whatever the fuel says
 DATA = 2 << 30  # bytes of this process
 TEXT = 1_000_001  # characters of a value, with its mark
+# wasmtime starts its threads with the first output of a program: after that, none is needed any more.
+FIRST = {"source": "def f(): print()", "name": "f", "tests": "candidate()", "fuel": 10**9}
 
 
 def engine() -> Engine:
@@ -58,6 +60,12 @@ class Instance:
         self.fuel = fuel
         self.broken = ""
 
+    def __enter__(self) -> Instance:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()  # its memory goes now, whatever still refers to it
+
     def call(self, name: str, *arguments: str) -> str:
         """Return what a function of the sandbox answers; after a trap always what it was."""
         if self.broken:
@@ -85,20 +93,20 @@ def nobody(_: str) -> str:
 
 def verdict(component: Component, job: dict[str, Any]) -> dict[str, Any]:
     """Run a program and its tests in an instance each; ``why`` is empty where it passes."""
-    program = Instance(component, job["fuel"], nobody)
-    loaded = program.call("load", job["source"], job["name"])
-    used = job["fuel"] - program.store.get_fuel()
-    if loaded != "=":
-        return {"why": loaded[1:] or "no answer", "fuel": used}
-    tests = Instance(component, job["fuel"], lambda arguments: program.call("call", arguments))
-    checked = tests.call("check", job["tests"])
-    used = job["fuel"] - program.store.get_fuel()
-    return {"why": "" if checked == "=" else checked[1:] or "no answer", "fuel": used}
+    with Instance(component, job["fuel"], nobody) as program:
+        said = program.call("load", job["source"], job["name"])
+        if said == "=":
+            with Instance(component, job["fuel"], lambda arguments: program.call("call", arguments)) as tests:
+                said = tests.call("check", job["tests"])
+        return {
+            "why": "" if said == "=" else said[1:] or "no answer",
+            "fuel": program.fuel - program.store.get_fuel(),
+        }
 
 
 def limit() -> None:
-    """Give up what a process may do and this one need not."""
-    for what, most in (("FSIZE", 0), ("CORE", 0), ("NOFILE", 16), ("DATA", DATA)):
+    """Give up what a process may do and this one need not: processes, threads, files, memory without end."""
+    for what, most in (("NPROC", 0), ("FSIZE", 0), ("CORE", 0), ("NOFILE", 16), ("DATA", DATA)):
         resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (most, most))
 
 
@@ -108,6 +116,7 @@ def serve(path: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)  # nothing else shall stand between the answers
     component = Component.deserialize_file(component_engine, path)
+    verdict(component, FIRST)
     limit()
     print("{}", file=answers, flush=True)
     for line in sys.stdin:

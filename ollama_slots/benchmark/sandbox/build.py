@@ -53,6 +53,8 @@ def sandbox() -> Path:
     with (done.parent / "sandbox.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second finds it built
         if not done.exists():
+            for wreck in done.parent.glob(".sandbox.*"):
+                shutil.rmtree(wreck, ignore_errors=True)
             print("building the sandbox, once: a minute of a free processor", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory(prefix=".sandbox.", dir=done.parent) as scratch:
                 _built(wasmtime, Path(scratch)).replace(done)

@@ -92,6 +92,9 @@ def test_any_text_gets_a_verdict(seed: int, text: str) -> None:
 def test_a_cut_answer_ran_out_unless_it_is_right(seed: int) -> None:
     for item in general(seed)[seed % 5 :: 5]:
         cut = judged(item, Answer(item.prompt[:30], cut=True), unasked)
+        if item.family == "choice":  # its one token is always cut
+            assert cut.outcome is Outcome.NOT_ANSWERED
+            continue
         assert cut.outcome is Outcome.RAN_OUT
         assert cut.why.startswith("cut after 30 characters: expected")
         assert judged(item, item.reference._replace(cut=True), unasked).outcome is Outcome.PASSED

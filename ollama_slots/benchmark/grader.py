@@ -47,4 +47,6 @@ class Grader:
         return judged(item, answer, self._tested)
 
     def _tested(self, source: str, check: ByTests) -> str:
-        return self._sandbox.run(Program(f"{check.context}\n{source}", check.name, check.tests)).why
+        # What the question has of the function is taken away: an answer has to define it.
+        whole = f"{check.context}\ndel {check.name}\n{source}"
+        return self._sandbox.run(Program(whole, check.name, check.tests)).why

@@ -9,7 +9,7 @@ from ollama_slots.benchmark.items.checks import Name, Number
 from ollama_slots.benchmark.items.item import Answer, Item, stream
 from ollama_slots.benchmark.items.words import COLOURS, NAMES, NOUNS
 
-# A token of these texts has 4.2 to 5, by SmolLM2's and Gemma 3's vocabularies: a text takes no more than its share.
+# A token of these texts has 4.2 to 5, by SmolLM2's and Gemma 3's vocabularies: none takes more than its share.
 CHARACTERS = 4.0
 LEAST = 1024  # tokens of a window in which texts of these shares can be told apart
 SHARES = (0.25, 0.75)

@@ -20,7 +20,9 @@ from ollama_slots.benchmark.sandbox import build
 from tests.unit.benchmark.test_general import tricks
 from tests.unit.benchmark.test_sandbox import busy, pid
 
-ADDS = Item("write/add", "?", ByTests("", "add", "assert candidate(2, 3) == 5\n"), 100, Answer(HONEST))
+ADDS = Item(
+    "write/add", "?", ByTests("def add(a, b): pass", "add", "assert candidate(2, 3) == 5\n"), 100, Answer(HONEST)
+)
 
 
 @settings(max_examples=6, deadline=None)
@@ -64,6 +66,11 @@ def test_a_cut_program_ran_out(grader: Grader) -> None:
     assert cut.outcome is Outcome.RAN_OUT
     assert cut.why.startswith("cut after 39 characters: SyntaxError")
     assert grader.grade(ADDS, Answer(HONEST + "# and so on", cut=True)).outcome is Outcome.PASSED
+
+
+def test_a_function_of_another_name_is_told(grader: Grader) -> None:
+    verdict = grader.grade(ADDS, Answer("def sum_of(a, b):\n    return a + b\n"))
+    assert verdict == Verdict(Outcome.FAILED, "no function add is defined")
 
 
 def test_no_program_is_no_answer(grader: Grader) -> None:

@@ -28,7 +28,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(tasks: tupl
 
 def test_items_are_the_same_in_every_python(tasks: tuple[Task, ...]) -> None:
     """A change of any item is a new set of items: results of before cannot be compared with those of after."""
-    assert hashlib.sha256(drawn(1, tasks, FULL)).hexdigest()[:12] == "4532e04dbed3"
+    assert hashlib.sha256(drawn(1, tasks, FULL)).hexdigest()[:12] == "aae58e9072de"
 
 
 @settings(max_examples=20, deadline=None)

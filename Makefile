@@ -6,9 +6,10 @@
 # make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py,
 #             and the summary in docs/status.md, from a deploy to 200 simulated hosts
-# make hosts  docs/hosts.md, from a run on all flavours of a host
+# make hosts  docs/hosts.md, from a run on all flavours of a host; make watch: the table of docs/watch.md
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
-#             WALK="--disk xfs" the power takes away what is not synced
+#             WALK="--disk xfs" the power takes away what is not synced; WALK=--watch: with the watch on; WALK=--alone:
+#             slots leave memory, and nothing is ever deployed
 # make powercut  gpu1 loses its power at 10 moments of a first deploy and 10 of a rotation (MOMENTS=n), its disk on
 #             DISK=xfs or ext4; SEED=n repeats the moments
 # make bench  the measurements beside Ansible, and docs/performance.md from them; takes two hours, and the machine alone.
@@ -22,7 +23,7 @@ MOMENTS ?= 10
 BENCHMARK := ollama_slots/benchmark/requirements
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check faults hosts pages chaos powercut engines bench lab lab-down awks requirements
+.PHONY: demo test check faults hosts watch pages chaos powercut engines bench lab lab-down awks requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -45,6 +46,12 @@ hosts: export LAB_PACKAGES := fish,e2fsprogs
 hosts: lab lab-down
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/hosts/table.py
 	cp .lab/apart-one/hosts.md docs/hosts.md
+
+watch: export WATCH_SECONDS := 30
+watch: lab lab-down
+	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_watch.py -k left_memory
+	sed -i '/by make watch/q' docs/watch.md
+	(echo && cat .lab/apart-one/ways.md) >>docs/watch.md
 
 pages: .venv/installed
 	.venv/bin/python -m tests.configuration

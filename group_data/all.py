@@ -77,6 +77,17 @@ ollama_url = None
 # slot has to be there, in tokens per second; None: it has to answer. An embedding model only has to answer.
 canary_min_tokens_per_sec = None
 
+# What is done about slots that leave memory between deploys. "heal": a watch loads them again as declared,
+# "report": it tells the journal and Prometheus, "off": there is none. See docs/watch.md.
+watch = "heal"
+
+# How many seconds lie between two looks of the watch. While all is well, a look asks nothing of any model.
+watch_seconds = 30
+
+# True: models in memory that are no slot's are unloaded where a slot that has left needs their room. False: the
+# slot waits, and the watch reports who is in its way.
+watch_evicts = False
+
 # The file that a deploy, or a status, writes at its end, with every slot of every host: NAME.txt, or NAME.json for
 # programs. None: of more than ten hosts ollama-slots-report.txt, where pyinfra runs; of fewer none.
 report = None

@@ -9,7 +9,10 @@ from pathlib import Path
 from lab.cache import artifact, digest_of
 from lab.machine import SOURCES, LabError, run_long
 
-PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,sudo,curl,ca-certificates,iproute2,procps,libgomp1"
+PACKAGES = (
+    "systemd,systemd-sysv,dbus,openssh-server,sudo,curl,ca-certificates,iproute2,procps,libgomp1,"
+    "prometheus-node-exporter"
+)
 if os.environ.get("LAB_PACKAGES"):  # what a benchmark's other side needs on a host: ours needs none of it
     PACKAGES += f",{os.environ['LAB_PACKAGES']}"
 

@@ -12,6 +12,9 @@ done
 install -m 644 "$lab/ollama.service" "$1/etc/systemd/system/ollama.service"
 chroot "$1" systemctl enable ollama
 
+# A test starts it that wants it.
+chroot "$1" systemctl disable prometheus-node-exporter
+
 # Somebody who is not root.
 chroot "$1" useradd -m -s /bin/sh admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' >"$1/etc/sudoers.d/admin"

@@ -26,6 +26,7 @@ TOOLS = {
     "ip": "iproute2",
     "ssh": "openssh-client",
     "mkfs.xfs": "xfsprogs",
+    "prometheus": "prometheus",  # and promtool
 }
 COMPILERS = {"gcc": "gcc", "g++": "g++"}
 BUILDERS = {"cmake": "cmake", "ninja": "ninja-build", "strip": "binutils"}
@@ -115,7 +116,7 @@ def need(tools: Mapping[str, str]) -> None:
     run_long("update the package lists", "apt-get", "update", env=quiet, timeout=600)
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     run_long(f"install {' '.join(packages)}", *install, env=quiet, timeout=1200)
-    if "nginx" in packages:
-        # Debian starts what it installs; the lab only wants the program.
-        disable = ["systemctl", "disable", "--now", "nginx"]
+    # Debian starts what it installs; the lab only wants the programs.
+    for service in sorted({"nginx", "prometheus"} & {*packages}):
+        disable = ["systemctl", "disable", "--now", service]
         subprocess.run(disable, check=False, capture_output=True, timeout=60)

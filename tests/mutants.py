@@ -124,6 +124,19 @@ NAMED = [
         "core/test_gpu_memory.py",
     ),
 ]
+WATCH, LOOK_AT = "host/test_watch.py", "templates/ollama-slots-watch.sh.j2"
+OF_THE_WATCH = [
+    fault("a runner at work is ended", "look", '[ "$(ticks "$1")" != "$spent" ]', "false", WATCH),
+    fault("it is always time", "look", '[ "${tried:-0}" -gt 1 ] &&', "false &&", WATCH),
+    fault("a dead runner is resident", "look", '[ -n "$(processes "$1")" ] ||', "true ||", WATCH),
+    fault("an expiry is well", "look", "2[2-9]??-*) ;;", "*) ;;", WATCH),
+    fault("whose room it is does not matter", "look", '[ -n "$strangers" ] || return 0', "return 0", WATCH),
+    fault("a load has a keep_alive", "mend", "    keep_alive='' #", "    : #", WATCH),
+    fault("a GPU that is lost is not missed", "mend", '[ "$gpu" = no ] || driven ||', "true ||", WATCH),
+    fault("what is loaded is not proven", "mend", "wrong=${wrong:-${after#*\t}}", ":", WATCH),
+    fault("a deploy is not seen", LOOK_AT, "! warming || exit 0\n\nresident", "\nresident", WATCH),
+    fault("a report heals", LOOK_AT, "watch={{ settings.watch }}", "watch=heal", WATCH),
+]
 MORE = [
     fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
     fault("a connection is a listener", "ask", '$4 == "0A" &&', '$4 != "x" &&', LOOKS, "host/test_ask.py"),
@@ -303,7 +316,7 @@ def plant(one: Fault, tree: Path) -> str:
 
 
 def main(which: str = "") -> int:
-    faults = [it for it in (*NAMED, *MORE) if which in it.name or which in it.file]
+    faults = [it for it in (*NAMED, *OF_THE_WATCH, *MORE) if which in it.name or which in it.file]
     bad = 0
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory) / "tree"

@@ -149,6 +149,11 @@ class Observed(BaseModel):
         return self.units.get(units.warm_up(self.unit), {})
 
     @property
+    def watch_timer(self) -> dict[str, str]:
+        """What systemctl shows of the timer that starts the watch."""
+        return self.units.get(units.watch_timer(self.unit), {})
+
+    @property
     def blind(self) -> bool:
         """Whether Ollama may have been started before the driver was ready: it found no GPU, and there is one."""
         return self.gpus == () and bool(self.cards) and not self.looked

@@ -32,3 +32,4 @@ class Rendered:
     modelfile: Modelfile
     service: ServiceFiles
     warm_up: Files  # none where it is not known at which address Ollama is asked
+    watch: Files  # likewise, and none where there is to be no watch

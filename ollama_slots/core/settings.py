@@ -127,6 +127,9 @@ class Settings(BaseModel):
     ollama_url: Annotated[str, StringConstraints(pattern=URL)] | None = None
     canary_min_tokens_per_sec: Annotated[float, Field(gt=0, le=10**6)] | None = None
     rollback: str = "all"
+    watch: Literal["heal", "report", "off"] = "heal"
+    watch_seconds: Annotated[int, Field(gt=0, le=3600)] = 30
+    watch_evicts: bool = False
     api_seconds: Seconds = 120
     load_seconds: Seconds = 600
     pull_seconds: Seconds = 6 * 3600
@@ -150,6 +153,11 @@ class Settings(BaseModel):
         return units.warm_up(self.ollama_unit)
 
     @property
+    def watch_timer(self) -> str:
+        """The unit that starts the watch."""
+        return units.watch_timer(self.ollama_unit)
+
+    @property
     def loaded_models(self) -> int:
         """OLLAMA_MAX_LOADED_MODELS: every slot, and one more for a rotation's candidate."""
         return self.max_loaded_models or len(self.slots) + 1
@@ -167,6 +175,12 @@ class Settings(BaseModel):
         leave = 30 + 2 * 10 + 1
         proof = 20 + 20 * self.loaded_models
         return api + names + leave + len(self.slots) * (2 * self.load_seconds + 2 + 3 * proof) + 60
+
+    @property
+    def heal_seconds(self) -> int:
+        """More than the bounds of all that the watch does for the slots add up to (host/mend.sh)."""
+        stay, unload, looks = 2 * 30, (1 + self.loaded_models) * 20, 3 * 40
+        return len(self.slots) * (self.load_seconds + stay + unload + looks) + 60
 
     @property
     def lock_seconds(self) -> int:

@@ -69,6 +69,7 @@ def status(snapshot: Snapshot, rendered: Rendered) -> Status:
             *service(snapshot.settings, observed, rendered.service),
             *slots(snapshot, rendered.modelfile),
             *warm_up(observed, rendered.warm_up),
+            *watch(snapshot.settings, observed, rendered.watch),
         ],
     )
 
@@ -139,7 +140,27 @@ def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Diff
 
 def warm_up(observed: Observed, files: Files) -> list[Difference]:
     """Return the differences that the warm-up operation would remove."""
-    name, unit, differences = units.warm_up(observed.unit), observed.warm_up, []
+    return _runs(units.warm_up(observed.unit), files, observed)
+
+
+def watch(settings: Settings, observed: Observed, files: Files) -> list[Difference]:
+    """Return the differences of the watch, which the same operation would remove."""
+    if settings.watch == "off":
+        ours = watched(observed)
+        return [Difference(ours, 'nothing of it, by watch = "off"', "the watch")] if ours else []
+    return _runs(settings.watch_timer, files, observed)
+
+
+def watched(observed: Observed) -> str:
+    """Return what there is of a watch on a host: a file, or its timer; nothing, where there is no watch."""
+    timer = units.watch_timer(observed.unit)
+    there = [path for path in observed.files if path.endswith((timer, *units.watches(observed.unit)))]
+    loaded = observed.watch_timer.get("LoadState", "not-found") != "not-found"
+    return min(there, default=timer if loaded else "")
+
+
+def _runs(name: str, files: Files, observed: Observed) -> list[Difference]:
+    unit, differences = observed.units.get(name, {}), []
     for key, state in (("UnitFileState", "enabled"), ("ActiveState", "active")):
         if unit.get(key) != state:
             differences.append(Difference(name, state, unit.get(key) or "nothing"))

@@ -11,6 +11,7 @@ _WORD = r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*"
 UNIT = rf"{_WORD}(@{_WORD})?"
 LONGEST = 64  # of a name without .service: files and units of ours are named after it
 OF_WARM_UP = "-warmup"
+OF_WATCH = ("-slots-watch", "-slots-heal")
 
 
 def whole(name: str) -> str:
@@ -24,8 +25,9 @@ def whole(name: str) -> str:
             "expected a systemd unit such as ollama-gpu1.service or ollama@1.service, of letters, digits, "
             f"single - and _, {LONGEST} at most, found {name!a:.60}"
         )
-    if short.endswith(OF_WARM_UP):
-        raise ValueError(f"expected Ollama's own unit, found {name!a:.60}, which has the name of a warm-up's")
+    for it, whose in ((OF_WARM_UP, "a warm-up's"), *((of, "a watch's") for of in OF_WATCH)):
+        if short.endswith(it):
+            raise ValueError(f"expected Ollama's own unit, found {name!a:.60}, which has the name of {whose}")
     return f"{short}.service"
 
 
@@ -40,6 +42,17 @@ def stem(unit: str) -> str:
 def warm_up(unit: str) -> str:
     """Return the name of its warm-up unit."""
     return f"{stem(unit)}{OF_WARM_UP}.service"
+
+
+def watch_timer(unit: str) -> str:
+    """Return the name of the timer that starts its watch."""
+    return f"{stem(unit)}{OF_WATCH[0]}.timer"
+
+
+def watches(unit: str) -> tuple[str, ...]:
+    """Return the names of the watch's units beside its timer, and of its script."""
+    own = stem(unit)
+    return (*(f"{own}{of}.service" for of in OF_WATCH), f"{own}{OF_WATCH[0]}.sh")
 
 
 def twice(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> str | None:

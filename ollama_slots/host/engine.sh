@@ -1,6 +1,6 @@
 # Shared by the scripts on a host: models, runners, the proof of residency, unloading, the lock.
 # needs: ask json
-# Set before: $url (of the API), $keep_alive (JSON), $load_seconds (bound of one load).
+# Set before: $url (of the API), $keep_alive (JSON; nothing: Ollama's own), $load_seconds (bound of one load).
 
 # named: every name that Ollama lists, and its digest; one of several of each, where it is a manifest list (from 0.40 on).
 named() {
@@ -89,7 +89,7 @@ answer() {
     embed) set -- "$1" "${3:-$load_seconds}" embed '"input":"Hi"' embeddings/0/0 ;; # the first number of the first one
     *) set -- "$1" "${3:-$load_seconds}" generate '"prompt":"Hi","stream":false,"options":{"num_predict":1}' 'done' ;;
     esac
-    answered=$(request "$2" "/api/$3" "{\"model\":\"$1\",\"keep_alive\":$keep_alive,$4}") || { error_in "${answered%
+    answered=$(request "$2" "/api/$3" "{\"model\":\"$1\",${keep_alive:+\"keep_alive\":$keep_alive,}$4}") || { error_in "${answered%
 *}" && return 1; }
     case $3,$(printf '%s\n' "${answered%
 *}" | value_of "$5") in
@@ -109,12 +109,12 @@ leaves() {
     [ "$expiry" -le "$(date '+%s%3N')" ]
 }
 
-# prove WEIGHTS DIGESTS WINDOWS GPU(yes|no): that a runner holds the weights, with one of these windows; prints its bytes
-# in GPU memory and its window, or what is wrong and fails.
+# prove WEIGHTS DIGESTS WINDOWS GPU(yes|no) [RUNNER]: that a runner holds the weights, with one of these windows; prints
+# its bytes in GPU memory and its window, or what is wrong and fails. RUNNER: what runner says, where it is known.
 prove() {
-    found=$(runner "$1" "$2")
+    found=${5-$(runner "$1" "$2")}
     [ -n "$found" ] || { echo "$away" && return 1; }
-    read -r _ size in_gpu window expires <<END
+    read -r _ size in_gpu window expires _ <<END
 $found
 END
     [ "$in_gpu" != - ] || in_gpu=0

@@ -3,7 +3,7 @@
 # takes: gone reload enable
 # lists: PATH MODE BYTES...
 # stdin: the texts, one after another
-# gone: a file that is to go, or nothing; reload (yes|no): systemd reads its units again; enable: a unit, or nothing
+# gone: a file that is to go, or nothing; reload (yes|no): systemd reads its units again; enable: units, or nothing
 set -eu
 while [ $# -ge 3 ]; do
     install -d -m 755 "${1%/*}"
@@ -19,4 +19,4 @@ while [ $# -ge 3 ]; do
 done
 [ -z "$gone" ] || rm -f "$gone"
 [ "$reload" = no ] || systemctl daemon-reload
-[ -z "$enable" ] || systemctl enable --quiet "$enable"
+for it in $enable; do systemctl enable --quiet "$it"; done

@@ -1,33 +1,109 @@
-# The result of the warm-up as metrics, for the textfile collector of Prometheus' node_exporter.
-# needs: engine
+# What the warm-up and the watch saw as metrics, for the textfile collector of Prometheus' node_exporter.
+# needs: engine gpus
 
-# metric NAME HELP: the head of a metric; its values follow.
+# metric NAME HELP [TYPE]: the head of a metric; its values follow.
 metric() {
-    printf '# HELP %s %s\n# TYPE %s gauge\n' "$1" "$2" "$1"
+    printf '# HELP %s %s\n# TYPE %s %s\n' "$1" "$2" "$1" "${3:-gauge}"
 }
 
-# labels SLOT: what tells a slot from all others of this host; a host with one Ollama needs to be told of no unit.
+# labels [KEY=VALUE]...: what tells a series from all others of this host; with one Ollama it needs to be told of no unit.
 labels() {
-    if [ "$unit" = ollama.service ]; then echo "{slot=\"$1\"}"; else echo "{slot=\"$1\",unit=\"$unit\"}"; fi
+    told=''
+    [ "$unit" = ollama.service ] || set -- "$@" "unit=$unit"
+    for it in "$@"; do told="$told${told:+,}${it%%=*}=\"${it#*=}\""; done
+    [ -z "$told" ] || echo "{$told}"
 }
 
-# each RESIDENT NAME COLUMN: a metric's value of each resident slot.
+# each RESIDENT NAME COLUMN: a metric's value of each resident slot; none, where it is -.
 each() {
     printf '%s' "$1" | while read -r name seconds bytes tokens; do
         case $3 in seconds) value=$seconds ;; bytes) value=$bytes ;; *) value=$tokens ;; esac
-        echo "$2$(labels "$name") $value"
+        [ "$value" = - ] || echo "$2$(labels "slot=$name") $value"
     done
 }
 
-# metrics RESIDENT: the text. RESIDENT is a line of NAME SECONDS BYTES TOKENS for each slot that is; of another one
-# nothing is known but that it is not.
+# totals: what the watch has counted, which outlasts a reboot.
+totals() {
+    metric ollama_slot_heals_total "Times that the watch has loaded the slot again, or had it stay." counter
+    for name in $(slots); do
+        for cause in away ended window cpu expires; do
+            count=$(sed -n "s/^$cause=//p" "$heals/$name" 2>/dev/null)
+            echo "ollama_slot_heals_total$(labels "slot=$name" "cause=$cause") ${count:-0}"
+        done
+    done
+    metric ollama_slot_heal_tries "Times in a row that the watch had to; 0 once the slot has stayed well."
+    for name in $(slots); do
+        count=$(sed -n 's/^tries=//p' "$heals/$name" 2>/dev/null)
+        echo "ollama_slot_heal_tries$(labels "slot=$name") ${count:-0}"
+    done
+    metric ollama_slot_away_seconds_total "Seconds that the slot was not in memory as declared, as the watch saw it." counter
+    for name in $(slots); do
+        away_s=$(sed -n 's/^away=//p' "$looks/$name" 2>/dev/null)
+        since=$(sed -n 's/^since=//p' "$looks/$name" 2>/dev/null)
+        [ -z "$since" ] || away_s=$((${away_s:-0} + $(date '+%s') - since))
+        echo "ollama_slot_away_seconds_total$(labels "slot=$name") ${away_s:-0}"
+    done
+}
+
+# info: what each slot is.
+info() {
+    metric ollama_slot_info "The slot's base, and its variant's digest in 12 digits, as ollama list has it."
+    for name in $(slots); do
+        digest=$(value variant "$name" | cut -c 1-12)
+        echo "ollama_slot_info$(labels "slot=$name" "base=$(value model "$name")" "digest=$digest") 1"
+    done
+}
+
+# cards_found: TOTAL AVAILABLE ID NAME of each GPU that Ollama found, in bytes. Two of one id would be one series, for
+# which node_exporter would give no metric at all.
+cards_found() {
+    found | LC_ALL=C awk '
+        function said(key) {
+            if (!match($0, " " key "=(\"([^\"\\\\]|\\\\.)*\"|[^ \"]+)")) return ""
+            text = substr($0, RSTART + length(key) + 2, RLENGTH - length(key) - 2)
+            gsub(/["\\]/, "", text)
+            return text
+        }
+        function bytes(text) {
+            split(text, part, " ")
+            return part[1] * 1024 ^ (index("BKMGT", substr(part[2], 1, 1)) - 1)
+        }
+        { library = tolower(said("library")) }
+        library != "" && library != "cpu" {
+            id = said("id")
+            if (id == "" || seen[id]++) id = id "#" NR
+            name = said("description")
+            if (name == "") name = said("name")
+            printf "%.0f %.0f %s %s\n", bytes(said("total")), bytes(said("available")), id, name
+        }'
+}
+
+# gpu_memory: what Ollama found at its start, and what is left of it: no GPU is asked, for a unit of ours may open no
+# device. Only root gets to all of that: the watch.
+gpu_memory() {
+    gpus_now=$(cards_found)
+    metric ollama_slots_gpu_memory_bytes "Memory of a GPU that Ollama found when it started."
+    printf '%s\n' "$gpus_now" | while read -r total _ id card; do
+        [ -z "$id" ] || echo "ollama_slots_gpu_memory_bytes$(labels "gpu=$id" "name=$card") $total"
+    done
+    metric ollama_slots_gpu_memory_free_bytes "What Ollama found free in all GPUs, less what its models hold."
+    [ -n "$gpus_now" ] && [ -n "${held_now+known}" ] || return 0
+    left=$(printf '%s\n' "$gpus_now" "$held_now" | awk -F '[ \t]' '
+        /\t/ { left -= $3; next }
+        { left += $2 }
+        END { printf "%.0f", (left > 0 ? left : 0) }')
+    echo "ollama_slots_gpu_memory_free_bytes$(labels) $left"
+}
+
+# metrics RESIDENT [SUCCESS]: the text. RESIDENT is a line of NAME SECONDS BYTES TOKENS for each slot that is; of another
+# one nothing is known but that it is not. SUCCESS: 1 or 0, what the warm-up says of itself; else systemd is asked.
 metrics() {
-    metric ollama_slot_resident "Whether the last warm-up proved the slot resident as declared."
+    metric ollama_slot_resident "Whether the slot was resident as declared at the last look."
     for name in $(slots); do
         case "
 $1" in *"
 $name "*) is=1 ;; *) is=0 ;; esac
-        echo "ollama_slot_resident$(labels "$name") $is"
+        echo "ollama_slot_resident$(labels "slot=$name") $is"
     done
     metric ollama_slot_load_seconds "Seconds until the slot answered one token, its load and those before it included."
     each "$1" ollama_slot_load_seconds seconds
@@ -35,13 +111,40 @@ $name "*) is=1 ;; *) is=0 ;; esac
     each "$1" ollama_slot_gpu_bytes bytes
     metric ollama_slot_context_tokens "The context window of the slot's runner."
     each "$1" ollama_slot_context_tokens tokens
+    info
+    totals
+    gpu_memory
+    metric ollama_slots_warm_up_success "Whether the last warm-up proved every slot resident, and Ollama runs since."
+    echo "ollama_slots_warm_up_success$(labels) ${2:-$(systemctl is-active --quiet "$warm_up" && echo 1 || echo 0)}"
+    metric ollama_slots_last_look_timestamp_seconds "When the slots were last looked at."
+    echo "ollama_slots_last_look_timestamp_seconds$(labels) $(date '+%s')"
 }
 
-# publish RESIDENT: the text to its file, whole or not at all, for everybody to read. It goes where systemd has made
-# room for it; a slot is no less resident where it cannot be written.
+# took NAME: the seconds of a slot's last load: as published, or of the watch's, where it was away since; or -.
+took() {
+    seconds=$(awk -F '"' -v name="$1" '$1 == "ollama_slot_load_seconds{slot=" && $2 == name { sub(/.* /, "", $NF); print $NF }' \
+        "$STATE_DIRECTORY/$stem-slots.prom" 2>/dev/null)
+    seconds=${seconds:-$(sed -n 's/^seconds=//p' "$heals/$1" 2>/dev/null)}
+    echo "${seconds:--}"
+}
+
+# same: what was published still holds, but for the time; fails where there is nothing, or what a warm-up has written
+# since, which is another user.
+same() {
+    file=$STATE_DIRECTORY/$stem-slots.prom
+    rm -f "$file.new"
+    # shellcheck disable=SC3067 # dash and busybox have it
+    [ -s "$file" ] && [ -O "$file" ] &&
+        sed "s/^\(ollama_slots_last_look_timestamp_seconds[^ ]*\) .*/\1 $(date '+%s')/" "$file" >"$file.new" &&
+        chmod 644 "$file.new" && mv "$file.new" "$file"
+}
+
+# publish RESIDENT [SUCCESS]: the text to its file, whole or not at all, for everybody to read. It goes where systemd has
+# made room for it; a slot is no less resident where it cannot be written.
 publish() {
     [ -n "${STATE_DIRECTORY-}" ] || return 0
     file=$STATE_DIRECTORY/$stem-slots.prom
-    { metrics "$1" >"$file.new" && chmod 644 "$file.new" && mv "$file.new" "$file"; } ||
+    rm -f "$file.new" # of another user, whose write was cut off
+    { metrics "$@" >"$file.new" && chmod 644 "$file.new" && mv "$file.new" "$file"; } ||
         echo "<4>the metrics could not be written to $file"
 }

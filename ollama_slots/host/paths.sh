@@ -5,11 +5,16 @@
 # shellcheck disable=SC2034 # no script uses all of them
 {
     warm_up=$stem-warmup.service
+    watcher=$stem-slots-watch.service
+    watch_timer=$stem-slots-watch.timer
+    healer=$stem-slots-heal.service
 
     state_dir=$root/var/lib/$stem-slots
     previous_states=$state_dir/previous
     bases=$state_dir/bases           # see bases.sh
     unfinished=$state_dir/unfinished # see unfinished.sh
+    looks=$state_dir/watch/looks     # what the watch saw, and what it did: a file for each slot, see look.sh
+    heals=$state_dir/watch/heals
     modelfiles=$root/etc/$stem/modelfiles
     previous_modelfiles=$modelfiles/previous
 
@@ -17,7 +22,9 @@
     fetch_lock=$root/run/ollama-slots-fetch.lock # of all: two Ollamas may have one store
     candidates=$root/run/$stem-slots
     gpus_found=$root/run/$stem-slots.gpus # see gpus.sh
+    looked=$root/run/$stem-slots.looked   # what the watch found well
     restarted=$root/run/$stem-warmup.restarted # that Ollama was restarted for its GPU
+    metrics_dir=$root/var/lib/$stem-warmup     # the warm-up's StateDirectory
 
     environment_file=$root/etc/$stem/ollama-slots.env
     system_units=$root/etc/systemd/system
@@ -25,6 +32,10 @@
     outdated_drop_in=$system_units/$unit.d/ollama-slots.conf # of earlier deploys
     warm_up_unit=$system_units/$warm_up
     warm_up_script=$root/usr/local/lib/ollama-slots/$stem-warmup.sh
+    watch_timer_unit=$system_units/$watch_timer
+    watch_unit=$system_units/$watcher
+    heal_unit=$system_units/$healer
+    watch_script=$root/usr/local/lib/ollama-slots/$stem-slots-watch.sh
 
     runtime_units=$root/run/systemd/system # is there where systemd has booted the host
     invocations=$root/run/systemd/units    # a link for each unit that was started, made at its start

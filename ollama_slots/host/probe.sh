@@ -30,7 +30,7 @@ if ! flock -s -n 9; then
 fi
 
 asked=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath,DropInPaths,EnvironmentFiles,ExecStart
-units=$(systemctl show --property="$asked" "$unit" "$warm_up")
+units=$(systemctl show --property="$asked" "$unit" "$warm_up" "$watch_timer")
 echo "== units"
 printf '%s\n' "$units"
 shown=${units%%
@@ -55,6 +55,7 @@ echo "== installed" # whether that warm-up expects a GPU, and where it asks, whi
 sed -nE 's/^(gpu=[a-z]*).*/\1/p; /^url=/p' "$warm_up_script" 2>/dev/null
 echo "== files"
 sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script" "$warm_up_unit" \
+    "$watch_script" "$watch_unit" "$heal_unit" "$watch_timer_unit" \
     "$modelfiles"/* 2>/dev/null
 # /api/ps goes on listing a runner that died until somebody asks for it: its process is the proof of life.
 echo "== live"

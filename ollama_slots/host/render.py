@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ollama_slots.core import address, environment
 from ollama_slots.core.modelfile import check
@@ -70,24 +71,45 @@ def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
     """
     if observed.at is None:  # where it listens is not known before it runs
         return {}
-    unit = settings.ollama_unit
-    paths = scripts.paths(unit=unit)
-    values = {
-        "settings": settings,
-        "stem": paths["stem"],
-        "needs_gpu": needs_gpu(settings, observed),
-        "url": observed.at,
-        "beyond_loopback": address.beyond_loopback(observed.at),
-        "keep_alive": scripts.keep_alive(settings),
-        "libraries": scripts.libraries("engine", "gpus", "metrics", root=root, unit=unit),
-        "script": paths["warm_up_script"],
-    }
+    values = _values(settings, observed, observed.at, root, "engine", "gpus", "metrics")
+    paths = scripts.paths(unit=settings.ollama_unit)
     return {
         paths["warm_up_script"]: ("755", template.fill("ollama-warmup.sh.j2", **values)),
         paths["warm_up_unit"]: ("644", template.fill("ollama-warmup.service.j2", **values)),
     }
 
 
+def watch(settings: Settings, observed: Observed, root: str = "") -> Files:
+    """Render the watch: its script, its two units, and their timer; nothing where there is to be none.
+
+    + root: as for ``warm_up``
+    """
+    if observed.at is None or settings.watch == "off":
+        return {}
+    values = _values(settings, observed, observed.at, root, "mend", "metrics")
+    paths = scripts.paths(unit=settings.ollama_unit)
+    return {
+        paths["watch_script"]: ("755", template.fill("ollama-slots-watch.sh.j2", **values)),
+        paths["watch_unit"]: ("644", template.fill("ollama-slots-watch.service.j2", heals=False, **values)),
+        paths["heal_unit"]: ("644", template.fill("ollama-slots-watch.service.j2", heals=True, **values)),
+        paths["watch_timer_unit"]: ("644", template.fill("ollama-slots-watch.timer.j2", **values)),
+    }
+
+
+def _values(settings: Settings, observed: Observed, url: str, root: str, *libraries: str) -> dict[str, Any]:
+    """Return what the templates of units and their scripts are filled in with."""
+    unit = settings.ollama_unit
+    return {
+        "settings": settings,
+        "needs_gpu": needs_gpu(settings, observed),
+        "url": url,
+        "beyond_loopback": address.beyond_loopback(url),
+        "keep_alive": scripts.keep_alive(settings),
+        "libraries": scripts.libraries(*libraries, root=root, unit=unit),
+        "paths": scripts.paths(unit=unit),
+    }
+
+
 def rendered(settings: Settings, observed: Observed) -> Rendered:
     """Render all files of a host."""
-    return Rendered(modelfile, service(settings), warm_up(settings, observed))
+    return Rendered(modelfile, service(settings), warm_up(settings, observed), watch(settings, observed))

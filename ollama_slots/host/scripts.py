@@ -241,14 +241,16 @@ def speed(url: str, seconds: int) -> Script:
     return Script("speed", {"url": url, "seconds": seconds}, read=True)
 
 
-def install(files: Files, chosen: Iterable[str], gone: str = "", reload: bool = False, enable: str = "") -> Script:
+def install(
+    files: Files, chosen: Iterable[str], gone: str = "", reload: bool = False, enable: Iterable[str] = ()
+) -> Script:
     """Put the chosen ones of these files in place, each whole or not at all, and have systemd know of them.
 
     + gone: a file that is there no more then
     + reload: systemd reads its units again
-    + enable: a unit
+    + enable: units
     """
-    given = {"gone": gone, "reload": _word(reload), "enable": enable}
+    given = {"gone": gone, "reload": _word(reload), "enable": " ".join(enable)}
     them = [(place, *files[place]) for place in chosen]
     listed = tuple(it for place, mode, text in them for it in (place, mode, f"{len(text.encode())}"))
     return Script("install", given, listed, stdin="".join(text for _, _, text in them))
@@ -270,6 +272,11 @@ def warm(settings: Settings, url: str, needs_gpu: bool) -> Script:
     """
     bounds = {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
     return Script("warm", {"url": url, "keep_alive": keep_alive(settings), "gpu": _word(needs_gpu), **bounds})
+
+
+def watching(verb: Literal["start", "end"]) -> Script:
+    """Have the watch's timer run, or no watch at all."""
+    return Script("watching", {"verb": verb})
 
 
 def pull(step: Pull, settings: Settings, url: str) -> Script:

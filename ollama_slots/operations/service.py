@@ -59,7 +59,7 @@ def service(settings: Settings) -> Commands:
             written = [path for path in changed if path in ours.files]
             gone = ours.outdated if ours.outdated in changed else ""
             # That it is enabled brings the warm-up with it at boot.
-            enable = settings.ollama_unit if disabled else ""
+            enable = [settings.ollama_unit] if disabled else []
             wanted = [scripts.install(ours.files, written, gone, bool(changed or stale), enable)]
         if as_declared:
             yield FunctionCommand(perform, (settings, wanted, since, plan.beforehand(settings)), {})

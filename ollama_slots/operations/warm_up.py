@@ -19,6 +19,7 @@ from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import EXPIRES, doubtful, faults, needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.status import watched
 from ollama_slots.core.targets import Target
 from ollama_slots.host import render, scripts
 from ollama_slots.operations.service import announce, start
@@ -45,13 +46,14 @@ SHOWN_SECONDS = 15
 
 @operation()
 def warm_up(settings: Settings) -> Commands:
-    """Install and enable the warm-up unit, and run it until every slot is resident.
+    """Install and enable the warm-up unit and the watch, and run the warm-up until every slot is resident.
 
     + settings: of this host
 
     Idempotency:
 
-    + unit and script are written when their content differs
+    + units and scripts are written when their content differs
+    + the watch's timer is started then, and when it is not active; where there is to be no watch, it goes
     + the unit runs when it is not active, when it was changed, or when a slot is not resident
     """
     for observed, since in looks(settings):
@@ -92,14 +94,20 @@ def _run(settings: Settings, observed: Observed, since: str) -> Generator[Pyinfr
 
 
 def _wanted(settings: Settings, observed: Observed) -> Iterator[scripts.Script]:
-    """Yield what has the warm-up as it is to be; nothing, where it is."""
-    files, unit = render.warm_up(settings, observed), observed.warm_up
-    changed = differing(files, observed)
-    stale, disabled = unit.get("NeedDaemonReload") == "yes", unit.get("UnitFileState") != "enabled"
+    """Yield what has the warm-up and the watch as they are to be; nothing, where they are."""
+    files, watch, unit = render.warm_up(settings, observed), render.watch(settings, observed), observed.warm_up
+    changed, watch_changed = differing(files, observed), differing(watch, observed)
+    units = {settings.warm_up_unit: unit} | ({settings.watch_timer: observed.watch_timer} if watch else {})
+    stale = any(it.get("NeedDaemonReload") == "yes" for it in units.values())
+    disabled = [name for name, it in units.items() if it.get("UnitFileState") != "enabled"]
     active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, observed))
-    if changed or stale or disabled:
-        enable = settings.warm_up_unit if disabled else ""
-        yield scripts.install(files, changed, "", bool(changed or stale), enable)
+    if changed or watch_changed or stale or disabled:
+        written = [*changed, *watch_changed]
+        yield scripts.install({**files, **watch}, written, "", bool(written or stale), disabled)
+    if watch and (watch_changed or observed.watch_timer.get("ActiveState") != "active"):
+        yield scripts.watching("start")
+    elif settings.watch == "off" and watched(observed):
+        yield scripts.watching("end")
     if active and cold:
         say_once(f"warm up again: {cold}")
     if changed or cold or not active:

@@ -52,6 +52,7 @@ class Look:
             "@", "--"
         )  # what all that is this Ollama's is named after
         self.warm_up = f"{stem}-warmup.service"
+        self.watch = f"{stem}-slots-watch.timer"
         self.states, self.modelfiles = f"/var/lib/{stem}-slots", f"/etc/{stem}/modelfiles"
         self._gone = ""
         self._shown: dict[str, Model | None] = {}

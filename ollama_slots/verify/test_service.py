@@ -34,6 +34,18 @@ def test_warm_up_unit_is_valid(look: Look) -> None:
     assert not found, f"{look.name}: {look.warm_up}: expected no complaint, found {found}"
 
 
+@pytest.mark.parametrize("asked", ["is-enabled", "is-active"])
+def test_watch_is_there_as_declared(look: Look, asked: str) -> None:
+    found = look.run(f"systemctl {asked} %s", look.watch)
+    if look.settings.watch == "off":
+        assert found not in {"enabled", "active"}, (
+            f"{look.name}: {look.watch}: expected no watch, found it {found}"
+        )
+    else:
+        wanted = asked.removeprefix("is-")
+        assert found == wanted, f"{look.name}: {look.watch}: expected {wanted}, found {found}"
+
+
 def seconds(value: str) -> float:
     """Return a number, or the seconds of a duration; less than zero is for ever."""
     units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}

@@ -21,18 +21,32 @@ from lab import filesystem, hosts
 from tests.chaos import faults, interruptions, steps  # noqa: F401 (they register)
 from tests.chaos.hosts import undo_flavour
 from tests.chaos.invariants import check
-from tests.chaos.step import draw
+from tests.chaos.step import STEPS, Step, draw
 from tests.chaos.world import FIRST, World
 from tests.lab.conftest import serve
 from tests.lab.fleet import Host, Project
 
+ALONE = [
+    it
+    for it in STEPS
+    if it.play
+    in {
+        faults.runner_killed,
+        faults.unloaded,
+        faults.asked_otherwise,
+        faults.ollama_killed,
+        faults.ollama_restarted,
+        faults.rebooted,
+    }
+]
 
-def walk(world: World, seed: int, first: int, last: int) -> dict[str, list[float]]:
-    """Takes the steps; the seconds of each, by kind. Raises whatever a step or a check after it raises."""
+
+def walk(world: World, seed: int, first: int, last: int, kinds: list[Step]) -> dict[str, list[float]]:
+    """Takes steps of these kinds; the seconds of each, by kind. Raises what a step or a check after it raises."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for number in range(first, last + 1):
         world.random = Random(f"{seed}/{number}")
-        step = draw(world.random)
+        step = draw(world.random, kinds)
         print(f"{number:4}  {step.kind} ", end="", flush=True)
         start = time.monotonic()
         said = step.play(world)
@@ -49,6 +63,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="the number of the first one")
     parser.add_argument("--host", default="gpu1")
+    parser.add_argument("--watch", action="store_true", help="looks after the slots, each second")
+    parser.add_argument("--alone", action="store_true", help="slots leave memory, and nothing is deployed")
     parser.add_argument("--disk", choices=filesystem.MAKE, default="", help="that loses what is not synced")
     arguments = parser.parse_args()
     seed, last = arguments.seed, arguments.first + arguments.steps - 1
@@ -60,11 +76,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as path:
         serve()
         world = World(Project(Path(path)), Host(arguments.host), Random(seed))
+        world.watch = arguments.watch or arguments.alone
         (Path(path) / "inventory.py").write_text(f"lab = [{arguments.host!r}]\n")
         try:
             world.deploy()
             check(world)
-            seconds = walk(world, seed, arguments.first, last)
+            seconds = walk(world, seed, arguments.first, last, ALONE if arguments.alone else STEPS)
         except Exception as error:
             print(f"\n\n{type(error).__name__}: {error}\n\nThe last command ended with {world.run.code}:")
             print(world.run.output)

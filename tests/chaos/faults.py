@@ -85,16 +85,14 @@ def ollama_stopped(world: World) -> str:
 @step(3)
 def runner_killed(world: World) -> str:
     kill_runner(world)
-    world.breaks([MEMORY, TRUTH])
-    return world.maybe_heal()
+    return world.leaves_memory()
 
 
 @step(3)
 def unloaded(world: World) -> str:
     slots = world.random.sample(SLOTS, world.random.randint(1, 4))
     world.host.run("; ".join(f"ollama stop {it}" for it in slots), check=False)
-    world.breaks([MEMORY, TRUTH])
-    return f"{', '.join(slots)}{world.maybe_heal()}"
+    return f"{', '.join(slots)}{world.leaves_memory()}"
 
 
 @step(3)
@@ -105,8 +103,7 @@ def asked_otherwise(world: World) -> str:
     own = world.random.choice([f'{options},"num_ctx":1024}}', f'{options}}},"keep_alive":"5m"'])
     body = f'{{"model":"{slot}","prompt":"Hi","stream":false,{own}}}'
     world.host.run(f"curl -sS --max-time 60 -d '{body}' {API}/api/generate", check=False)
-    world.breaks([MEMORY, TRUTH])
-    return f"{slot} {own}{world.maybe_heal()}"
+    return f"{slot} {own}{world.leaves_memory()}"
 
 
 @step(4)

@@ -41,6 +41,6 @@ def step(weight: int) -> Callable[[Play], Play]:
     return register
 
 
-def draw(random: Random) -> Step:
-    """A step by its weight."""
-    return random.choices(STEPS, [it.weight for it in STEPS])[0]
+def draw(random: Random, steps: list[Step]) -> Step:
+    """One of some steps, by its weight."""
+    return random.choices(steps, [it.weight for it in steps])[0]

@@ -38,6 +38,7 @@ class World:
     suspended: set[str] = field(default_factory=lambda: set(EVERYTHING))
     on_the_way: set[str] = field(default_factory=set)  # weights that a killed run was to give slots
     said: bool = False  # slot 4 was set by a deploy that is through: from then on the host knows it
+    watch: bool = False  # looks after the slots: what leaves memory is to be back without a deploy
     undo: str = ""  # the commands that take the host's flavour away
     shaken: bool = False  # something was just killed or restarted: an answer may take a second try
     run: Run = field(default_factory=lambda: Run(-1, ""))  # the last command
@@ -56,6 +57,7 @@ class World:
         """A command's options: what is declared, and more KEY=VALUE. Slot 4 need not be said twice."""
         leave = self.said and self.random.random() < 0.5
         data = [f"{key}={value}" for key, value in self.data.items() if not (leave and key == "slot4_model")]
+        data += ["watch=heal", "watch_seconds=1"] if self.watch else []
         return ["-y", "--limit", self.host.name, *(word for it in (*data, *more) for word in ("--data", it))]
 
     def task(self, tasks: str, *more: str) -> Run:
@@ -91,6 +93,13 @@ class World:
         """
         self.suspended |= set(what)
         self.asked -= set(lost)
+
+    def leaves_memory(self) -> str:
+        """Takes note that slots have left memory: a deploy has them back, or a watch; which, in words."""
+        if self.watch:
+            return ""
+        self.breaks([MEMORY, TRUTH])
+        return self.maybe_heal()
 
     def maybe_heal(self) -> str:
         """A deploy makes good what was broken, or is left for later; which, in words."""

@@ -20,7 +20,10 @@ COLLECTOR = (
 def metrics(host: Host) -> dict[str, dict[str, float]]:
     """The values of each slot, by metric."""
     families = text_string_to_metric_families(host.out(COLLECTOR) + "\n")
-    return {it.name: {sample.labels["slot"]: sample.value for sample in it.samples} for it in families}
+    return {
+        it.name: {sample.labels["slot"]: sample.value for sample in it.samples if "slot" in sample.labels}
+        for it in families
+    }
 
 
 def test_they_are_what_ollama_says(project: Project, gpu1: Host) -> None:  # noqa: ARG001

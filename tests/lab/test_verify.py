@@ -9,11 +9,11 @@ import sys
 from tests.lab.fleet import ROOT, Host, Project, model
 
 
-def verify() -> tuple[int, set[str], str]:
-    """Runs the suite as a user does; its exit code, the ids of what failed, and what it printed."""
+def verify(project: Project) -> tuple[int, set[str], str]:
+    """Runs the suite of the checkout; its exit code, the ids of what failed, and what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/verify"],
-        cwd=ROOT,
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "verify")],
+        cwd=project.path,
         capture_output=True,
         text=True,
         timeout=300,
@@ -24,19 +24,19 @@ def verify() -> tuple[int, set[str], str]:
 
 
 def test_after_a_deploy_all_is_well(project: Project, fleet: tuple[Host, Host]) -> None:  # noqa: ARG001
-    code, _, said = verify()
+    code, _, said = verify(project)
     assert code == 0, said
     assert re.search(r"\d\d+ passed", said), said
 
 
 def test_a_stopped_slot_and_a_stray_variant_are_found_and_repaired(project: Project, gpu2: Host) -> None:
     gpu2.unload("backup")
-    code, failed, said = verify()
+    code, failed, said = verify(project)
     assert code == 1
     assert failed == {"gpu2-backup"}, said
 
     gpu2.run(f"echo 'FROM {model('smollm2-math:135m')}' >/tmp/stray && ollama create backup -f /tmp/stray")
-    code, failed, said = verify()
+    code, failed, said = verify(project)
     assert code == 1
     assert failed == {"gpu2-backup"}, said
 
@@ -44,7 +44,7 @@ def test_a_stopped_slot_and_a_stray_variant_are_found_and_repaired(project: Proj
     assert run.code == 0, run.output
     assert run.lines("gpu2", "slot backup", "made again: it was changed by hand")
     assert not run.lines("gpu1", "slot backup:")
-    assert verify()[0] == 0
+    assert verify(project)[0] == 0
 
 
 SHORT_KEEP_ALIVE = """curl -s localhost:11434/api/generate -d '{"model":"general-primary","keep_alive":"24h"}'"""
@@ -62,12 +62,12 @@ QUIET = {
 def test_quiet_damage_is_found_and_repaired(project: Project, gpu2: Host) -> None:
     for command in QUIET.values():
         gpu2.run(command.replace("{coding-primary}", gpu2.weights("coding-primary")), check=False)
-    code, failed, said = verify()
+    code, failed, said = verify(project)
     assert code == 1
     assert failed == set(QUIET), said
     run = project.deploy()
     assert run.code == 0, run.output
-    code, failed, said = verify()
+    code, failed, said = verify(project)
     assert code == 0, said
     assert project.deploy().changes == 0
 

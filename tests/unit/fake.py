@@ -112,7 +112,7 @@ def listed(part: str) -> list[str]:
 def install(world: World, settings: Settings, chosen: list[str] | None = None) -> None:
     """Puts the files in place, all of them or the chosen paths."""
     found = world.found()
-    ours = render.service(settings).files | render.warm_up(settings, found)
+    ours = render.service(settings).files | render.warm_up(settings, found) | render.watch(settings, found)
     texts = {path: text for path, (_, text) in ours.items()}
     for path in texts if chosen is None else chosen:
         world.files[path] = sha256(texts[path].encode()).hexdigest()
@@ -133,6 +133,14 @@ def answers(world: World, settings: Settings) -> Answers:
         world.restart()
         world.most, world.keep_alive = settings.loaded_models, str(settings.keep_alive)
 
+    def watch() -> None:
+        if argument(world.runs, "verb") == "start":
+            world.watch = {"ActiveState": "active", "UnitFileState": "enabled", "LoadState": "loaded"}
+        else:
+            world.watch = {"LoadState": "not-found"}
+            for path in render.watch(settings.model_copy(update={"watch": "heal"}), world.found()):
+                world.files.pop(path, None)
+
     def pulls() -> None:
         for it in world.plan(settings):
             world.apply(it)
@@ -145,6 +153,7 @@ def answers(world: World, settings: Settings) -> Answers:
         "== units": Asked(world.probe),
         "ollama-slots/details": Asked(lambda: world.show(questions(settings, world.found()))),
         "verb=restart": Asked(restart),
+        "ollama-slots/watching": Asked(watch),
         "ollama-slots/warm": Asked(world.warm_up),
         "ollama-slots/pull": Asked(pulls),
         "ollama-slots/fetch": Asked(pulls),

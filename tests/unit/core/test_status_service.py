@@ -39,7 +39,11 @@ def around(found: Observed) -> list[str]:
     """What there is to tell beside the slots."""
     return [
         str(it)
-        for it in [*drift.service(AB, found, render.service(AB)), *drift.warm_up(found, render.warm_up(AB, found))]
+        for it in [
+            *drift.service(AB, found, render.service(AB)),
+            *drift.warm_up(found, render.warm_up(AB, found)),
+            *drift.watch(AB, found, render.watch(AB, found)),
+        ]
     ]
 
 

@@ -42,6 +42,7 @@ case $said in *200) echo success && exit ;; esac
 { echo gathering model components && printf '%s\\n' "$said" | sed 's/{"error":"\\(.*\\)"}/Error: \\1/;q'; } >&2
 exit 1
 """
+NO_UNIT = {"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": ""}
 SOCKET = 7777
 SOCKETS = f"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -89,7 +90,8 @@ class DirectoryHost:
         self.proc: FakeProc = beside.proc if beside else FakeProc(root / "proc")
         self.engine = FakeEngine(self.store, version, proc=self.proc)
         self.programs: Programs = beside.programs if beside else Programs(root)
-        self.programs.units |= dict.fromkeys((unit, self.warm_up_name), self.systemctl)
+        own = (unit, self.warm_up_name, self.paths["watch_timer"], self.paths["healer"])
+        self.programs.units |= dict.fromkeys(own, self.systemctl)
         for running in (self.engine.serving(), *([] if beside else [serving(self.programs)])):
             stack.enter_context(running)
         (root / "usr/local/lib/ollama").write_text(CREATE)
@@ -97,6 +99,8 @@ class DirectoryHost:
         self.environ: dict[str, str] = {}
         self.shown = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
         self.warm_up_state = {"ActiveState": "active", "UnitFileState": "enabled"}
+        self.watch_timer_state = NO_UNIT
+        self.heals_begun, self.heal_failed = 0, False
         self.main = 0
         self.running = 0  # the script that runs
         self.journal: list[str] = []  # what the warm-up unit said
@@ -139,11 +143,14 @@ class DirectoryHost:
 
     def systemctl(self, *arguments: str) -> tuple[int, str]:
         """What systemctl does and says; its exit code first."""
+        if known := self._of_the_watch(arguments):
+            return known
         if arguments[0] == "show":
             main = self.programs.main(self.unit).read_text().strip()
             unit = {"Id": self.unit, "MainPID": main, **self.shown}
             other = {"MainPID": "0", "Id": self.warm_up_name, **self.warm_up_state}
-            blocks = ["\n".join(f"{key}={value}" for key, value in it.items()) for it in (unit, other)]
+            timer = {"Id": self.paths["watch_timer"], **self.watch_timer_state}
+            blocks = ["\n".join(f"{key}={value}" for key, value in it.items()) for it in (unit, other, timer)]
             return 0, "\n\n".join(blocks)
         if arguments == ("start", self.unit):
             return 0, ""
@@ -161,6 +168,23 @@ class DirectoryHost:
             return 3, "\n".join(self.journal)
         return 1, f"a fake systemctl does not know {arguments}"
 
+    def _of_the_watch(self, arguments: tuple[str, ...]) -> tuple[int, str] | None:
+        """What systemctl says of the watch's units, and for the watch."""
+        if arguments[:2] == ("show", "--property=MainPID,ActiveState"):
+            main = self.programs.main(self.unit).read_text().strip()
+            states = (("0" * (not main) or main, "active"), ("0", self.warm_up_state["ActiveState"]))
+            return 0, "\n\n".join(f"MainPID={pid}\nActiveState={state}" for pid, state in states)
+        verb, unit = arguments[0], arguments[-1]
+        if unit == self.paths["watch_timer"] and verb != "show":
+            if verb in {"restart", "disable"}:
+                self.watch_timer_state = NO_UNIT if verb == "disable" else {**NO_UNIT, **self.shown}
+            return 0, ""
+        if unit == self.paths["healer"]:
+            self.heals_begun += verb == "start"
+            failed, self.heal_failed = self.heal_failed, self.heal_failed and verb != "reset-failed"
+            return int(verb == "is-failed" and not failed), ""
+        return None
+
     def warm_up_unit(self, _: str) -> bool:
         """Runs the warm-up as its unit does: what it came to."""
         done = self.warm_up()
@@ -176,6 +200,19 @@ class DirectoryHost:
         path = self.root / self.paths["warm_up_script"].lstrip("/")
         where = {"STATE_DIRECTORY": str(self.metrics.parent), **environ}
         return self._run(["sh", str(path), *arguments], "", where)
+
+    def watch(self, settings: Settings, verb: str = "look", needs_gpu: bool = True) -> Done:
+        """The watch's script as a deploy would install it: a look, or a heal, whose unit fails with it."""
+        place = self.paths["watch_script"]
+        given = settings.model_copy(update={"require_gpu": needs_gpu, "ollama_unit": self.unit})
+        text = render.watch(given, Observed(at=self.engine.url), str(self.root))[place][1]
+        path = self.root / place.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        done = self._run(["sh", str(path), verb], "", {})
+        if verb == "heal":
+            self.heal_failed = bool(done.code)
+        return done
 
     def install_warm_up(self, settings: Settings, needs_gpu: bool = True) -> None:
         """As a deploy does it, the paths below the directory."""

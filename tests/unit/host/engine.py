@@ -58,6 +58,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.lock = threading.RLock()
         self.dies: Callable[[], bool] = lambda: False  # whether who asks dies instead of being answered
         self.asked: list[str] = []  # what changes something
+        self.requests: list[dict[str, Any]] = []  # for a model, whole
         # Knobs, by name.
         self.seen_as: Path | None = None  # where its models are for it, if not where they are
         self.refuses: str | None = None  # what a copy is answered with

@@ -82,10 +82,12 @@ class Handler(BaseHTTPRequestHandler):
             self.perform(lambda: engine.copy(asked["source"], asked["destination"]))
         elif self.path == "/api/embed" and asked["model"] not in engine.silent:
             engine.asked.append(f"embed {asked['model']}")
+            engine.requests.append(asked)
             self.perform(lambda: engine.embed(asked))
         elif self.path == "/api/generate" and asked["model"] not in engine.silent:
             what = "unload" if str(asked.get("keep_alive")) == "0" else "ask"
             engine.asked.append(f"{what} {asked['model']}")
+            engine.requests.append(asked)
             self.perform(lambda: engine.generate(asked))
 
     def do_DELETE(self) -> None:

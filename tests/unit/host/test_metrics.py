@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from ollama_slots.host import scripts
@@ -44,6 +45,22 @@ printf '\\n0.125 %s' "$status"
 """
 SLOTS = ("one", "o.e", "ne")  # a name that is another's pattern, and one that is another's end
 Sample = tuple[str, str, float]
+FIGURES = (
+    "ollama_slot_resident",
+    "ollama_slot_load_seconds",
+    "ollama_slot_gpu_bytes",
+    "ollama_slot_context_tokens",
+)
+OTHERS = (
+    "ollama_slot_info",
+    "ollama_slot_heals",
+    "ollama_slot_heal_tries",
+    "ollama_slot_away_seconds",
+    "ollama_slots_gpu_memory_bytes",
+    "ollama_slots_gpu_memory_free_bytes",
+    "ollama_slots_warm_up_success",
+    "ollama_slots_last_look_timestamp_seconds",
+)
 
 
 def all_but_resident(slot: str, size: int) -> set[Sample]:
@@ -104,18 +121,22 @@ class Host:
         return {slot: value for name, slot, value in self.samples() if name == "ollama_slot_resident"}
 
     def samples(self) -> set[Sample]:
-        """What the reference parser reads: name, slot and value."""
-        families = list(text_string_to_metric_families(self.metrics.read_text()))
-        assert [it.name for it in families] == [
-            "ollama_slot_resident",
-            "ollama_slot_load_seconds",
-            "ollama_slot_gpu_bytes",
-            "ollama_slot_context_tokens",
-        ]
-        assert all(it.type == "gauge" and it.documentation.endswith(".") for it in families)
-        samples = [it for family in families for it in family.samples]
+        """Name, slot and value of the slots' figures."""
+        samples = [it for family in self.families() if family.name in FIGURES for it in family.samples]
         assert all(set(it.labels) == {"slot"} and it.timestamp is None for it in samples)
         return {(it.name, it.labels["slot"], it.value) for it in samples}
+
+    def families(self) -> list[Metric]:
+        """What the reference parser reads."""
+        families = list(text_string_to_metric_families(self.metrics.read_text()))
+        assert tuple(it.name for it in families) == FIGURES + OTHERS
+        assert all(it.documentation.endswith(".") for it in families)
+        return families
+
+    def value(self, name: str) -> float:
+        """The one value of a metric."""
+        [value] = [it.value for family in self.families() for it in family.samples if it.name == name]
+        return value
 
 
 @pytest.fixture
@@ -131,6 +152,7 @@ def test_slots_that_are_resident_have_their_figures(host: Host) -> None:
         *all_but_resident("o.e", 2 * 10**9),
         *all_but_resident("ne", 3 * 10**9),
     }
+    assert host.value("ollama_slots_warm_up_success") == 1
 
 
 @pytest.mark.parametrize(
@@ -149,6 +171,7 @@ def test_after_a_warm_up_that_failed_a_slot_is_not_resident_and_nothing_else_is_
     host.warm_up(fails=True)
     assert host.resident() == {slot: float(slot in left) for slot in SLOTS}
     assert {slot for name, slot, _ in host.samples() if name != "ollama_slot_resident"} == left
+    assert host.value("ollama_slots_warm_up_success") == 0
 
 
 def test_a_slot_that_has_gone_since_it_answered_is_asked_for_once_more(host: Host) -> None:
@@ -169,6 +192,7 @@ def test_when_the_unit_stops_no_slot_is_proven_any_more(host: Host) -> None:
     host.happens("silent")
     host.warm_up("stop")
     assert host.samples() == {("ollama_slot_resident", slot, 0) for slot in SLOTS}
+    assert host.value("ollama_slots_warm_up_success") == 0
 
 
 def test_everybody_may_read_it_whatever_the_umask_and_nothing_else_is_left(host: Host) -> None:

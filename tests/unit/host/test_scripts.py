@@ -10,6 +10,7 @@ import pytest
 from ollama_slots.host import scripts
 
 SCRIPTS = scripts.every()
+OF_TEMPLATES = ("metrics", "mend")  # libraries that only those have
 FUNCTION = re.compile(r"^([a-z_0-9]+)\(\) \{", re.MULTILINE)
 SOURCES = {path.stem: path.read_text() for path in scripts.HERE.glob("*.sh")}
 COMMAND = r"(?:^|[|&;!({]|\$\(|\b(?:then|do|else|if|elif|until|while)\b)"  # where one may begin
@@ -34,11 +35,11 @@ def test_what_a_script_needs_comes_once_and_after_what_it_needs_itself() -> None
         assert order[-1] == script
         for number, name in enumerate(order):
             assert set(scripts.said(name, "needs") or []) <= set(order[:number])
-    assert len(SCRIPTS) == 11
+    assert len(SCRIPTS) == 12
 
 
 def test_no_library_is_there_that_nothing_needs() -> None:
-    used = {name for script in (*SCRIPTS, "metrics") for name in scripts.resolved(script)}
+    used = {name for script in (*SCRIPTS, *OF_TEMPLATES) for name in scripts.resolved(script)}
     assert used | {scripts.PATHS} == SOURCES.keys()
 
 
@@ -81,13 +82,13 @@ def test_every_argument_is_used_and_no_function_overwrites_it(script: str) -> No
         assert not re.search(rf"(^|(?<!-v)\s){name}=", libraries, re.MULTILINE), name
 
 
-@pytest.mark.parametrize("script", [*SCRIPTS, "metrics"])
+@pytest.mark.parametrize("script", [*SCRIPTS, *OF_TEMPLATES])
 def test_no_word_is_two_functions(script: str) -> None:
     text = "".join(scripts.source(name) for name in scripts.resolved(script))
     assert [name for name, times in Counter(FUNCTION.findall(text)).items() if times > 1] == []
 
 
-@pytest.mark.parametrize("script", [*SCRIPTS, "metrics"])
+@pytest.mark.parametrize("script", [*SCRIPTS, *OF_TEMPLATES])
 def test_every_function_that_is_called_comes_along(script: str) -> None:
     everywhere = {name for text in SOURCES.values() for name in FUNCTION.findall(text)}
     names = scripts.resolved(script)
@@ -106,12 +107,12 @@ def test_the_root_is_what_the_front_door_says_whatever_the_environment_has(scrip
             ["sh", "-c", text], env={"root": "/elsewhere", "by": "x"}, capture_output=True, text=True, check=True
         )
         assert done.stdout.splitlines()[:2] == [root, f"{root}/var/lib/ollama-slots"]
-        assert script == "install" or done.stdout.splitlines()[2] == ""
+        assert script in {"install", "watching"} or done.stdout.splitlines()[2] == ""
 
 
 def test_every_path_of_a_host_stands_in_one_place() -> None:
     """Those of the programs that a host has are no more than words to look for them."""
-    texts = SOURCES | {it.stem: it.read_text() for it in Path("templates").glob("ollama-warmup.sh.j2")}
+    texts = SOURCES | {it.stem: it.read_text() for it in Path("templates").glob("*.sh.j2")}
     for name, text in texts.items():
         if name != scripts.PATHS:
             paths = re.findall(r"(?<![\w.$}\"*])/(?:etc|var|run|proc|usr|sys|dev)/[\w./-]+", code(text))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots.host import scripts
+from ollama_slots.core.observed import Observed
+from ollama_slots.host import render, scripts
 from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.written import warm_up_files
@@ -20,6 +21,7 @@ SCRIPTS = {
     },
     "apart": Path("tests/lab/apart").read_text(),
     "warm-up": warm_up_files(declared("a", "b"), needs_gpu=True)[paths.WARM_UP_SCRIPT][1],
+    "watch": render.watch(declared("a", "b"), Observed(at="http://127.0.0.1:11434"))[paths.WATCH_SCRIPT][1],
 }
 
 

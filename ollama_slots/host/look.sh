@@ -1,0 +1,159 @@
+# The watch's look at the slots: which are in memory as declared, by what Ollama holds and which processes live. Nothing
+# is asked of any model.
+# needs: engine gpus
+# Set before: $main (Ollama's process, or 0), $gpu (yes|no: a slot must be wholly in GPU memory, unless its state says otherwise), $keep_alive,
+# $most (models that Ollama holds at once), $watch_seconds (between two looks), $evicts (yes|no: for a slot, models of
+# somebody else's are unloaded)
+
+# glance: sets what Ollama answers, and what its processes have; fails where it does not answer.
+glance() {
+    tags_now=$(api 10 /api/tags) && ps_now=$(api 10 /api/ps) || return
+    live_now=$(weights_held "$main") || : # it holds nothing
+}
+
+# observe: the same, and sets what Ollama lists and holds, as lines.
+observe() {
+    glance || return
+    named_now=$(printf '%s\n' "$tags_now" | rows models name digest)
+    held_now=$(printf '%s\n' "$ps_now" | rows models digest size size_vram context_length expires_at name)
+    weighed_now=$(weighed)
+}
+
+# weighed: what Ollama holds, the weights before each: as a slot's state has them; else Ollama is asked.
+weighed() {
+    {
+        for file in "$previous_states"/*.slot "$state_dir"/*.slot; do
+            [ ! -e "$file" ] || cat "$file"
+        done
+        printf '%s\n' "$held_now"
+    } | awk -F '[=\t]' '
+        /\t/ { print ($1 in of ? of[$1] : "?") "\t" $0 }
+        $1 == "base" { base = $2 }
+        $1 == "weights" { of[base] = weights = $2 }
+        $1 ~ /^(variant|loaded)$/ { of[$2] = weights }' | while IFS= read -r line; do
+        case $line in
+        '?'*)
+            line=${line#??}
+            printf '%s\t%s\n' "$(weights_of "${line%%	*}" "$named_now")" "$line"
+            ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+    done
+}
+
+# picture: all that a judgement depends on. When a runner goes that stays for ever, is another time with each request.
+picture() {
+    printf '%s\n' "$gpu $keep_alive" "$tags_now" "$live_now"
+    printf '%s\n' "$ps_now" | sed 's/"expires_at":"2[2-9][0-9][0-9]-[^"]*"/ever/g'
+    cat "$state_dir"/*.slot 2>/dev/null
+}
+
+# processes NAME: the directories in /proc of those that hold a slot's weights.
+processes() {
+    split=$(values loaded "$(value weights "$1")" | tr ' ' '\n' | sed -n 's/^\(............\).*/-e [.]ollama-split-\1-/p')
+    # shellcheck disable=SC2046,SC2086 # a path, and a pattern, a word
+    command_lines "$main" | xargs grep -als -e "sha256-$(value weights "$1")" $split | sed 's|/cmdline$||'
+}
+
+# judge NAME: nothing, where the slot is resident as declared; else a cause and, after a tab, what is wrong:
+# name: its name means something else, which a deploy has to mend; away: not in memory; ended: its process has died;
+# window: another context window; cpu: not wholly in GPU memory; expires: it will be unloaded.
+judge() {
+    is "$1:latest" "$(value variant "$1")" "$named_now" || {
+        [ -n "$(digest_of "$1:latest" "$named_now")" ] && it="Ollama lists another" || it="Ollama does not list it"
+        printf 'name\texpected %s as it was made, found that %s\n' "$1:latest" "$it" && return
+    }
+    weights=$(value weights "$1")
+    if said=$(prove "$weights" '' "$(values context "$weights")" "$(place "$1" "$gpu")" "$(entry "$1")"); then
+        [ -n "$(processes "$1")" ] || { printf 'ended\tits runner has ended\n' && return; }
+        case $keep_alive in *-*) ;; *) return ;; esac
+        expires=$(entry "$1" | cut -f 5)
+        case $expires in 2[2-9]??-*) ;; *) printf 'expires\texpires at %s\n' "$expires" ;; esac
+        return
+    fi
+    case $said in
+    "$away") printf 'away\t%s\n' "$said" ;;
+    "$leaving") printf 'expires\t%s\n' "$said" ;;
+    only*) printf 'cpu\t%s\n' "$said" ;;
+    *) printf 'window\t%s\n' "$said" ;;
+    esac
+}
+
+# entry NAME: what /api/ps has of the slot's weights. What Ollama has made of a variant since (from 0.40 on) has others.
+entry() {
+    printf '%s\n' "$weighed_now" | awk -F '\t' -v weights="$(value weights "$1")" \
+        -v own=" $(digests_of "$1:latest" "$named_now" | tr '\n' ' ')" '
+        ($1 == weights || ($2 != "" && index(own, " " $2 " "))) && !found++ { sub(/^[^\t]*\t/, ""); print }'
+}
+
+# works NAME: whether its runner is at work for somebody: then nothing that would wait for it, or end it, is asked of
+# Ollama. (Who waits for a runner to go holds up all whose models are not loaded; and one more request for it with a
+# keep_alive may stop Ollama's scheduler for good: server/sched.go, v0.34.4.)
+works() {
+    spent=$(ticks "$1")
+    sleep 0.3
+    [ "$(ticks "$1")" != "$spent" ]
+}
+
+# ticks NAME: what its processes have had of the processor, in hundredths of a second.
+ticks() {
+    # shellcheck disable=SC2016 # awk's
+    processes "$1" | sed 's|$|/stat|' | xargs awk '{ sub(/.*\) /, ""); print $12 + $13 }' 2>/dev/null
+}
+
+# others: the models in memory that no slot is on, NAME:TAG BYTES_IN_GPU each.
+others() {
+    mine=$(for name in $(slots); do entry "$name" | cut -f 1; done)
+    printf '%s\n' "$held_now" | awk -F '\t' -v mine=" $(printf '%s' "$mine" | tr '\n' ' ') " '
+        $1 != "" && !index(mine, " " $1 " ") { print $6, ($3 == "-" ? 0 : $3) }'
+}
+
+# beside NAME: nothing, where a slot that is not in memory can be loaded with nothing of somebody else's unloaded for it;
+# else those models. As far as that is known: by how many Ollama holds, and where it was in GPU memory by what it took
+# then and what Ollama found at its start, a fifth of which it leaves free (server/sched.go, v0.32.15).
+beside() {
+    strangers=$(others)
+    [ -n "$strangers" ] || return 0
+    if [ "$(printf '%s\n' "$held_now" | grep -c .)" -lt "$most" ]; then
+        took=$(noted bytes "$looks/$1")
+        found | grep -v 'library=cpu' | sed -n 's/.* available="\([0-9.]*\) \([KMG]\)iB".*/\1 \2/p' | {
+            cat
+            printf '%s\n' "$held_now" | awk -F '\t' -v own="$(entry "$1" | cut -f 1)" '
+                $1 != "" && $1 != own { print "held", ($3 == "-" ? 0 : $3) }'
+        } | awk -v took="${took:-0}" '
+            $1 == "held" { taken += $2 + 640 * 1048576; next } # the driver has its part for each: core/cards.py
+            { free += $1 * ($2 == "G" ? 1073741824 : $2 == "M" ? 1048576 : 1024); known = 1 }
+            END { exit !(!known || took * 1.25 <= free - taken) }' && return 0
+    fi
+    printf '%s\n' "$strangers" | cut -d ' ' -f 1 | paste -sd ' '
+}
+
+# noted KEY FILE: what a record of the watch says.
+noted() {
+    sed -n "s/^$1=//p" "$2" 2>/dev/null
+}
+
+# note FILE KEY=VALUE...: it says so from now on; without a value no more.
+note() {
+    file=$1 unwritten=${1%/*}/.${1##*/}
+    shift
+    { for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } |
+        awk -F = '!seen[$1]++ && $2 != ""' >"$unwritten" && mv "$unwritten" "$file"
+}
+
+# due NAME: whether it is time to do something for a slot: at once, then again and again, each time twice as long after
+# the one before. One that was well for ten looks begins anew.
+due() {
+    tried=$(noted tries "$heals/$1") last=$(noted last "$heals/$1") now=$(date '+%s')
+    [ "${tried:-0}" -gt 1 ] && [ "$((now - last))" -ge 0 ] || return 0
+    [ "$((now - last))" -ge "$(pause "$tried")" ]
+}
+
+# pause TRIES: the seconds after so many.
+pause() {
+    wait_s=$watch_seconds left=$1
+    while [ "$left" -gt 1 ] && [ "$wait_s" -lt 3600 ]; do
+        wait_s=$((wait_s * 2)) left=$((left - 1))
+    done
+    echo "$((wait_s < 3600 ? wait_s : 3600))"
+}

@@ -1,0 +1,91 @@
+# What the watch does for a slot that is not in memory as declared.
+# needs: look
+# Set before: what look.sh needs, $watch (heal or report), $load_seconds
+
+# meanwhile NAME CAUSE WHY: what is done about it now: "heal", or what a person is to know, or nothing.
+meanwhile() {
+    [ "$watch" = heal ] || { [ "$2" = expires ] || echo "$3" && return; }
+    case $2 in
+    silent) return ;;
+    name) echo "$3: deploy again, or mount the disk of the models if it is gone" && return ;;
+    away) case $keep_alive in *-*) ;; *) return ;; esac ;; # it was to go when nobody asked for it
+    esac
+    begun=$(noted since "$looks/$1") now=$(date '+%s')
+    lasts=$((now - ${begun:-now})) # seconds
+    case $2 in
+    # Somebody loads it, with options of his own, or a runner is late to end: both end.
+    away) [ -z "$(processes "$1")" ] || [ "$lasts" -ge 60 ] || return 0 ;;
+    window | cpu | expires)
+        if works "$1"; then
+            [ "$2" = expires ] || [ "$lasts" -lt 60 ] || echo "$3, and in use: it is loaded again when it is idle"
+            return
+        fi
+        ;;
+    esac
+    case $2 in away | ended | cpu)
+        [ "$gpu" = no ] || driven || { echo "$3, and nvidia-smi does not answer: it is loaded again when it does" && return; }
+        strangers=$([ "$evicts" = yes ] || beside "$1")
+        [ -z "$strangers" ] || { echo "$3, and no room for it beside $strangers: unload that, or set watch_evicts = True" && return; }
+        ;;
+    esac
+    ! due "$1" || echo heal
+}
+
+# driven: whether the GPU's driver answers, where one is needed and it is NVIDIA's. By a unit of its own, for this one may
+# open no device; which is quiet, as this one is.
+driven() {
+    command -v nvidia-smi >/dev/null || return 0
+    [ -e "$proc/driver/nvidia" ] || [ ! -e "$kfd" ] || return 0
+    systemd-run --quiet --wait --collect --pipe --property=LogLevelMax=notice timeout -k 1 10 nvidia-smi -L >/dev/null 2>&1
+}
+
+# stay NAME: it is told to stay for as long as is declared. No token is made, and nobody waits for it.
+stay() {
+    case $(value asks "$1") in embed) set -- "$1" embed ;; *) set -- "$1" generate ;; esac
+    stayed=$(api 30 "/api/$2" "{\"model\":\"$1:latest\",\"keep_alive\":$keep_alive}") || { error_in "$stayed" && return 1; }
+}
+
+# load NAME CAUSE: loads a slot that is not in memory as declared, and prints the seconds; or what went wrong, and fails.
+# Without a keep_alive, for Ollama has its own from the deploy: see works.
+load() {
+    if [ "$evicts" = yes ]; then
+        for it in $(beside "$1"); do unload "$it"; done
+    fi
+    [ "$2" != cpu ] || unload "$1:latest"
+    keep_alive='' # of this request alone: load runs in a subshell
+    answer "$1:latest" "$(value asks "$1")"
+}
+
+# mend NAME CAUSE WHY: has the slot in memory as declared, and says so, or what went wrong, and fails.
+mend() {
+    seconds=0
+    if [ "$2" = expires ]; then
+        wrong=$(stay "$1")
+    else
+        seconds=$(load "$1" "$2") && wrong='' || wrong=${seconds:-no answer}
+    fi
+    after=''
+    if [ -z "$wrong" ]; then
+        observe || wrong='Ollama does not answer'
+        after=$([ -n "$wrong" ] || judge "$1")
+        case $after in expires*) stay "$1" >/dev/null && observe && after=$(judge "$1") ;; esac
+        wrong=${wrong:-${after#*	}}
+    fi
+    tries=$(($(noted tries "$heals/$1" | grep . || echo 0) + 1))
+    note "$heals/$1" "tries=$tries" "last=$(date '+%s')"
+    case $2,$after in
+    # Somebody has loaded it meanwhile, with options of his own: that is what the next look sees.
+    away,window* | away,cpu* | ended,window* | ended,cpu*) return 0 ;;
+    esac
+    often=''
+    [ "$tries" -lt 5 ] || often="; $tries times in a row: the next time is after $(pause "$tries") s"
+    if [ -n "$wrong" ]; then
+        echo "<3>$1: $3; loaded again, and not resident as declared: $wrong$often"
+        return 1
+    fi
+    note "$heals/$1" "$2=$(($(noted "$2" "$heals/$1" | grep . || echo 0) + 1))" "seconds=$seconds"
+    case $2 in
+    expires) [ "$tries" -gt 5 ] || echo "<5>$1: $3: told to stay$often" ;;
+    *) echo "<5>$1: $3: loaded again in $seconds s$often" ;;
+    esac
+}

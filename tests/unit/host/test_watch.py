@@ -1,0 +1,392 @@
+"""templates/ollama-slots-watch.sh.j2: what leaves memory is seen, told of, and loaded again; nothing else is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.unit.declared import declared
+from tests.unit.host.directory_host import DirectoryHost, Done
+from tests.unit.host.slots import holds, memory, pulled, weights
+
+A, B, C = weights("a:1b"), weights("b:1b"), weights("c:1b")
+MODELS = ("a:1b", "b:1b", "c:1b")
+WANTED = declared(*MODELS, load_seconds=20, watch_seconds=1)
+GB = 10**9
+
+
+@pytest.fixture
+def three(host: DirectoryHost) -> DirectoryHost:
+    """Slots one, two and three, of 1, 3 and 2 GB, all of them in memory."""
+    for name, model, size in (("one", "a:1b", 1), ("two", "b:1b", 3), ("three", "c:1b", 2)):
+        host.engine.publish(model, size=size * GB)
+        holds(host, name, model)
+    (host.root / "driver").write_text("80000, 80000\n")
+    return host
+
+
+def published(host: DirectoryHost) -> dict[tuple[str, ...], float]:
+    """The metrics: by name and the values of its labels."""
+    families = text_string_to_metric_families(host.metrics.read_text())
+    return {
+        (it.name.removeprefix("ollama_slot_"), *it.labels.values()): it.value
+        for family in families
+        for it in family.samples
+    }
+
+
+def resident(host: DirectoryHost) -> set[str]:
+    return {key[1] for key, value in published(host).items() if key[0] == "resident" and value}
+
+
+def look(host: DirectoryHost, **data: object) -> Done:
+    done = host.watch(declared(*MODELS, **{"load_seconds": 20, "watch_seconds": 1} | data))
+    assert (done.code, done.err) == (0, "")
+    return done
+
+
+def heal(host: DirectoryHost, **data: object) -> Done:
+    done = host.watch(declared(*MODELS, **{"load_seconds": 20, "watch_seconds": 1} | data), "heal")
+    assert done.err == ""
+    return done
+
+
+def begun(host: DirectoryHost) -> int:
+    """How often a look has started the unit that heals, since the last time."""
+    count, host.heals_begun = host.heals_begun, 0
+    return count
+
+
+def test_nothing_is_asked_of_a_model_while_all_is_well(three: DirectoryHost) -> None:
+    for _ in range(3):
+        assert look(three).out == ""
+    assert three.asked() == []
+    assert begun(three) == 0
+    assert resident(three) == {"one", "two", "three"}
+    assert time.time() - published(three)["ollama_slots_last_look_timestamp_seconds",] < 10
+
+
+def test_what_a_look_found_well_is_not_judged_again_until_something_differs(three: DirectoryHost) -> None:
+    look(three)
+    first = published(three)
+    three.metrics.write_text(three.metrics.read_text().replace("timestamp_seconds 1", "timestamp_seconds 0"))
+    look(three)
+    assert (
+        published(three)["ollama_slots_last_look_timestamp_seconds",]
+        >= (first["ollama_slots_last_look_timestamp_seconds",])
+    )
+    three.engine.runners.evict(A)
+    look(three)
+    assert resident(three) == {"two", "three"}
+
+
+LEFT = {
+    "away": "not in memory",
+    "ended": "its runner has ended",
+    "window": "context window of 1024 tokens, not 4096",
+    "cpu": "only 1500000000 of its 2000000000 bytes in GPU memory",
+}
+
+
+def leave(host: DirectoryHost, how: str) -> None:
+    """Slot three is not in memory as declared."""
+    runners = host.engine.runners
+    if how == "away":
+        runners.evict(C)
+    elif how == "ended":
+        runners.dies(C)
+    elif how == "window":
+        host.engine.generate({"model": "three:latest", "prompt": "Hi", "options": {"num_ctx": 1024}})
+    else:
+        runners.all[C].size_vram = int(1.5 * GB)
+    runners.loaded.clear()
+
+
+@pytest.mark.parametrize("how", LEFT)
+def test_what_has_left_is_loaded_again_as_declared(three: DirectoryHost, how: str) -> None:
+    look(three)
+    leave(three, how)
+    three.engine.requests.clear()
+    assert look(three).out == "", "the heal tells of it"
+    assert three.engine.requests == []
+    assert (begun(three), resident(three)) == (1, {"one", "two"})
+    done = heal(three)
+    assert done.code == 0
+    assert done.out.startswith(f"<5>three: {LEFT[how]}: loaded again in ")
+    assert done.out.endswith(" s\n")
+    assert three.engine.runners.loaded == ["three:latest"], "and no other slot"
+    assert three.engine.runners.all[C].context == 4096
+    # One that comes to a runner at work while another request waits for it to go may stop Ollama's scheduler.
+    assert not [it for it in three.engine.requests if "keep_alive" in it and "prompt" in it]
+    assert look(three).out == ""
+    assert begun(three) == 0
+    assert resident(three) == {"one", "two", "three"}
+    assert published(three)["heals_total", "three", how] == 1
+    assert sum(value for key, value in published(three).items() if key[0] == "heals_total") == 1
+    assert 0 < published(three)["load_seconds", "three"] < 60
+    assert three.faults(WANTED) == {}
+
+
+@pytest.mark.parametrize("kind", ["generate", "embed"])
+def test_a_slot_that_expires_is_told_to_stay_before_it_goes(host: DirectoryHost, kind: str) -> None:
+    host.engine.publish("a:1b", embeds=kind == "embed")
+    holds(host, "one", "a:1b")
+    host.engine.runners.all[A].seconds = 300
+    host.engine.runners.all[A].expires = time.time() + 300
+    settings = declared("a:1b", watch_seconds=1)
+    assert host.watch(settings).out == ""
+    assert (begun(host), resident(host)) == (1, {"one"})
+    done = host.watch(settings, "heal")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("<5>one: expires at ")
+    assert done.out.endswith(": told to stay\n")
+    assert host.engine.runners.loaded == []
+    assert host.engine.requests == [{"model": "one:latest", "keep_alive": -1}]
+    assert host.faults(settings) == {}
+
+
+def test_by_report_nothing_is_healed_and_each_change_is_told_once(three: DirectoryHost) -> None:
+    leave(three, "away")
+    assert look(three, watch="report").out == "<4>three: not in memory\n"
+    assert look(three, watch="report").out == ""
+    three.engine.generate({"model": "three:latest"})
+    assert look(three, watch="report").out == "<5>three: in memory as declared again\n"
+    assert begun(three) == 0
+
+
+def test_the_seconds_that_a_slot_was_away_are_counted(three: DirectoryHost) -> None:
+    look(three)
+    leave(three, "away")
+    begins = time.time()
+    look(three)
+    time.sleep(2.1)
+    look(three)
+    assert 2 <= published(three)["away_seconds_total", "three"] <= time.time() - begins + 1
+    heal(three)
+    look(three)
+    total = published(three)["away_seconds_total", "three"]
+    time.sleep(1.1)
+    look(three)
+    assert published(three)["away_seconds_total", "three"] == total
+    assert published(three)["away_seconds_total", "two"] == 0
+
+
+def test_a_runner_at_work_is_let_be(three: DirectoryHost) -> None:
+    leave(three, "window")
+    stat = three.proc.path / f"{three.engine.runners.all[C].pid}" / "stat"
+    works = three.root / "works"
+    works.mkdir()
+
+    def tick(count: int) -> None:
+        stat.write_text(f"9 (a) (b) S {' '.join('0' * 10)} {count} 0 0\n")
+
+    # A file that another reading gives another figure, as the kernel's does.
+    (three.root / "bin/sleep").write_text(
+        f"#!/bin/sh\n[ -e {works} ] && echo '9 (b) S{' 0' * 10} '$$' 0' >{stat}\n"
+    )
+    tick(1)
+    assert look(three).out == ""
+    assert begun(three) == 0
+    record = three.root / "var/lib/ollama-slots/watch/looks/three"
+    record.write_text("since=1\n")
+    done = look(three)
+    assert done.out == f"<4>three: {LEFT['window']}, and in use: it is loaded again when it is idle\n"
+    assert look(three).out == "", "once"
+    assert heal(three).out == ""
+    assert three.engine.runners.loaded == []
+    works.rmdir()
+    look(three)
+    assert begun(three) == 1
+    assert heal(three).out.startswith(f"<5>three: {LEFT['window']}: loaded again in ")
+    assert look(three).out == "", "the heal has told of it"
+
+
+def test_what_somebody_is_loading_is_let_be(three: DirectoryHost) -> None:
+    """A process that /api/ps does not list yet: a client may have asked for it with a window of his own."""
+    leave(three, "away")
+    blob = f"{three.store}/blobs/sha256-{C}"
+    process = three.proc.start("/usr/local/lib/ollama/llama-server", "--model", blob, parent=three.main)
+    look(three)
+    assert (begun(three), resident(three)) == (0, {"one", "two"})
+    three.proc.end(process)
+    look(three)
+    assert begun(three) == 1
+
+
+def foreign(host: DirectoryHost, size: int) -> None:
+    """Somebody has another model in memory."""
+    pulled(host, "x:1b", size=size)
+    host.engine.generate({"model": "x:1b"})
+    host.engine.runners.loaded.clear()
+
+
+@pytest.mark.parametrize(("gib", "fits"), [(10, True), (7, False)])
+def test_a_slot_that_needs_the_room_of_somebody_elses_model_waits(
+    three: DirectoryHost, gib: int, fits: bool
+) -> None:
+    found = f'msg="inference compute" library=CUDA total="12 GiB" available="{gib}.0 GiB"'
+    (three.root / "log").write_text(f"{found}\n")
+    started = three.root / three.paths["started"].lstrip("/")
+    started.parent.mkdir(parents=True, exist_ok=True)
+    started.symlink_to("1234")
+    look(three)
+    leave(three, "away")
+    foreign(three, GB)
+    said = look(three).out
+    assert begun(three) == int(fits)
+    wanted = "not in memory, and no room for it beside x:1b: unload that, or set watch_evicts = True"
+    assert said == ("" if fits else f"<4>three: {wanted}\n")
+    heal(three)
+    assert (C in memory(three)) is fits
+    assert weights("x:1b") in memory(three)
+    heal(three, watch_evicts=True)
+    assert C in memory(three)
+    assert (weights("x:1b") in memory(three)) is fits
+
+
+@pytest.mark.parametrize("how", ["away", "ended", "cpu"])
+def test_while_the_gpus_driver_does_not_answer_nothing_is_loaded_without_it(
+    three: DirectoryHost, how: str
+) -> None:
+    look(three)
+    leave(three, how)
+    (three.root / "driver").rename(three.root / "lost")
+    wanted = f"{LEFT[how]}, and nvidia-smi does not answer: it is loaded again when it does"
+    assert look(three).out == f"<4>three: {wanted}\n"
+    assert (begun(three), heal(three).out, three.engine.runners.loaded) == (0, "", [])
+    (three.root / "lost").rename(three.root / "driver")
+    look(three)
+    assert begun(three) == 1
+
+
+def test_where_ollama_holds_no_more_models_it_waits_too(three: DirectoryHost) -> None:
+    look(three)
+    leave(three, "away")
+    foreign(three, GB)
+    assert "no room" in look(three, max_loaded_models=3).out
+    assert begun(three) == 0
+    assert look(three, max_loaded_models=4).out == ""
+    assert begun(three) == 1
+
+
+def test_it_is_loaded_again_and_again_further_and_further_apart(three: DirectoryHost) -> None:
+    """Though it leaves each second: twice at once, then after 2, 4, 8 and 16 s; and the journal says so."""
+    clock, heals, said = three.root / "clock", [], ""
+    (three.root / "bin/date").write_text(f'#!/bin/sh\n[ "$1" != +%s ] || exec cat {clock}\nexec /bin/date "$@"\n')
+    (three.root / "bin/date").chmod(0o755)
+    for second in range(20):
+        clock.write_text(f"{1800000000 + second}\n")
+        leave(three, "window")
+        look(three)
+        if begun(three):
+            heals.append(second)
+            said += heal(three).out
+    assert heals == [0, 1, 3, 7, 15]
+    assert "4 times" not in said
+    assert "5 times in a row: the next time is after 16 s" in said
+    assert published(three)["heal_tries", "three"] == 5
+    clock.write_text(f"{1800000000 + 31}\n")
+    look(three)
+    heal(three)
+    for well in (40, 41):
+        clock.write_text(f"{1800000000 + well}\n")
+        look(three)
+        assert published(three)["heal_tries", "three"] == (6 if well == 40 else 0), "it stayed well"
+
+
+def test_a_slot_that_cannot_be_loaded_fails_the_unit_and_is_told_once(three: DirectoryHost) -> None:
+    look(three, watch_seconds=30)
+    leave(three, "away")
+    three.engine.fails["three:latest"] = "out of memory"
+    look(three, watch_seconds=30)
+    assert begun(three) == 1
+    done = heal(three, watch_seconds=30)
+    assert done.code == 1
+    why = "not in memory; loaded again, and not resident as declared: out of memory"
+    assert done.out == f"<3>three: {why}\n<3>not resident: three\n"
+    look(three, watch_seconds=30)
+    assert begun(three) == 1
+    assert heal(three, watch_seconds=30).code == 1
+    look(three, watch_seconds=30)
+    assert begun(three) == 0, "it waits"
+    del three.engine.fails["three:latest"]
+    three.engine.generate({"model": "three:latest"})
+    assert three.heal_failed
+    look(three, watch_seconds=30)
+    assert resident(three) == {"one", "two", "three"}
+
+
+def test_what_deploys_change_is_not_looked_at_and_not_healed(three: DirectoryHost) -> None:
+    look(three)
+    leave(three, "away")
+    three.warm_up_state["ActiveState"] = "activating"
+    before = three.metrics.read_text()
+    look(three)
+    assert (begun(three), three.metrics.read_text()) == (0, before)
+    assert heal(three).out == ""
+    assert C not in memory(three)
+
+
+def test_a_name_that_means_something_else_is_a_deploys_to_mend(three: DirectoryHost) -> None:
+    three.engine.delete("three:latest")
+    assert look(three).out.startswith(
+        "<4>three: expected three:latest as it was made, found that Ollama does not list it: deploy again"
+    )
+    three.engine.copy("one:latest", "three:latest")
+    assert "found that Ollama lists another: deploy again" in look(three).out
+    assert begun(three) == 0
+    assert resident(three) == {"one", "two"}
+
+
+def test_an_ollama_that_does_not_answer_has_no_slot_resident(three: DirectoryHost) -> None:
+    look(three)
+    three.stop_engine()
+    assert look(three).out == f"<4>Ollama does not answer at {three.engine.url}\n"
+    assert look(three).out == ""
+    assert (begun(three), resident(three)) == (0, set())
+    three.start_engine()
+    look(three)
+    assert begun(three) == 1
+
+
+def test_with_a_keep_alive_that_ends_what_has_gone_is_as_declared(three: DirectoryHost) -> None:
+    leave(three, "away")
+    assert look(three, keep_alive="1h").out == ""
+    assert begun(three) == 0
+    assert resident(three) == {"one", "two"}
+    three.engine.runners.dies(A)
+    look(three, keep_alive="1h")
+    assert begun(three) == 1
+
+
+def test_a_slot_that_is_gone_is_forgotten(three: DirectoryHost) -> None:
+    look(three)
+    (three.root / "var/lib/ollama-slots/three.slot").unlink()
+    look(three)
+    kept = {it.name for it in (three.root / "var/lib/ollama-slots/watch").rglob("*") if it.is_file()}
+    assert kept == {"one", "two"}
+    assert not any("three" in key for key in published(three))
+
+
+def test_slots_of_the_same_weights_are_healed_once(three: DirectoryHost) -> None:
+    holds(three, "four", "c:1b")
+    look(three)
+    leave(three, "away")
+    look(three)
+    assert heal(three).code == 0
+    assert len(three.engine.runners.loaded) == 1
+    look(three)
+    assert resident(three) == {"one", "two", "three", "four"}
+
+
+def test_the_warm_up_keeps_what_the_watch_counted(three: DirectoryHost, tmp_path: Path) -> None:  # noqa: ARG001
+    look(three)
+    leave(three, "away")
+    look(three)
+    heal(three)
+    three.install_warm_up(WANTED)
+    assert three.warm_up().code == 0
+    assert published(three)["heals_total", "three", "away"] == 1

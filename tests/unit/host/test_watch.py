@@ -371,6 +371,17 @@ def test_a_slot_that_is_gone_is_forgotten(three: DirectoryHost) -> None:
     assert not any("three" in key for key in published(three))
 
 
+def test_where_no_slot_was_ever_made_there_is_nothing_to_look_at(host: DirectoryHost) -> None:
+    assert look(host).out == ""
+    assert not (host.root / "var/lib/ollama-slots").exists()
+
+
+def test_before_the_first_warm_up_there_is_no_place_for_metrics(three: DirectoryHost) -> None:
+    three.metrics.parent.rmdir()
+    for _ in range(2):
+        assert look(three).out == ""
+
+
 def test_slots_of_the_same_weights_are_healed_once(three: DirectoryHost) -> None:
     holds(three, "four", "c:1b")
     look(three)

@@ -241,6 +241,23 @@ def speed(url: str, seconds: int) -> Script:
     return Script("speed", {"url": url, "seconds": seconds}, read=True)
 
 
+def questions(
+    settings: Settings, url: str, slot: str, variant: str, needs_gpu: bool, seconds: int, lines: str
+) -> Script:
+    """Ask a slot questions for as long as it is resident; ``questions.parse_questions`` reads what it prints.
+
+    It marks its lines itself: they come as they are made.
+
+    + variant: its manifest digest, as the slot's state has it
+    + needs_gpu: whether it must be wholly in GPU memory, on this host
+    + seconds: the bound of one answer
+    + lines: the questions, each a word of the API and the body of a request, in ASCII
+    """
+    given = {"url": url, "keep_alive": keep_alive(settings), "slot": slot, "variant": variant, "mark": MARK}
+    bounds = {"gpu": _word(needs_gpu), "seconds": seconds, "bytes": len(lines)}
+    return Script("questions", given | bounds, stdin=lines)
+
+
 def install(
     files: Files, chosen: Iterable[str], gone: str = "", reload: bool = False, enable: Iterable[str] = ()
 ) -> Script:

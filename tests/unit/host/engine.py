@@ -68,6 +68,8 @@ class FakeEngine(ThreadingHTTPServer):
         self.silent: set[str] = set()  # it does not answer at all
         self.pulls: list[str] = []  # how the next pulls end: "cut", or an error
         self.mute: set[str] = set()  # it answers, and has nothing to say: no token, and not done
+        self.says: Callable[[dict[str, Any]], dict[str, Any]] | None = None  # what it answers to a prompt
+        self.template = "{{ .Prompt }}"  # of each model
         self.shown: set[str] = (
             set()
         )  # manifests that it has read, and answers for whatever becomes of their weights
@@ -180,6 +182,7 @@ class FakeEngine(ThreadingHTTPServer):
         return {
             "license": "FROM /no/where/sha256-0\n",
             "modelfile": f"# FROM {model.name}\n\nFROM {blobs}/sha256-{model.weights}\n{params}",
+            "template": self.template,
             "details": {"parent_model": model.parent, "format": "gguf", "families": ["llama"]},
             "parameters": "\n".join(f"{key:<30} {value}" for key, value in model.params.items()),
             "model_info": {
@@ -209,9 +212,18 @@ class FakeEngine(ThreadingHTTPServer):
         self.use(model, asked)
         if name in self.mute:
             return answer | {"done": False}
+        if self.says and asked.get("prompt"):
+            return answer | self.says(asked)
         tokens = asked.get("options", {}).get("num_predict", 1) if asked.get("prompt") else 0
         said = {"done_reason": "length", "eval_count": tokens, "eval_duration": tokens * 10**7} if tokens else {}
         return answer | (said or {"done_reason": "load"}) | ({"response": 'Hi {"error":"no"}'} if tokens else {})
+
+    def chat(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What generate says to the last message, as a message."""
+        plain = {"prompt": asked["messages"][-1]["content"]} if asked.get("messages") else {}
+        answer = self.generate(asked | plain)
+        message = {"role": "assistant", "content": answer.pop("response")}
+        return answer | {"message": message | {it: answer.pop(it) for it in ("thinking",) if it in answer}}
 
     def embed(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Any model is loaded, without a look at what it can do; what makes text has no embedding."""

@@ -84,6 +84,9 @@ class Handler(BaseHTTPRequestHandler):
             engine.asked.append(f"embed {asked['model']}")
             engine.requests.append(asked)
             self.perform(lambda: engine.embed(asked))
+        elif self.path == "/api/chat" and asked["model"] not in engine.silent:
+            engine.asked.append(f"ask {asked['model']}")
+            self.perform(lambda: engine.chat(asked))
         elif self.path == "/api/generate" and asked["model"] not in engine.silent:
             what = "unload" if str(asked.get("keep_alive")) == "0" else "ask"
             engine.asked.append(f"{what} {asked['model']}")

@@ -88,6 +88,7 @@ def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
         scripts.details(url, []),
         scripts.stored(),
         scripts.speed(url, 1),
+        scripts.questions(settings, url, "one", "v", needs_gpu=False, seconds=1, lines=""),
         scripts.await_("start", settings),
         scripts.warm(settings, url, needs_gpu=True),
         scripts.watching("end"),

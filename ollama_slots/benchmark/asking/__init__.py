@@ -1,0 +1,1 @@
+"""How models are asked: requests, answers, and the file in which these are kept."""

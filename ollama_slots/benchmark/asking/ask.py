@@ -1,0 +1,91 @@
+"""Ask a slot all items of a run that it has not answered yet, a block at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
+
+from ollama_slots.benchmark.asking.answered import Answered, answered, document, shown
+from ollama_slots.benchmark.asking.kept import Kept
+from ollama_slots.benchmark.asking.progress import progress
+from ollama_slots.benchmark.asking.request import Request, Way, refusal, request, show, way
+from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.benchmark.items.item import Item
+from ollama_slots.host.questions import Reply
+
+BLOCK = 20  # items of one command: what is lost where the connection breaks
+FIRST = 3  # items of the first one: a model that does not answer at all is known after so many bounds
+
+# Sends requests to a slot; returns the replies to them, in order, and why there are not more.
+Send = Callable[[Sequence[Request]], tuple[list[Reply], str]]
+It = TypeVar("It")
+
+
+class Slot(NamedTuple):
+    """A slot that is resident.
+
+    + variant: its manifest digest
+    + weights: the sha256 of its blob
+    """
+
+    name: str
+    variant: str
+    weights: str
+
+
+def ask(
+    slot: Slot, items: Sequence[Item], seed: int, kept: Kept, send: Send, tell: Callable[[str], None]
+) -> list[Answered]:
+    """Return what a slot answers to items, in their order; what is kept is not asked.
+
+    + tell: is told how far it is
+
+    Raises BenchmarkError where it cannot be asked all of them. What was answered until then is kept.
+    """
+    still = [it for it in items if kept.found(it, slot.variant) is None]
+    how = _way(slot, send) if still else Way.CHAT
+    heard = any(it and not it.error for it in (kept.found(it, slot.variant) for it in items))
+    begun, asked = time.monotonic(), 0
+    for block in blocks(still):
+        replies, why = _sent(slot, [request(it, slot.name, how, seed) for it in block], send)
+        made = [answered(it, slot.variant, reply) for it, reply in zip(block, replies, strict=False)]
+        heard = heard or any(not it.error for it in made)
+        if made and not heard:
+            raise BenchmarkError(f"slot {slot.name}: answered none of {len(made)} items: {made[-1].error}")
+        kept.add(made)
+        asked += len(made)
+        if made:
+            done = len(items) - len(still) + asked
+            tell(progress(slot.name, done, len(items), asked, time.monotonic() - begun))
+        if len(made) < len(block):
+            raise BenchmarkError(
+                f"slot {slot.name}: asked {asked} of {len(still)} items: {why or 'no reason told'}"
+            )
+    return [it for it in (kept.found(it, slot.variant) for it in items) if it]
+
+
+def blocks(items: Sequence[It]) -> Iterator[Sequence[It]]:
+    """Yield items block by block, the first ones in a small one."""
+    ends = [0, *range(FIRST, len(items), BLOCK), len(items)]
+    for begin, end in pairwise(ends):
+        if items[begin:end]:
+            yield items[begin:end]
+
+
+def _way(slot: Slot, send: Send) -> Way:
+    replies, why = _sent(slot, [show(slot.name)], send)
+    shows = document(replies[0]) if replies else None
+    if shows is None or replies[0].status != 200:
+        why = why or (shown(replies[0].text) if replies else "nothing")
+        raise BenchmarkError(f"slot {slot.name}: expected what its model is made of, found: {why}")
+    return way(shows)
+
+
+def _sent(slot: Slot, requests: Sequence[Request], send: Send) -> tuple[list[Reply], str]:
+    """Send requests, none of which can change the slot. Raises BenchmarkError where one could."""
+    for it in requests:
+        if why := refusal(it, slot.name):
+            raise BenchmarkError(f"slot {slot.name}: {why}")
+    return send(requests)

@@ -253,9 +253,14 @@ def questions(
     + seconds: the bound of one answer
     + lines: the questions, each a word of the API and the body of a request, in ASCII
     """
-    given = {"url": url, "keep_alive": keep_alive(settings), "slot": slot, "variant": variant, "mark": MARK}
-    bounds = {"gpu": _word(needs_gpu), "seconds": seconds, "bytes": len(lines)}
-    return Script("questions", given | bounds, stdin=lines)
+    given: dict[str, str | int] = {
+        "url": url,
+        "keep_alive": keep_alive(settings),
+        "slot": slot,
+        "variant": variant,
+    }
+    given |= {"gpu": _word(needs_gpu), "seconds": seconds, "bytes": len(lines), "mark": MARK}
+    return Script("questions", given, stdin=lines)
 
 
 def install(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode
 from typing import NamedTuple
@@ -49,7 +48,7 @@ def parse_questions(output: list[str]) -> tuple[list[Reply], str]:
 def _reply(text: str) -> Reply | None:
     try:
         decoded = b64decode(text, validate=True).decode(errors="replace")
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         return None
     figures = FIGURES.fullmatch(decoded)
     if figures is None:

@@ -1,4 +1,4 @@
-"""host/questions.sh: what is asked arrives, what is answered comes back, and no slot is any different afterwards."""
+"""host/questions.sh: what is asked arrives, what is answered comes back, and slots are as they were."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_each_item_is_asked_once_as_its_model_is_asked(
     ]
 
 
-@pytest.mark.parametrize("dies_at", [1, 3, 4, 11, 23, 24, 31])
+@pytest.mark.parametrize("dies_at", [2, 4, 31])
 def test_a_run_that_was_killed_anywhere_goes_on_and_keeps_the_same(
     host: DirectoryHost, tmp_path: Path, dies_at: int
 ) -> None:
@@ -135,9 +135,7 @@ def test_a_model_that_does_not_answer_at_all_is_found_so_after_a_few_items(
 ) -> None:
     of = slot(host)
     host.engine.silent.add("one:latest")
-    with pytest.raises(
-        BenchmarkError, match=r"^slot one: answered none of 3 items: expected an answer, found none"
-    ):
+    with pytest.raises(BenchmarkError, match=r"^slot one: answered none of 3 items: expected an answer"):
         run(host, tmp_path, of=of)
     assert host.asked() == []
     assert Kept(tmp_path, of.weights, SEED).path.read_bytes() == b""

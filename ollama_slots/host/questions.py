@@ -34,15 +34,15 @@ def parse_questions(output: list[str]) -> tuple[list[Reply], str]:
     """
     replies: list[Reply] = []
     for line in output:
-        if line.startswith("== "):
-            return replies, "" if line == END else line.removeprefix("== ")
         text, _, found = line.partition(" ")
         reply = _reply(text)
-        if reply is None or not found:
+        if reply is None or found != RESIDENT:
             break
-        if found == RESIDENT:
-            replies.append(reply)
-    return replies, BROKE
+        replies.append(reply)
+    ended = output[-1] if output and output[-1].startswith("== ") else BROKE
+    if ended == END:
+        return replies, "" if len(replies) == len(output) - 1 else BROKE
+    return replies, ended.removeprefix("== ")
 
 
 def _reply(text: str) -> Reply | None:

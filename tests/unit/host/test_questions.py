@@ -233,4 +233,7 @@ def test_a_line_that_was_cut_anywhere_is_no_reply(slots: DirectoryHost) -> None:
     assert parse_questions([*whole[:2]])[1] == BROKE
     for odd in ("", "x", "é resident", "QQ resident", f"{whole[0]}x"):
         assert parse_questions([odd, *whole]) == ([], BROKE)
+        assert parse_questions([whole[0], odd, *whole[1:]]) == ([first], BROKE)
+        assert parse_questions([odd, "== not in memory"]) == ([], "not in memory")
+    assert parse_questions([]) == ([], BROKE)
     assert questions.RESIDENT in whole[0]

@@ -62,6 +62,11 @@ class Kept:
         """Let others have it."""
         self._file.close()
 
+    @property
+    def variants(self) -> list[str]:
+        """All whose answers are here, by manifest digest; in the order in which they were asked first."""
+        return list(dict.fromkeys(variant for _, _, variant in self._found))
+
     def found(self, item: Item, variant: str) -> Answered | None:
         """Return what a variant answered to an item; None where it was not asked this."""
         return self._found.get((item.id, digest(item), variant))

@@ -8,6 +8,8 @@ import pytest
 from ollama_slots.benchmark.asking.answered import Answered, answered
 from ollama_slots.benchmark.asking.kept import Kept
 from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.benchmark.items.item import Outcome
+from ollama_slots.benchmark.judge import judged
 from ollama_slots.host.questions import Reply
 from tests.unit.benchmark.asking.asked import item
 
@@ -35,6 +37,16 @@ def test_what_was_kept_is_found_by_item_question_and_variant(tmp_path: Path) -> 
     for weights, seed in ((WEIGHTS, 8), ("0b" * 32, 7)):
         with Kept(tmp_path, weights, seed) as kept:
             assert kept.found(item(1), "v") is None
+
+
+def test_answers_are_graded_again_without_a_host(tmp_path: Path) -> None:
+    with Kept(tmp_path, WEIGHTS, 7) as kept:
+        kept.add([made(1, "1"), made(2, "wrong"), made(3, "3").model_copy(update={"variant": "other"})])
+    with Kept(tmp_path, WEIGHTS, 7) as kept:
+        assert kept.variants == ["v", "other"]
+        answers = [kept.found(item(number), "v") for number in (1, 2, 3)]
+        verdicts = [judged(item(n), it.answer, lambda *_: "").outcome for n, it in enumerate(answers, 1) if it]
+    assert verdicts == [Outcome.PASSED, Outcome.FAILED]
 
 
 def test_the_same_answers_are_the_same_bytes(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def fault(name: str, file: str, old: str, new: str, *tests: str) -> Fault:
     return Fault(name, path, old, new, tests)
 
 
+ASKING = "ollama_slots/benchmark/asking"
 SHAPE = "ollama_slots/core/shape.py"
 NAMED = [
     fault(
@@ -289,6 +290,42 @@ MORE = [
         '[ -n "$asked" ]',
         AWAIT,
     ),
+    fault(
+        "a slot that has gone is asked on",
+        "questions",
+        'is=$(resident)\n        echo " $is"',
+        'echo " $is"',
+        "host/test_questions.py",
+    ),
+    fault(
+        "a slot that is not resident is asked",
+        "questions",
+        '[ "$is" = resident ] && read',
+        "read",
+        "host/test_questions.py",
+    ),
+    fault(
+        "another variant is asked",
+        "questions",
+        '"$(value variant "$slot" 2>/dev/null)" != "$variant"',
+        '"$variant" = ""',
+        "host/test_questions.py",
+    ),
+    fault(
+        "a request may have anything",
+        f"{ASKING}/request.py",
+        "{*body} - MAY[request.way]",
+        "()",
+        "benchmark/asking/test_request.py",
+    ),
+    fault(
+        "requests are not checked",
+        f"{ASKING}/ask.py",
+        "if why := refusal(it, slot.name):",
+        "if why := None:",
+        "benchmark/asking/test_ask.py",
+    ),
+    fault("half a line stays", f"{ASKING}/kept.py", "if half:", "if False:", "benchmark/asking/test_kept.py"),
 ]
 
 

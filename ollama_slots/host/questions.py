@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 RESIDENT, END = "resident", "== end"
 BROKE = "the connection broke, or the command was killed"
-FIGURES = re.compile(r"(.*)\n(\d+[.,]\d+) (\d+[.,]\d+) (\d{3}) (\d+) end\n?", re.DOTALL | re.ASCII)
+FIGURES = re.compile(r"(.*)\n(\d+[.,]\d+) (\d+[.,]\d+) (\d{3}) (\d+)\n", re.DOTALL | re.ASCII)
 
 
 class Reply(NamedTuple):

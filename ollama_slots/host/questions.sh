@@ -7,8 +7,8 @@
 # bound of one answer; bytes: of stdin; mark: before each line. It is put there here, past no other process: an answer is
 # on its way when it is made, and where the connection has broken, this ends with the line that finds it so.
 # stdin: the questions, a line each: chat, generate or show, and the request's body in ASCII. A command line is bounded.
-# A line has the answer, and below it the seconds to its first byte and to its last, the HTTP status, curl's exit code and
-# the word end, all in base64; and the word resident, or why the slot is not any more.
+# A line has the answer, and below it the seconds to its first byte and to its last, the HTTP status and curl's exit code,
+# all in base64; and the word resident, or why the slot is not any more.
 load_seconds='' # nothing is loaded
 questions=$(timeout 60 cat && echo .)
 questions=${questions%.}
@@ -34,7 +34,7 @@ printf '%s' "$questions" | {
         {
             printf '%s' "$body" | ask --max-time "$seconds" -H Expect: --data-binary @- \
                 -w '\n%{time_starttransfer} %{time_total} %{http_code} ' "$url/api/$way" 2>&1
-            echo "$? end"
+            echo "$?"
         } | base64 | tr -d '\n'
         is=$(resident)
         echo " $is" || exit

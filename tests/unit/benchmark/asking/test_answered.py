@@ -131,3 +131,10 @@ def test_a_text_comes_through_as_it_is(text: str, where: str) -> None:
     said = {"response": text} if where == "response" else {"message": {"content": text}}
     found = Answered.model_validate_json(read(said | DONE).line)
     assert found.answer.text == text.encode("utf-8", "replace").decode()
+
+
+def test_the_order_of_log_probabilities_is_nothing_of_an_answer() -> None:
+    likely: list[dict[str, Any]] = [{"token": it, "logprob": -1.0} for it in "CAB"]
+    said = [{"logprobs": [{**likely[0], "top_logprobs": it}]} for it in (likely, likely[::-1])]
+    one, other = (read({"response": "A"} | DONE | it) for it in said)
+    assert one.line == other.line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -101,6 +101,14 @@ def _foreign(content: Mapping[str, Any], measured: Results) -> tuple[str, ...]:
     return tuple(foreign)
 
 
+# Each slot's rule, in words and as the score that it goes by.
+RULES: dict[int, tuple[str, Callable[[Candidate], float]]] = {
+    1: ("best coding composite", lambda candidate: candidate.coding),
+    2: ("best general composite", lambda candidate: candidate.general),
+    3: ("best mean of the rest", lambda candidate: (candidate.coding + candidate.general) / 2),
+}
+
+
 class Choice(NamedTuple):
     """The model that a slot gets, and why."""
 
@@ -118,13 +126,8 @@ def choose(selection: Selection) -> dict[int, Choice]:
     Raises ValueError where there is nothing to choose a slot from.
     """
     candidates = selection.results.candidates
-    rules: dict[int, tuple[str, Callable[[Candidate], float]]] = {
-        1: ("best coding composite", lambda candidate: candidate.coding),
-        2: ("best general composite", lambda candidate: candidate.general),
-        3: ("best mean of the rest", lambda candidate: (candidate.coding + candidate.general) / 2),
-    }
     chosen: dict[int, Choice] = {}
-    for slot, (rule, score) in rules.items():
+    for slot, (rule, score) in RULES.items():
         explicit = getattr(selection, SLOT_KEYS[slot])
         if explicit is not None:
             chosen[slot] = Choice(explicit, "explicit")
@@ -137,6 +140,14 @@ def choose(selection: Selection) -> dict[int, Choice]:
                 f"general_composite to choose one from; found {len(candidates)} such models"
                 f"{', all in use' if candidates else ''}: name a model there"
             )
-        best = min(free, key=lambda c: (-score(c), -c.tokens_per_second, names.parse(c.model).key, c.model))
+        best = ranked(slot, free)[0]
         chosen[slot] = Choice(best.model, f"{rule} {score(best):.3f}")
     return chosen
+
+
+def ranked(slot: int, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return candidates for a slot, the best first. Ties: more tokens per second, then name."""
+    score = RULES[slot][1]
+    return sorted(
+        candidates, key=lambda it: (-score(it), -it.tokens_per_second, names.parse(it.model).key, it.model)
+    )

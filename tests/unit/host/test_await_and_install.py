@@ -150,7 +150,7 @@ def test_systemd_is_told_of_what_is_put_in_place(host: DirectoryHost) -> None:
     gone = host.root / "etc/gone"
     gone.parent.mkdir(parents=True, exist_ok=True)
     gone.touch()
-    assert install(host, {}, gone=str(gone), reload=True, enable="ollama.service").code == 0
+    assert install(host, {}, gone=str(gone), reload=True, enable=["ollama.service"]).code == 0
     assert not gone.exists()
     assert host.programs.called[-2:] == [
         ["systemctl", "daemon-reload"],

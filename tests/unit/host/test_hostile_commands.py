@@ -15,6 +15,7 @@ from pyinfra.connectors.util import make_unix_command
 
 from ollama_slots.core import address, names
 from ollama_slots.core.needs import TOOLS
+from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render, scripts
 from ollama_slots.operations.models import models
@@ -195,7 +196,12 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
     return {
         "probe": {"url": given, "tools": " ".join(TOOLS), "shows": "yes|no|new", "declared": held},
         "details": {"url": url, "doubted": ""},
-        "install": {"gone": "", "reload": "yes|no", "enable": "(ollama-warmup.service)?"},
+        "install": {
+            "gone": "",
+            "reload": "yes|no",
+            "enable": "(ollama-warmup.service)?( ?ollama-slots-watch.timer)?",
+        },
+        "watching": {"verb": "start"},
         "await": {
             "verb": "start|restart",
             "url": given,
@@ -219,6 +225,7 @@ def expected_list(taken: Settings, script: str, listed: list[str]) -> list[str]:
     if script in {"details", "probe"}:
         return [f"({re.escape(slot.model or '')}|{slot.name}:(latest|current|previous))"] * len(listed)
     at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
-    files = render.service(taken).files | warm_up_files(taken, url=at)
+    watch = render.watch(taken.model_copy(update={"require_gpu": False}), Observed(at=at))
+    files = render.service(taken).files | warm_up_files(taken, url=at) | watch
     sizes = {path: (mode, f"{len(text.encode())}") for path, (mode, text) in files.items()}
     return [re.escape(it) for path in listed[::3] for it in (path, *sizes.get(path, ()))]

@@ -188,7 +188,11 @@ def test_a_slot_that_leaves_memory_is_back(watched: Host, what: str) -> None:
     for slot in SLOTS:
         assert after["resident", slot] == 1
     healed = {key[1:]: after[key] - before[key] for key in after if key[0] == "heals_total"}
-    if way.cause and not way.undo:
+    if way.cause in {"window", "cpu"}:
+        # For seconds the old runner is gone and the client's is not there yet: a look then says that it is away.
+        assert 1 <= sum(healed.pop(("backup", it)) for it in ("away", way.cause)) <= 3, told
+        assert not any(healed.values()), told
+    elif way.cause and not way.undo:
         assert healed == dict.fromkeys(healed, 0) | {("backup", way.cause): 1}, told
         assert (away > 0) is (way.cause != "expires")
     with asking(host, *SLOTS, pause=1) as records:

@@ -206,14 +206,19 @@ def test_a_slot_that_leaves_memory_is_back(watched: Host, what: str) -> None:
         assert_none_failed(*records)
 
 
-def test_while_all_is_well_nothing_is_asked_of_a_model(watched: Host, figures: list[str]) -> None:
+def test_while_all_is_well_nothing_is_asked_of_a_model(
+    watched: Host, project: Project, figures: list[str]
+) -> None:
+    assert project.deploy(SLOT4, "watch=heal", "watch_seconds=1").code == 0
+    looked(watched)
     since, begun = watched.now(), moment(watched)
     spent = []
     for _ in range(15):
         time.sleep(2)
         spent.append(cpu(watched))
     asked = [it for it in watched.journal("ollama", since).splitlines() if "[GIN]" in it]
-    assert asked, "the looks are seen"
+    assert len([it for it in asked if "/api/ps" in it]) >= 10, "the looks are seen, each second"
+    assert watched.active(TIMER) == "active"
     assert not [it for it in asked if "/api/tags" not in it and "/api/ps" not in it]
     assert said(watched, begun) == []
     figures.append(f"a look of the watch: {statistics.median(spent) * 1000:.0f} ms of the processor (median)")

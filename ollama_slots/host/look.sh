@@ -41,10 +41,12 @@ weighed() {
     done
 }
 
-# picture: all that a judgement depends on. When a runner goes that stays for ever, is another time with each request.
+# picture: all that a judgement depends on. When a runner goes that stays for ever, is another time with each request;
+# and of models with the same time another one may come first with each answer.
 picture() {
-    printf '%s\n' "$gpu $keep_alive" "$tags_now" "$live_now"
-    printf '%s\n' "$ps_now" | sed 's/"expires_at":"2[2-9][0-9][0-9]-[^"]*"/ever/g'
+    printf '%s\n' "$gpu $keep_alive" "$live_now"
+    printf '%s\n' "$tags_now" "$ps_now" | sed 's/"expires_at":"2[2-9][0-9][0-9]-[^"]*"/ever/g' | tr '{' '\n' |
+        sed 's/[],}]*$//' | sort
     cat "$state_dir"/*.slot 2>/dev/null
 }
 

@@ -58,6 +58,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.lock = threading.RLock()
         self.dies: Callable[[], bool] = lambda: False  # whether who asks dies instead of being answered
         self.asked: list[str] = []  # what changes something
+        self.turns = 0
         self.requests: list[dict[str, Any]] = []  # for a model, whole
         # Knobs, by name.
         self.seen_as: Path | None = None  # where its models are for it, if not where they are
@@ -164,7 +165,8 @@ class FakeEngine(ThreadingHTTPServer):
                     "details": details,
                 }
             )
-        return {"models": rows}
+        self.turns += 1  # what was modified in the same second comes in any order
+        return {"models": rows[self.turns % len(rows) :] + rows[: self.turns % len(rows)] if rows else []}
 
     def show(self, name: str, verbose: bool = False) -> dict[str, Any]:
         model = self.model(name)

@@ -72,8 +72,11 @@ def test_nothing_is_asked_of_a_model_while_all_is_well(three: DirectoryHost) -> 
 def test_what_a_look_found_well_is_not_judged_again_until_something_differs(three: DirectoryHost) -> None:
     look(three)
     first = published(three)
-    three.metrics.write_text(three.metrics.read_text().replace("timestamp_seconds 1", "timestamp_seconds 0"))
+    old = three.metrics.read_text().replace("timestamp_seconds 1", "timestamp_seconds 0")
+    three.metrics.write_text(f"{old}# as it was\n")
+    three.engine.generate({"model": "one:latest", "prompt": "Hi"})
     look(three)
+    assert "# as it was" in three.metrics.read_text(), "no more than the time is written"
     assert (
         published(three)["ollama_slots_last_look_timestamp_seconds",]
         >= (first["ollama_slots_last_look_timestamp_seconds",])

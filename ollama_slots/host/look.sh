@@ -74,8 +74,7 @@ judge() {
         return
     fi
     case $said in
-    "$away") printf 'away\t%s\n' "$said" ;;
-    "$leaving") printf 'expires\t%s\n' "$said" ;;
+    "$away" | "$leaving") printf 'away\t%s\n' "$said" ;; # it goes whatever it is told
     only*) printf 'cpu\t%s\n' "$said" ;;
     *) printf 'window\t%s\n' "$said" ;;
     esac

@@ -14,7 +14,7 @@ meanwhile() {
     lasts=$((now - ${begun:-now})) # seconds
     case $2 in
     # Somebody loads it, with options of his own, or a runner is late to end: both end.
-    away) [ -z "$(processes "$1")" ] || [ "$lasts" -ge 60 ] || return 0 ;;
+    away) [ -z "$(processes "$1")" ] || { [ "$lasts" -ge 60 ] && ! works "$1"; } || return 0 ;;
     window | cpu | expires)
         if works "$1"; then
             [ "$2" = expires ] || [ "$lasts" -lt 60 ] || echo "$3, and in use: it is loaded again when it is idle"

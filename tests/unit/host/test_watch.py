@@ -219,6 +219,19 @@ def test_what_somebody_is_loading_is_let_be(three: DirectoryHost) -> None:
     assert begun(three) == 1
 
 
+def test_what_is_about_to_be_unloaded_goes_and_is_loaded_then(three: DirectoryHost) -> None:
+    """An answer takes away the sign of it, and it goes all the same."""
+    three.engine.runners.all[C].leaves_after, three.engine.runners.all[C].expires = 10**6, time.time() - 1
+    three.engine.requests.clear()
+    assert look(three).out == ""
+    assert (begun(three), resident(three), heal(three).out) == (0, {"one", "two"}, "")
+    assert three.engine.requests == []
+    leave(three, "away")
+    look(three)
+    assert begun(three) == 1
+    assert heal(three).code == 0
+
+
 def foreign(host: DirectoryHost, size: int) -> None:
     """Somebody has another model in memory."""
     pulled(host, "x:1b", size=size)

@@ -14,8 +14,8 @@ from ollama_slots.core.errors import first_error, shown
 from ollama_slots.core.misspelt import meant
 
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
-# Brackets only around an IPv6 address: in others curl sees a range, and asks each address in it.
 REPORT = r"^[^\x00-\x1f\x7f]{0,4090}\.(txt|json)$"
+# Brackets only around an IPv6 address: in others curl sees a range, and asks each address in it.
 URL = r"^http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 REGISTRY_URL = URL.replace("http", "https?")
 

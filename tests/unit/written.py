@@ -17,6 +17,12 @@ def warm_up_files(settings: Settings, needs_gpu: bool = False, url: str = URL, r
     return render.warm_up(given, Observed(at=url), root)
 
 
+def watch_files(settings: Settings, needs_gpu: bool = False, url: str = URL, root: str = "") -> Files:
+    """The watch's files, of such a host."""
+    given = settings.model_copy(update={"require_gpu": needs_gpu})
+    return render.watch(given, Observed(at=url), root)
+
+
 def assert_written_as_declared(taken: Settings) -> None:
     for slot in taken.slots:
         written = render.modelfile(Target(slot, "mistral:7b", slot.num_ctx))

@@ -26,6 +26,11 @@ class Exactly(NamedTuple):
         return "" if found == self.value else f"expected {self.value!r}, found {found[:60]!r}"
 
 
+def _where(alone: bool, answer: Answer) -> str:
+    """Return where an answer has to be: the whole of it, or what the last line says."""
+    return extract.whole(answer.text) if alone else extract.last_line(answer.text)
+
+
 class Number(NamedTuple):
     """The answer is a number: the whole of it, or what the last line says."""
 
@@ -34,8 +39,7 @@ class Number(NamedTuple):
 
     def wrong(self, answer: Answer) -> str:
         """Return what is wrong with an answer, nothing if it is right."""
-        text = extract.whole(answer.text) if self.alone else extract.last_line(answer.text)
-        text = text.removesuffix(".")
+        text = _where(self.alone, answer).removesuffix(".")
         if not NUMBER.fullmatch(text):
             raise NotAnsweredError(f"expected a number, found {text[:60]!r}")
         found = Decimal(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
@@ -50,7 +54,7 @@ class Name(NamedTuple):
 
     def wrong(self, answer: Answer) -> str:
         """Return what is wrong with an answer, nothing if it is right."""
-        text = extract.whole(answer.text) if self.alone else extract.last_line(answer.text)
+        text = _where(self.alone, answer)
         found = text.removesuffix(".").strip("'\"").lower()
         return "" if found == self.value.lower() else f"expected {self.value}, found {text[:60]!r}"
 

@@ -32,7 +32,7 @@ from tests.unit.host.fake_programs import Programs
 from tests.unit.host.fake_runners import FakeProc
 from tests.unit.host.seam import script, words
 from tests.unit.host.serving import serving
-from tests.unit.written import warm_up_files
+from tests.unit.written import warm_up_files, watch_files
 
 # By which the engine's own program is what the scripts call it for.
 CREATE = """#!/bin/sh
@@ -204,8 +204,8 @@ class DirectoryHost:
     def watch(self, settings: Settings, verb: str = "look", needs_gpu: bool = True) -> Done:
         """The watch's script as a deploy would install it: a look, or a heal, whose unit fails with it."""
         place = self.paths["watch_script"]
-        given = settings.model_copy(update={"require_gpu": needs_gpu, "ollama_unit": self.unit})
-        text = render.watch(given, Observed(at=self.engine.url), str(self.root))[place][1]
+        given = settings.model_copy(update={"ollama_unit": self.unit})
+        text = watch_files(given, needs_gpu, self.engine.url, str(self.root))[place][1]
         path = self.root / place.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

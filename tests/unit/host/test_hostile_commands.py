@@ -15,7 +15,6 @@ from pyinfra.connectors.util import make_unix_command
 
 from ollama_slots.core import address, names
 from ollama_slots.core.needs import TOOLS
-from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render, scripts
 from ollama_slots.operations.models import models
@@ -27,7 +26,7 @@ from tests.unit.fake import Run, answers
 from tests.unit.host import seam
 from tests.unit.hostile import TEXT
 from tests.unit.world import URL, World
-from tests.unit.written import assert_written_as_declared, warm_up_files
+from tests.unit.written import assert_written_as_declared, warm_up_files, watch_files
 
 # What sh would start is printed instead; but the shell in which pyinfra wraps a command is started, as it were.
 PRINT = r"""
@@ -225,7 +224,6 @@ def expected_list(taken: Settings, script: str, listed: list[str]) -> list[str]:
     if script in {"details", "probe"}:
         return [f"({re.escape(slot.model or '')}|{slot.name}:(latest|current|previous))"] * len(listed)
     at = address.numeric(taken.ollama_url or URL, "127.0.0.1") or ""
-    watch = render.watch(taken.model_copy(update={"require_gpu": False}), Observed(at=at))
-    files = render.service(taken).files | warm_up_files(taken, url=at) | watch
+    files = render.service(taken).files | warm_up_files(taken, url=at) | watch_files(taken, url=at)
     sizes = {path: (mode, f"{len(text.encode())}") for path, (mode, text) in files.items()}
     return [re.escape(it) for path in listed[::3] for it in (path, *sizes.get(path, ()))]

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots.core.observed import Observed
-from ollama_slots.host import render, scripts
+from ollama_slots.host import scripts
 from tests.unit import paths
 from tests.unit.declared import declared
-from tests.unit.written import warm_up_files
+from tests.unit.written import warm_up_files, watch_files
 
 SHELLCHECK = str(Path(sys.executable).with_name("shellcheck"))
 
@@ -21,7 +20,7 @@ SCRIPTS = {
     },
     "apart": Path("tests/lab/apart").read_text(),
     "warm-up": warm_up_files(declared("a", "b"), needs_gpu=True)[paths.WARM_UP_SCRIPT][1],
-    "watch": render.watch(declared("a", "b"), Observed(at="http://127.0.0.1:11434"))[paths.WATCH_SCRIPT][1],
+    "watch": watch_files(declared("a", "b"))[paths.WATCH_SCRIPT][1],
 }
 
 

@@ -4,11 +4,9 @@
 # verb: start or restart; url: nothing, where it is asked where it listens; driver_seconds: the bound of an answer of the
 # GPU's driver, without which Ollama is not restarted; nothing, where it has nothing in GPU memory to lose
 
-# healthy: fails, having said what nvidia-smi says, where it is there and does not answer. By a kernel without NVIDIA's
-# driver, but with AMD's, it is not this host's GPU that it speaks of.
+# healthy: fails, having said what nvidia-smi says, where it is asked and does not answer.
 healthy() {
-    command -v nvidia-smi >/dev/null || return 0
-    [ -e "$proc/driver/nvidia" ] || [ ! -e "$kfd" ] || return 0
+    of_nvidia || return 0
     said=$(driver "$driver_seconds" -L 2>&1)
     status=$?
     case $status in

@@ -38,6 +38,12 @@ driver() {
     return "$code"
 }
 
+# of_nvidia: whether it is this host's GPU that nvidia-smi speaks of: it is there, and not by a kernel with AMD's driver
+# and without NVIDIA's.
+of_nvidia() {
+    command -v nvidia-smi >/dev/null && { [ -e "$proc/driver/nvidia" ] || [ ! -e "$kfd" ]; }
+}
+
 # cards: the name of each card that NVIDIA's driver has, a line each; fails where it does not answer.
 cards() {
     named=$(driver 10 --query-gpu=name --format=csv,noheader 2>/dev/null) || return

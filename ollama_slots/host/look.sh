@@ -1,9 +1,9 @@
 # The watch's look at the slots: which are in memory as declared, by what Ollama holds and which processes live. Nothing
 # is asked of any model.
-# needs: engine gpus
-# Set before: $main (Ollama's process, or 0), $gpu (yes|no: a slot must be wholly in GPU memory, unless its state says otherwise), $keep_alive,
-# $most (models that Ollama holds at once), $watch_seconds (between two looks), $evicts (yes|no: for a slot, models of
-# somebody else's are unloaded)
+# needs: engine cards records
+# Set before: $main (Ollama's process, or 0), $gpu (yes|no: a slot must be wholly in GPU memory, unless its state says
+# otherwise), $keep_alive, $most (models that Ollama holds at once), $watch_seconds (between two looks), $evicts (yes|no:
+# for a slot, models of somebody else's are unloaded)
 
 # glance: sets what Ollama answers, and what its processes have; fails where it does not answer.
 glance() {
@@ -11,9 +11,13 @@ glance() {
     live_now=$(weights_held "$main") || : # it holds nothing
 }
 
-# observe: the same, and sets what Ollama lists and holds, as lines.
+# observe: the same, and reads it.
 observe() {
-    glance || return
+    glance && read_glance
+}
+
+# read_glance: sets what Ollama lists and holds, as lines.
+read_glance() {
     named_now=$(printf '%s\n' "$tags_now" | rows models name digest)
     held_now=$(printf '%s\n' "$ps_now" | rows models digest size size_vram context_length expires_at name)
     weighed_now=$(weighed)
@@ -102,11 +106,11 @@ ticks() {
     processes "$1" | sed 's|$|/stat|' | xargs awk '{ sub(/.*\) /, ""); print $12 + $13 }' 2>/dev/null
 }
 
-# others: the models in memory that no slot is on, NAME:TAG BYTES_IN_GPU each.
+# others: the models in memory that no slot is on, NAME:TAG each.
 others() {
     mine=$(for name in $(slots); do entry "$name" | cut -f 1; done)
     printf '%s\n' "$held_now" | awk -F '\t' -v mine=" $(printf '%s' "$mine" | tr '\n' ' ') " '
-        $1 != "" && !index(mine, " " $1 " ") { print $6, ($3 == "-" ? 0 : $3) }'
+        $1 != "" && !index(mine, " " $1 " ") { print $6 }'
 }
 
 # beside NAME: nothing, where a slot that is not in memory can be loaded with nothing of somebody else's unloaded for it;
@@ -117,29 +121,16 @@ beside() {
     [ -n "$strangers" ] || return 0
     if [ "$(printf '%s\n' "$held_now" | grep -c .)" -lt "$most" ]; then
         took=$(noted bytes "$looks/$1")
-        found | grep -v 'library=cpu' | sed -n 's/.* available="\([0-9.]*\) \([KMG]\)iB".*/\1 \2/p' | {
-            cat
+        {
+            cards_found
             printf '%s\n' "$held_now" | awk -F '\t' -v own="$(entry "$1" | cut -f 1)" '
                 $1 != "" && $1 != own { print "held", ($3 == "-" ? 0 : $3) }'
         } | awk -v took="${took:-0}" '
             $1 == "held" { taken += $2 + 640 * 1048576; next } # the driver has its part for each: core/cards.py
-            { free += $1 * ($2 == "G" ? 1073741824 : $2 == "M" ? 1048576 : 1024); known = 1 }
+            { free += $2; known = 1 }
             END { exit !(!known || took * 1.25 <= free - taken) }' && return 0
     fi
-    printf '%s\n' "$strangers" | cut -d ' ' -f 1 | paste -sd ' '
-}
-
-# noted KEY FILE: what a record of the watch says.
-noted() {
-    sed -n "s/^$1=//p" "$2" 2>/dev/null
-}
-
-# note FILE KEY=VALUE...: it says so from now on; without a value no more.
-note() {
-    file=$1 unwritten=${1%/*}/.${1##*/}
-    shift
-    { for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } |
-        awk -F = '!seen[$1]++ && $2 != ""' >"$unwritten" && mv "$unwritten" "$file"
+    printf '%s\n' "$strangers" | paste -sd ' '
 }
 
 # due NAME: whether it is time to do something for a slot: at once, then again and again, each time twice as long after

@@ -34,8 +34,7 @@ meanwhile() {
 # driven: whether the GPU's driver answers, where one is needed and it is NVIDIA's. By a unit of its own, for this one may
 # open no device; which is quiet, as this one is.
 driven() {
-    command -v nvidia-smi >/dev/null || return 0
-    [ -e "$proc/driver/nvidia" ] || [ ! -e "$kfd" ] || return 0
+    of_nvidia || return 0
     systemd-run --quiet --wait --collect --pipe --property=LogLevelMax=notice timeout -k 1 10 nvidia-smi -L >/dev/null 2>&1
 }
 

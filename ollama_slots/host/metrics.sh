@@ -1,5 +1,5 @@
 # What the warm-up and the watch saw as metrics, for the textfile collector of Prometheus' node_exporter.
-# needs: engine gpus
+# needs: engine cards records
 
 # metric NAME HELP [TYPE]: the head of a metric; its values follow.
 metric() {
@@ -27,19 +27,18 @@ totals() {
     metric ollama_slot_heals_total "Times that the watch has loaded the slot again, or had it stay." counter
     for name in $(slots); do
         for cause in away ended window cpu expires; do
-            count=$(sed -n "s/^$cause=//p" "$heals/$name" 2>/dev/null)
+            count=$(noted "$cause" "$heals/$name")
             echo "ollama_slot_heals_total$(labels "slot=$name" "cause=$cause") ${count:-0}"
         done
     done
     metric ollama_slot_heal_tries "Times in a row that the watch had to; 0 once the slot has stayed well."
     for name in $(slots); do
-        count=$(sed -n 's/^tries=//p' "$heals/$name" 2>/dev/null)
+        count=$(noted tries "$heals/$name")
         echo "ollama_slot_heal_tries$(labels "slot=$name") ${count:-0}"
     done
     metric ollama_slot_away_seconds_total "Seconds that the slot was not in memory as declared, as the watch saw it." counter
     for name in $(slots); do
-        away_s=$(sed -n 's/^away=//p' "$looks/$name" 2>/dev/null)
-        since=$(sed -n 's/^since=//p' "$looks/$name" 2>/dev/null)
+        away_s=$(noted away "$looks/$name") since=$(noted since "$looks/$name")
         [ -z "$since" ] || away_s=$((${away_s:-0} + $(date '+%s') - since))
         echo "ollama_slot_away_seconds_total$(labels "slot=$name") ${away_s:-0}"
     done
@@ -52,30 +51,6 @@ info() {
         digest=$(value variant "$name" | cut -c 1-12)
         echo "ollama_slot_info$(labels "slot=$name" "base=$(value model "$name")" "digest=$digest") 1"
     done
-}
-
-# cards_found: TOTAL AVAILABLE ID NAME of each GPU that Ollama found, in bytes. Two of one id would be one series, for
-# which node_exporter would give no metric at all.
-cards_found() {
-    found | LC_ALL=C awk '
-        function said(key) {
-            if (!match($0, " " key "=(\"([^\"\\\\]|\\\\.)*\"|[^ \"]+)")) return ""
-            text = substr($0, RSTART + length(key) + 2, RLENGTH - length(key) - 2)
-            gsub(/["\\]/, "", text)
-            return text
-        }
-        function bytes(text) {
-            split(text, part, " ")
-            return part[1] * 1024 ^ (index("BKMGT", substr(part[2], 1, 1)) - 1)
-        }
-        { library = tolower(said("library")) }
-        library != "" && library != "cpu" {
-            id = said("id")
-            if (id == "" || seen[id]++) id = id "#" NR
-            name = said("description")
-            if (name == "") name = said("name")
-            printf "%.0f %.0f %s %s\n", bytes(said("total")), bytes(said("available")), id, name
-        }'
 }
 
 # gpu_memory: what Ollama found at its start, and what is left of it: no GPU is asked, for a unit of ours may open no
@@ -124,7 +99,7 @@ $name "*) is=1 ;; *) is=0 ;; esac
 took() {
     seconds=$(awk -F '"' -v name="$1" '$1 == "ollama_slot_load_seconds{slot=" && $2 == name { sub(/.* /, "", $NF); print $NF }' \
         "$STATE_DIRECTORY/$stem-slots.prom" 2>/dev/null)
-    seconds=${seconds:-$(sed -n 's/^seconds=//p' "$heals/$1" 2>/dev/null)}
+    seconds=${seconds:-$(noted seconds "$heals/$1")}
     echo "${seconds:--}"
 }
 

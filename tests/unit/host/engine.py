@@ -165,8 +165,11 @@ class FakeEngine(ThreadingHTTPServer):
                     "details": details,
                 }
             )
-        self.turns += 1  # what was modified in the same second comes in any order
-        return {"models": rows[self.turns % len(rows) :] + rows[: self.turns % len(rows)] if rows else []}
+        # Names that were modified in the same second come in any order; the rows of one name keep theirs.
+        self.turns += 1
+        names = list(dict.fromkeys(row["name"] for row in rows))
+        first = self.turns % len(names) if names else 0
+        return {"models": [row for it in names[first:] + names[:first] for row in rows if row["name"] == it]}
 
     def show(self, name: str, verbose: bool = False) -> dict[str, Any]:
         model = self.model(name)

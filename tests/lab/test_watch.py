@@ -170,6 +170,7 @@ def leave(host: Host, way: Way, since: str = "") -> tuple[float, float]:
             start = time.monotonic()
             host.run(way.undo)
     limit = SECONDS + LOAD if way.cause else BACK_SECONDS
+    limit += 0 if since else 6 * SECONDS  # the second time it may be the third and the fourth try, after pauses
     until("all slots are as declared", lambda: as_declared(host), limit)
     return time.monotonic() - start, reported
 

@@ -102,10 +102,9 @@ class Host:
 
     def weights(self, name: str) -> str:
         """The blob that a model runs on."""
-        found = re.search(
-            r"^FROM .*sha256-([0-9a-f]{64})$", self.api("/api/show", {"model": name})["modelfile"], re.M
-        )
-        assert found, f"{self.name}: {name} has no weights"
+        shown = self.api("/api/show", {"model": name})
+        found = re.search(r"^FROM .*sha256-([0-9a-f]{64})$", shown.get("modelfile", ""), re.M)
+        assert found, f"{self.name}: {name} has no weights: {str(shown)[:200]}"
         return found[1]
 
     def parent(self, name: str) -> str:

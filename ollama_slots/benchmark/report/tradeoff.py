@@ -1,0 +1,150 @@
+"""The plot of quality over tokens/s: where everything stands. The template draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, floor, log10, sqrt
+from typing import NamedTuple
+
+from ollama_slots.benchmark.report.labels import Box, Label, place
+from ollama_slots.benchmark.report.rows import SLOT_OF, Row
+
+WIDTH, HEIGHT = 460, 360
+FRAME = Box(44, 10, WIDTH - 10, HEIGHT - 44)
+INSET = 22  # between the frame and what is farthest out: half of the largest bubble
+SMALLEST, LARGEST = 4.0, 17.0  # radius of a bubble
+
+
+class Tick(NamedTuple):
+    """A mark of an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale: values from low to high lie between two places."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Return the place of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self, form: str) -> list[Tick]:
+        """Return marks at round values, about five."""
+        raw = (self.high - self.low) / 5
+        power = 10 ** floor(log10(raw))
+        step = next(it * power for it in (1, 2, 5, 10) if it * power >= raw * 0.999)
+        values = [count * step for count in range(ceil(self.low / step), floor(self.high / step) + 1)]
+        digits = max(0, -floor(log10(step)))
+        return [Tick(self.at(it), format(it, form) if form else f"{it:.{digits}f}") for it in values]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model: the middle of its bubble, how large it is, and how far its intervals go."""
+
+    row: Row
+    x: float
+    y: float
+    radius: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    label: Label | None = None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """All that is to be drawn."""
+
+    aspect: str
+    points: list[Point]
+    frontier: list[Row]
+    line: list[tuple[float, float]]
+    across: list[Tick]
+    up: list[Tick]
+
+
+def plot(rows: Sequence[Row], aspect: str) -> Plot:
+    """Return the plot of the models that answered anything."""
+    shown = [it for it in rows if it.of[aspect].quality]
+    across, up = _axes(shown, aspect)
+    largest = max((it.bytes_for(SLOT_OF[aspect]) or 0 for it in shown), default=0)
+    points = [_point(it, aspect, across, up, largest) for it in shown]
+    best = frontier(shown, aspect)
+    places = {it.row.number: (it.x, it.y) for it in points}
+    return Plot(
+        aspect,
+        list(_labelled(points)),
+        best,
+        [places[it.number] for it in best],
+        across.ticks(""),
+        up.ticks(".0%"),
+    )
+
+
+def frontier(rows: Sequence[Row], aspect: str) -> list[Row]:
+    """Return the models than which none that is compared is both faster and better; the fastest last."""
+    best: list[Row] = []
+    compared = [it for it in rows if not it.of[aspect].not_compared]
+    for it in sorted(compared, key=lambda it: (-it.model.tokens_per_sec.median, -_quality(it, aspect))):
+        if not best or _quality(it, aspect) > _quality(best[-1], aspect):
+            best.append(it)
+    return best[::-1]
+
+
+def _quality(row: Row, aspect: str) -> float:
+    quality = row.of[aspect].quality
+    return quality.value if quality else 0.0
+
+
+def _axes(rows: Sequence[Row], aspect: str) -> tuple[Axis, Axis]:
+    speeds = [it.model.tokens_per_sec for it in rows]
+    intervals = [quality.interval for it in rows if (quality := it.of[aspect].quality)]
+    slow, fast = min(it.low for it in speeds), max(it.high for it in speeds)
+    low, high = min(it[0] for it in intervals), max(it[1] for it in intervals)
+    if fast - slow < 0.1 * fast:  # one model, or all alike: the plot shall not make much of nothing
+        slow, fast = 0.9 * slow, 1.1 * fast
+    if high - low < 0.1:
+        low, high = max(0.0, high - 0.1), max(0.1, high)
+    return (
+        Axis(slow, fast, FRAME.left + INSET, FRAME.right - INSET),
+        Axis(low, high, FRAME.bottom - INSET, FRAME.top + INSET),
+    )
+
+
+def _point(row: Row, aspect: str, across: Axis, up: Axis, largest: int) -> Point:
+    quality, speed = row.of[aspect].quality, row.model.tokens_per_sec
+    assert quality is not None
+    low, high = quality.interval
+    size = row.bytes_for(SLOT_OF[aspect]) or 0
+    radius = max(SMALLEST, LARGEST * sqrt(size / largest)) if largest else SMALLEST
+    places = (across.at(speed.low), across.at(speed.high), up.at(high), up.at(low))
+    return Point(row, across.at(speed.median), up.at(quality.value), radius, *places)
+
+
+def _labelled(points: Sequence[Point]) -> Iterator[Point]:
+    """Give each point a label: those with slots first, for these have to be read."""
+    taken: list[Box] = []
+    bubbles = [Box(it.x - it.radius, it.y - it.radius, it.x + it.radius, it.y + it.radius) for it in points]
+    bars = [Box(it.x - 1, it.top, it.x + 1, it.bottom) for it in points]
+    bars += [Box(it.left, it.y - 1, it.right, it.y + 1) for it in points]
+    for it in points:
+        texts = [f"{it.row.has}: {_short(it.row.name)}", it.row.has] if it.row.slots else [_short(it.row.name)]
+        label = place([*texts, f"{it.row.number}"], it.x, it.y, it.radius, FRAME, taken, bubbles, bars)
+        taken.append(label.box)
+        yield replace(it, label=label)
+
+
+def _short(name: str) -> str:
+    """Return a name that is not too long for a plot: what tells models apart is at its end and its beginning."""
+    last = name.rpartition("/")[2]
+    return last if len(last) <= 24 else f"{last[:13]}…{last[-10:]}"

@@ -37,7 +37,10 @@ class Beside(NamedTuple):
     versions: Mapping[str, str] = {}
 
 
-def page(decision: Decision, beside: Beside = Beside()) -> str:
+NOTHING = Beside()
+
+
+def page(decision: Decision, beside: Beside = NOTHING) -> str:
     """Return the report as HTML: without script, and without anything from elsewhere.
 
     Raises ValueError with one line where what was there before is no selection file.
@@ -45,7 +48,7 @@ def page(decision: Decision, beside: Beside = Beside()) -> str:
     return _html().get_template("page.html.j2").render(_values(decision, beside))
 
 
-def markdown(decision: Decision, beside: Beside = Beside()) -> str:
+def markdown(decision: Decision, beside: Beside = NOTHING) -> str:
     """Return the report as Markdown. Raises ValueError as a page does."""
     return _markdown().get_template("page.md.j2").render(_values(decision, beside))
 
@@ -62,7 +65,9 @@ def _values(decision: Decision, beside: Beside) -> dict[str, Any]:
         "plots": [plot(models, aspect) for aspect in FAMILIES],
         "terms": TERMS,
         "spans": {aspect: _spans([it.of[aspect].terms for it in models]) for aspect in FAMILIES},
-        "unasked": [it for of in FAMILIES.values() for it in of if not any(row.model.answers.get(it) for row in models)],
+        "unasked": [
+            it for of in FAMILIES.values() for it in of if not any(row.model.answers.get(it) for row in models)
+        ],
         "memory": stack(models, beside.memory),
         "since": since.since(models, beside.before),
         "evidence": since.evidence(decision, models, beside.before),
@@ -106,5 +111,5 @@ def _html() -> Environment:
 def _markdown() -> Environment:
     """Whatever is filled in is escaped for a line of Markdown, but what is marked as such already."""
     found = _environment(autoescape=False, finalize=lambda it: it if isinstance(it, Markup) else foreign.line(it))
-    found.filters["fenced"] = lambda text: Markup(foreign.fenced(text))  # noqa: S704 (fenced cannot be ended)
+    found.filters["fenced"] = lambda text: Markup(foreign.fenced(text))
     return found

@@ -71,9 +71,7 @@ def _answer(decision: Decision, rows: Sequence[Row], slot: int) -> Slot:
 
 def aside(decision: Decision, rows: Sequence[Row]) -> list[Aside]:
     """Return which models were not compared, or passed over, with the slots and the reason."""
-    return [
-        Aside(it.name, ", ".join(map(str, of)), why) for it in rows for why, of in _whys(decision, it) if of
-    ]
+    return [Aside(it.name, ", ".join(map(str, of)), why) for it in rows for why, of in _whys(decision, it) if of]
 
 
 def _whys(decision: Decision, row: Row) -> Iterator[tuple[str, list[int]]]:

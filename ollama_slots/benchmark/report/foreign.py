@@ -17,21 +17,21 @@ LINK = re.compile(r"(?i)(:(?=//)|(?<=\bwww)\.)")
 
 def plain(text: str) -> str:
     """Return a text in which all that would be obeyed is spelled out."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
-    return OBEYED.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", STACKED.sub(r"\1", lines))
+    spaced = _lines(text).replace("\t", "    ")
+    return OBEYED.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", STACKED.sub(r"\1", spaced))
 
 
 def short(text: str, characters: int, lines: int) -> str:
     """Return the beginning of a text, plain, and how much of it is left out."""
-    whole = text.strip("\r\n")
-    kept = "\n".join(whole[:characters].splitlines()[:lines])
+    whole = _lines(text).strip("\n")
+    kept = "\n".join(whole[:characters].split("\n")[:lines])
     left = len(whole) - len(kept)
     return plain(kept) + (f"\n… {left:,} more characters" if left > 0 else "")
 
 
 def line(text: object) -> str:
     """Return a text on one line, in which nothing means anything to Markdown."""
-    escaped = PUNCTUATION.sub(r"\\\1", " ".join(plain(f"{text}").split()))
+    escaped = PUNCTUATION.sub(r"\\\1", re.sub(r"\s+", " ", plain(f"{text}")))
     return LINK.sub(r"\\\1", escaped)
 
 
@@ -40,3 +40,7 @@ def fenced(text: str) -> str:
     longest = max((len(it) for it in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

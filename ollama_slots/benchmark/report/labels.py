@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-LETTER, HEIGHT = 6.4, 13.0  # of a letter, at the most, in the 12 units that the template writes labels in
+# Of a letter in the 12 units that the template writes labels in; the widest of usual fonts, for which one a reader
+# has nobody knows.
+LETTER, BOLD, HEIGHT = 7.2, 8.2, 13.0
 GAP = 4.0
 LITTLE = 12.0  # what a label may cover, in square units
 
@@ -33,15 +35,19 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Label:
-    """A text, and where it begins."""
+    """A text, and where it goes.
+
+    + end: whether it ends at its bubble, else it begins there: in a narrower font it is near it all the same
+    """
 
     text: str
     box: Box
+    end: bool
 
     @property
     def x(self) -> float:
-        """Where its first letter begins."""
-        return self.box.left
+        """Where it begins, or ends."""
+        return self.box.right if self.end else self.box.left
 
     @property
     def y(self) -> float:
@@ -58,6 +64,7 @@ def place(
     taken: Sequence[Box],
     bubbles: Sequence[Box],
     bars: Sequence[Box],
+    bold: bool,
 ) -> Label:
     """Return the first text that has a place around a bubble where it covers next to nothing, else the last one.
 
@@ -66,10 +73,12 @@ def place(
     """
     best: list[tuple[float, Label]] = []
     for text in texts:
-        for box in _around(LETTER * len(text), x, y, radius):
+        for box in _around((BOLD if bold else LETTER) * len(text), x, y, radius):
             if box.within(frame):
                 covers = sum(3 * box.common(it) for it in taken) + sum(box.common(it) for it in bubbles)
-                best.append((covers + sum(0.5 * box.common(it) for it in bars), Label(text, box)))
+                best.append(
+                    (covers + sum(0.5 * box.common(it) for it in bars), Label(text, box, box.left < x - GAP))
+                )
         least = min(best, key=lambda it: it[0], default=None)
         if least and least[0] <= LITTLE:
             return least[1]

@@ -15,6 +15,7 @@ from ollama_slots.core.selection import RULES
 SLOT_OF = {"coding": 1, "general": 2}
 FEW = 20  # items: fewer tell little
 GB = 10**9
+TO = "\N{EN DASH}"  # between the ends of an interval
 
 
 class Share(NamedTuple):
@@ -37,7 +38,7 @@ class Share(NamedTuple):
     def range(self) -> str:
         """The interval, in percent."""
         low, high = self.interval
-        return f"{low * 100:.0f}–{high * 100:.0f}"
+        return f"{low * 100:.0f}{TO}{high * 100:.0f}"
 
     @property
     def text(self) -> str:
@@ -76,7 +77,7 @@ class Figures:
         assert self.quality is not None
         rest = self.composite - QUALITY * self.quality.value
         low, high = (rest + QUALITY * it for it in self.quality.interval)
-        return f"{low:.2f}–{high:.2f}"
+        return f"{low:.2f}{TO}{high:.2f}"
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def number(value: float) -> str:
 
 def spread(it: Spread) -> str:
     """Return a median with the least and the most."""
-    return f"{number(it.median)} ({number(it.low)}–{number(it.high)})"
+    return f"{number(it.median)} ({number(it.low)}{TO}{number(it.high)})"
 
 
 def gigabytes(size: int | None) -> str:

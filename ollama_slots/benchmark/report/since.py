@@ -13,7 +13,7 @@ from ollama_slots.benchmark.choice.decide import Decision, limit
 from ollama_slots.benchmark.report.rows import Row
 from ollama_slots.core import names, selection
 
-MOST = 8  # challengers of a slot: what is far from the threshold needs no bar
+MOST = 5  # challengers of a slot: what is far from the threshold needs no bar
 
 
 class Moved(NamedTuple):
@@ -26,12 +26,17 @@ class Moved(NamedTuple):
     right: float
     up: bool
 
+    @property
+    def by(self) -> str:
+        """The difference, with its sign."""
+        return f"{round(self.now - self.was, 3) + 0.0:+.3f}"
+
 
 class Since(NamedTuple):
     """What is other than in the last run.
 
     + ends: of the scale, by aspect
-    + new, gone: models that only one of the runs has composites of
+    + new, gone: models that only this run, or only that one, has both composites of
     """
 
     when: str
@@ -91,7 +96,7 @@ def since(rows: Sequence[Row], before: str) -> Since | None:
         _when(before),
         moved,
         ends,
-        [it.name for it in rows if not pairs[it.number]],
+        [it.name for it in rows if not pairs[it.number] and all(of.terms for of in it.of.values())],
         [it.model for it in found if it.model not in old],
     )
 
@@ -108,9 +113,9 @@ def evidence(decision: Decision, rows: Sequence[Row], before: str) -> list[Again
         bars = [
             Bar(
                 called.get(weights, f"weights {weights[7:19]}"),
-                told.figure(it.evidence),
+                told.figure(it.evidence) if it.evidence >= 0.01 else "less than 0.01",
                 min(1.0, max(0.0, log(max(it.evidence, 1.0)) / log(threshold))),
-                it.since,
+                it.since[:10],
             )
             for weights, it in order
         ]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ollama_slots.benchmark.report.labels import Box, Label, place
 from ollama_slots.benchmark.report.rows import SLOT_OF, Row
 
-WIDTH, HEIGHT = 460, 360
+WIDTH, HEIGHT = 410, 350
 FRAME = Box(44, 10, WIDTH - 10, HEIGHT - 44)
 INSET = 22  # between the frame and what is farthest out: half of the largest bubble
 SMALLEST, LARGEST = 4.0, 17.0  # radius of a bubble
@@ -74,8 +74,8 @@ class Plot:
 
 
 def plot(rows: Sequence[Row], aspect: str) -> Plot:
-    """Return the plot of the models that answered anything."""
-    shown = [it for it in rows if it.of[aspect].quality]
+    """Return the plot of the models that are compared, and of those with slots; others would stretch it."""
+    shown = [it for it in rows if it.of[aspect].quality and (it.slots or not it.of[aspect].not_compared)]
     across, up = _axes(shown, aspect)
     largest = max((it.bytes_for(SLOT_OF[aspect]) or 0 for it in shown), default=0)
     points = [_point(it, aspect, across, up, largest) for it in shown]
@@ -138,13 +138,18 @@ def _labelled(points: Sequence[Point]) -> Iterator[Point]:
     bars = [Box(it.x - 1, it.top, it.x + 1, it.bottom) for it in points]
     bars += [Box(it.left, it.y - 1, it.right, it.y + 1) for it in points]
     for it in points:
-        texts = [f"{it.row.has}: {_short(it.row.name)}", it.row.has] if it.row.slots else [_short(it.row.name)]
-        label = place([*texts, f"{it.row.number}"], it.x, it.y, it.radius, FRAME, taken, bubbles, bars)
+        texts = [_short(it.row.name, 24), _short(it.row.name, 14)]
+        if it.row.slots:
+            texts = [*(f"{it.row.has}: {text}" for text in texts), it.row.has]
+        label = place(
+            [*texts, f"{it.row.number}"], it.x, it.y, it.radius, FRAME, taken, bubbles, bars, bool(it.row.slots)
+        )
         taken.append(label.box)
         yield replace(it, label=label)
 
 
-def _short(name: str) -> str:
-    """Return a name that is not too long for a plot: what tells models apart is at its end and its beginning."""
+def _short(name: str, most: int) -> str:
+    """Return a name of so many letters: what tells models apart is at its beginning and its end."""
     last = name.rpartition("/")[2]
-    return last if len(last) <= 24 else f"{last[:13]}…{last[-10:]}"
+    half = (most - 1) // 2
+    return last if len(last) <= most else f"{last[:half]}…{last[-half:]}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from math import log
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ollama_slots.benchmark.choice import told
 from ollama_slots.benchmark.choice.composite import FAMILIES
 from ollama_slots.benchmark.choice.decide import Decision, limit
 from ollama_slots.benchmark.report.rows import Row
 from ollama_slots.core import names, selection
+from ollama_slots.core.results import Candidate
 
 MOST = 5  # challengers of a slot: what is far from the threshold needs no bar
 
@@ -81,8 +82,9 @@ def since(rows: Sequence[Row], before: str) -> Since | None:
     if not found:
         return None
     known = _weights(before)
-    was = {known.get(it.model, names.parse(it.model).key): it for it in found}
-    pairs = {it.number: was.get(it.model.weights) or _by_name(it, was) for it in rows}
+    by_weights = {known[it.model]: it for it in found if it.model in known}
+    by_name = {names.parse(it.model).key: it for it in found}
+    pairs = {it.number: by_weights.get(it.model.weights) or _named(it, by_name) for it in rows}
     moved, ends = {}, {}
     for aspect in FAMILIES:
         both = [(it, getattr(pair, aspect)) for it in rows if it.of[aspect].terms and (pair := pairs[it.number])]
@@ -130,8 +132,9 @@ def _moved(row: Row, was: float, now: float, low: float, high: float) -> Moved:
     return Moved(row, was, now, left, right, now >= was)
 
 
-def _by_name(row: Row, was: Mapping[str, Any]) -> Any:
-    return next((it for name in row.model.names if (it := was.get(names.parse(name).key))), None)
+def _named(row: Row, by_name: Mapping[str, Candidate]) -> Candidate | None:
+    keys = (names.parse(it).key for it in row.model.names)
+    return next((by_name[key] for key in keys if key in by_name), None)
 
 
 def _weights(before: str) -> dict[str, str]:

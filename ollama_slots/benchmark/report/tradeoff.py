@@ -92,13 +92,17 @@ def plot(rows: Sequence[Row], aspect: str) -> Plot:
 
 
 def frontier(rows: Sequence[Row], aspect: str) -> list[Row]:
-    """Return the models than which none that is compared is both faster and better; the fastest last."""
-    best: list[Row] = []
+    """Return the models that are compared and that none of these beats; the fastest last."""
+
+    def both(row: Row) -> tuple[float, float]:
+        return row.model.tokens_per_sec.median, _quality(row, aspect)
+
     compared = [it for it in rows if not it.of[aspect].not_compared]
-    for it in sorted(compared, key=lambda it: (-it.model.tokens_per_sec.median, -_quality(it, aspect))):
-        if not best or _quality(it, aspect) > _quality(best[-1], aspect):
-            best.append(it)
-    return best[::-1]
+    return sorted((it for it in compared if not any(_beats(both(one), both(it)) for one in compared)), key=both)
+
+
+def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one != other and one[0] >= other[0] and one[1] >= other[1]
 
 
 def _quality(row: Row, aspect: str) -> float:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 # Of a letter in the 12 units that the template writes labels in; the widest of usual fonts, for which one a reader
 # has nobody knows.
 LETTER, BOLD, HEIGHT = 7.2, 8.2, 13.0
-GAP = 4.0
+GAP = 6.0  # beside the bubble, and a ring of 2.5 around it
 LITTLE = 12.0  # what a label may cover, in square units
 
 

@@ -119,6 +119,14 @@ def test_on_the_frontier_is_what_nobody_beats() -> None:
     assert "junk" not in {it.row.name for it in plot.points}
 
 
+def test_who_has_a_slot_is_in_both_plots() -> None:
+    """A coder that cannot talk is not compared in general, and drawn there all the same; it is not on the line."""
+    _, made = of(model("coder", 0.9, 0.2, speed=99), model("talker", 0.2, 0.9), model("third", 0.7, 0.7))
+    plot = tradeoff.plot(made, "general")
+    assert {it.row.name for it in plot.points} == {"coder", "talker", "third"}
+    assert "coder" not in {it.name for it in plot.frontier}
+
+
 def test_memory_counts_a_runner_once_at_its_largest_window() -> None:
     both = model("both", 0.9, 0.9).model_copy(update={"gpu_bytes": {1: 10 * GB, 2: 14 * GB, 3: 99 * GB}})
     other = model("other").model_copy(update={"gpu_bytes": {1: 99 * GB, 3: 5 * GB}})

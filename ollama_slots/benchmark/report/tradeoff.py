@@ -4,46 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor, log10, sqrt
-from typing import NamedTuple
+from math import sqrt
 
-from ollama_slots.benchmark.report.labels import Box, Label, place
+from ollama_slots.benchmark.report.axis import Axis, Tick
+from ollama_slots.benchmark.report.labels import GAP, Box, Label, place
 from ollama_slots.benchmark.report.rows import SLOT_OF, Row
 
 WIDTH, HEIGHT = 410, 350
 FRAME = Box(44, 10, WIDTH - 10, HEIGHT - 44)
 INSET = 22  # between the frame and what is farthest out: half of the largest bubble
 SMALLEST, LARGEST = 4.0, 17.0  # radius of a bubble
-
-
-class Tick(NamedTuple):
-    """A mark of an axis."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A scale: values from low to high lie between two places."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        """Return the place of a value."""
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-    def ticks(self, form: str) -> list[Tick]:
-        """Return marks at round values, about five."""
-        raw = (self.high - self.low) / 5
-        power = 10 ** floor(log10(raw))
-        step = next(it * power for it in (1, 2, 5, 10) if it * power >= raw * 0.999)
-        values = [count * step for count in range(ceil(self.low / step), floor(self.high / step) + 1)]
-        digits = max(0, -floor(log10(step)))
-        return [Tick(self.at(it), format(it, form) if form else f"{it:.{digits}f}") for it in values]
 
 
 @dataclass(frozen=True)
@@ -138,18 +108,24 @@ def _point(row: Row, aspect: str, across: Axis, up: Axis, largest: int) -> Point
 def _labelled(points: Sequence[Point]) -> Iterator[Point]:
     """Give each point a label: those with slots first, for these have to be read."""
     taken: list[Box] = []
-    bubbles = [Box(it.x - it.radius, it.y - it.radius, it.x + it.radius, it.y + it.radius) for it in points]
     bars = [Box(it.x - 1, it.top, it.x + 1, it.bottom) for it in points]
     bars += [Box(it.left, it.y - 1, it.right, it.y + 1) for it in points]
     for it in points:
         texts = [_short(it.row.name, 24), _short(it.row.name, 14)]
         if it.row.slots:
             texts = [*(f"{it.row.has}: {text}" for text in texts), it.row.has]
+        others = [_bubble(one, GAP) for one in points if one is not it]  # not so near that it seems to be theirs
+        bubbles = [_bubble(it), *others]
         label = place(
             [*texts, f"{it.row.number}"], it.x, it.y, it.radius, FRAME, taken, bubbles, bars, bool(it.row.slots)
         )
         taken.append(label.box)
         yield replace(it, label=label)
+
+
+def _bubble(it: Point, more: float = 0.0) -> Box:
+    radius = it.radius + more
+    return Box(it.x - radius, it.y - radius, it.x + radius, it.y + radius)
 
 
 def _short(name: str, most: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -447,3 +448,24 @@ def test_a_deploy_sees_a_look_succeed(three: DirectoryHost) -> None:
     three.look_fails = False
     assert three.run("looking").code == 0
     assert not three.found(WANTED).watch_fails
+
+
+def test_what_is_loaded_again_and_not_as_declared_is_told_of(
+    three: DirectoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the GPU has no room for all of it any more."""
+    leave(three, "cpu")
+    look(three)
+    answer = three.engine.generate
+
+    def in_part(asked: dict[str, Any]) -> dict[str, Any]:
+        said = answer(asked)
+        if runner := three.engine.runners.all.get(C):
+            runner.size_vram = int(1.5 * GB)
+        return said
+
+    monkeypatch.setattr(three.engine, "generate", in_part)
+    done = heal(three)
+    assert done.code == 1
+    assert f"<3>three: {LEFT['cpu']}; loaded again, and not resident as declared: {LEFT['cpu']}" in done.out
+    assert published(three)["resident", "three"] == 0

@@ -24,6 +24,12 @@ def _model(value: str) -> str:
     return EMPTY if value.lower() == EMPTY else names.parse(value).short
 
 
+def _models(value: object) -> list[str]:
+    if isinstance(value, list) and all(isinstance(it, str) for it in value):
+        return [names.parse(it).short for it in value]
+    raise ValueError(f'expected a list of models, such as ["mistral:7b"], found {shown(value)}')
+
+
 def _text(value: str) -> str:
     """Check text that a Modelfile is to hold between triple quotes, which know no escape."""
     if '"""' in value or value.endswith('"') or not re.sub(r"[\t\r\n]", "", value).isprintable():
@@ -59,6 +65,7 @@ def _require_gpu(value: object) -> object:
     raise ValueError(f'expected "auto", true or false, found {shown(value)}')
 
 
+Models = Annotated[list[str], PlainValidator(_models)]
 Text = Annotated[str, AfterValidator(_text)]
 Parameter = Annotated[bool | int | float | str | list[str], PlainValidator(_parameter)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
@@ -135,6 +142,8 @@ class Settings(BaseModel):
     pull_seconds: Seconds = 6 * 3600
     pull_stall_seconds: Seconds = 300
     report: Annotated[str, StringConstraints(pattern=REPORT)] | None = None
+    benchmark_models: Models = []
+    benchmark_profile: Literal["quick", "full"] = "quick"
     prune: bool = False
     prune_previous: bool = False
 

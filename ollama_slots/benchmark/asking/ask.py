@@ -36,19 +36,33 @@ class Slot(NamedTuple):
 
 
 def ask(
-    slot: Slot, items: Sequence[Item], seed: int, kept: Kept, send: Send, tell: Callable[[str], None]
+    slot: Slot,
+    items: Sequence[Item],
+    seed: int,
+    kept: Kept,
+    send: Send,
+    tell: Callable[[str], None],
+    goes_on: Callable[[Sequence[Item]], bool] = bool,
 ) -> list[Answered]:
     """Return what a slot answers to items, in their order; what is kept is not asked.
 
     + tell: is told how far it is
+    + goes_on: is asked before each block but the first, with the items up to there, whether to ask it; these are
+      the same whatever is kept, so that a run that goes on ends where one at a stretch does
 
     Raises BenchmarkError where it cannot be asked all of them. What was answered until then is kept.
     """
     still = [it for it in items if kept.found(it, slot.variant) is None]
     how = _way(slot, send) if still else Way.CHAT
     heard = any(it and not it.error for it in (kept.found(it, slot.variant) for it in items))
-    begun, asked = time.monotonic(), 0
-    for block in blocks(still):
+    begun, asked, upto = time.monotonic(), 0, 0
+    for whole in blocks(items):
+        if upto and not goes_on(items[:upto]):
+            break
+        upto += len(whole)
+        block = [it for it in whole if kept.found(it, slot.variant) is None]
+        if not block:
+            continue
         replies, why = _sent(slot, [request(it, slot.name, how, seed) for it in block], send)
         made = [answered(it, slot.variant, reply) for it, reply in zip(block, replies, strict=False)]
         heard = heard or any(not it.error for it in made)

@@ -339,3 +339,15 @@ def test_models_stay_for_ever_or_not(value: int | str, for_ever: bool) -> None:
 @pytest.mark.parametrize("value", [-1, 0, 3600, "24h", "-1m", "1h30m", "500ms"])
 def test_keep_alive_as_the_engine_takes_it(value: int | str) -> None:
     assert of(keep_alive=value).keep_alive == value
+
+
+def test_the_benchmarks_models_are_names_and_its_profile_one_of_two() -> None:
+    assert (of().benchmark_models, of().benchmark_profile) == ([], "quick")
+    settings = of(benchmark_models=["mistral", "library/LLaMa3.1:8b"], benchmark_profile="full")
+    assert (settings.benchmark_models, settings.benchmark_profile) == (["mistral:latest", "LLaMa3.1:8b"], "full")
+    assert refused(benchmark_models="mistral:7b") == (
+        "benchmark_models: expected a list of models, such as [\"mistral:7b\"], found 'mistral:7b'"
+    )
+    assert refused(benchmark_models=["a b"]).startswith("benchmark_models: 'a b' is not a model name")
+    assert refused(benchmark_models=[7]).startswith("benchmark_models: expected a list of models")
+    assert refused(benchmark_profile="tiny").startswith("benchmark_profile: ")

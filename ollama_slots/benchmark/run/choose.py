@@ -1,0 +1,49 @@
+"""Choose from what is kept, and write model_selection.json, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.benchmark.choice import file, told
+from ollama_slots.benchmark.run import compare, week
+from ollama_slots.benchmark.run.measure import Kit
+from ollama_slots.benchmark.run.week import Week
+
+
+def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
+    """Choose, write the file where it is not that already, with a copy beside the answers; return what to tell.
+
+    The same week, measured the same, gives the same bytes: the file keeps its timestamp then.
+
+    + target: model_selection.json
+    + now: the timestamp of a new one
+
+    Raises BenchmarkError with one line where nothing can be chosen; the file is left as it is then.
+    """
+    wrote, passed = of.before.wrote, kit.passed(of)
+    try:
+        when = str(json.loads(wrote)["timestamp"]) if wrote else now
+        decision = compare.choice(of, passed, kit.basis, when)
+        if (text := file.text(decision)) != wrote:
+            decision = compare.choice(of, passed, kit.basis, now)
+            text = file.text(decision)
+    except ValueError as error:
+        raise BenchmarkError(f"{target.name} is left as it is: {error}") from None
+    said = told.lines(decision)
+    if text != wrote:
+        of.before = of.before.model_copy(update={"wrote": text})
+        week.write(kit.directory, of)
+    elif read(target) == text:
+        return [*said, f"{target.name}: no change"]
+    copy = kit.directory / decision.when[:10] / target.name
+    copy.parent.mkdir(exist_ok=True)
+    week.replace(copy, text)
+    week.replace(target, text)
+    return [*said, f"{target.name} is written; a deploy takes it"]
+
+
+def read(target: Path) -> str:
+    """Return what a selection file has; nothing where there is none."""
+    return target.read_text(encoding="utf-8-sig") if target.exists() else ""

@@ -57,7 +57,7 @@ def fits(snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True) -> bo
     now = cards_now(snapshot)
     if now is None:
         return True
-    taken, by = _taken(snapshot, names.parse(model).key, tokens), rule(observed)
+    taken, by = takes(snapshot, names.parse(model).key, tokens), rule(observed)
     if by.guesses:
         # What it holds then is not asked here: where that is more than is left, the load fails, and ends nothing.
         taken = Taken(taken.predicted, 0)
@@ -88,7 +88,7 @@ def needs(snapshot: Snapshot) -> list[Need]:
             continue
         key = names.parse(group[0].model).key
         window = max(context(target, details) for target in group)
-        taken = _taken(snapshot, key, window)
+        taken = takes(snapshot, key, window)
         for runner in observed.runners or ():
             there = known.get(runner.digest) == weights and runner.context_length == window
             # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
@@ -100,7 +100,11 @@ def needs(snapshot: Snapshot) -> list[Need]:
     return sorted(result, key=lambda need: need.held, reverse=True)
 
 
-def _taken(snapshot: Snapshot, key: str, tokens: int) -> Taken:
+def takes(snapshot: Snapshot, key: str, tokens: int) -> Taken:
+    """Return what a model takes with a window of so many tokens, as far as it can be foreseen.
+
+    + key: of its name; the host has it, and was asked for its details
+    """
     observed = snapshot.observed
     shown, size = snapshot.detailed.shown[key], (observed.listed or {})[key].size
     info, wanted = shown.model_info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1

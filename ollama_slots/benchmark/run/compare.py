@@ -32,6 +32,8 @@ def may_win(of: Week, kind: str, weights: str, passed: Passed) -> bool:
     + passed: of the candidate, so far; and of those that were measured before it
     """
     candidate, *others = sorted(_models(of, kind, passed), key=lambda it: it.weights != PREFIX + weights)
+    if of.before.incumbents.keys() >= RULES.keys():  # then the order of candidates makes no difference
+        others = [it for it in others if has_a_slot(of, of.models[it.weights.removeprefix(PREFIX)])]
     try:
         by = slots.scales(others)
     except ValueError:  # nobody to compare it with

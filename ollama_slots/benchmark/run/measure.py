@@ -45,20 +45,23 @@ class Kit:
         return found
 
 
+def introduce(bench: Bench, of: Week, challengers: Sequence[str]) -> None:
+    """Note what a host has room for, holds, and is to compare: of all hosts, before any is measured."""
+    of.rooms[bench.name] = bench.room
+    of.before = of.before.with_slots(bench.holds)
+    of.held += bench.holds.values()
+    for model in (*of.before.incumbents.values(), *bench.holds.values(), *challengers):
+        of.want(model)
+
+
 def measure(bench: Bench, of: Week, challengers: Sequence[str], kit: Kit) -> None:
     """Measure the models of a host's slots, those that have the slots, and the challengers, one after the other.
 
     What is measured is kept at once. A challenger that cannot be measured here is noted; another host may do it.
     Raises BenchmarkError, when all is done, with why a model of a slot could not be measured.
     """
-    of.rooms[bench.name] = bench.room
-    of.before = of.before.with_slots(bench.holds)
-    of.held += bench.holds.values()
-    models = dict.fromkeys([*of.before.incumbents.values(), *bench.holds.values(), *challengers])
-    for model in models:
-        of.want(model)
     lost = []
-    for model in models:
+    for model in dict.fromkeys([*of.before.incumbents.values(), *bench.holds.values(), *challengers]):
         if _is_measured(model, bench, of, kit):
             continue
         try:

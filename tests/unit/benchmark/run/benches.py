@@ -19,7 +19,7 @@ from ollama_slots.benchmark.judge import judged
 from ollama_slots.benchmark.run import course, week
 from ollama_slots.benchmark.run.choose import choose, read
 from ollama_slots.benchmark.run.marks import Marks
-from ollama_slots.benchmark.run.measure import Kit, measure
+from ollama_slots.benchmark.run.measure import Kit, introduce, measure
 from ollama_slots.benchmark.run.week import Room, Timed, Week
 from ollama_slots.core.placing import Card, Rule, Taken
 from ollama_slots.host.questions import Reply
@@ -213,6 +213,8 @@ class Project:
         known = week.read(week.path(self.directory, SEED)) or Week(seed=SEED, window=1, sizes={})
         of = known.begun(4096, self.sizes, self.text)
         kit = Kit(self.directory, course.mixed(items(self.sizes)), "1", Marks(graded))
+        for it in benches:
+            introduce(it, of, self.challengers)
         for it in benches:
             try:
                 measure(it, of, self.challengers, kit)

@@ -1,0 +1,271 @@
+"""tasks/benchmark.py as pyinfra runs it, on hosts of plain values: what is asked of a model is made up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pytest
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.deploy import add_deploy
+from pyinfra.api.operations import run_ops
+
+from ollama_slots.benchmark import humaneval
+from ollama_slots.benchmark.asking import hosts as asking
+from ollama_slots.benchmark.asking.ask import Send, Slot
+from ollama_slots.benchmark.asking.request import Request, Way
+from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.benchmark.items import draw
+from ollama_slots.benchmark.items.item import Answer, Item, Verdict
+from ollama_slots.benchmark.judge import judged
+from ollama_slots.benchmark.run import hosts, session, task
+from ollama_slots.benchmark.run.week import Timed
+from ollama_slots.benchmark.sandbox import build
+from ollama_slots.core.settings import Settings
+from ollama_slots.host.questions import Reply
+from tests.unit.benchmark.measured import spread
+from tests.unit.complaint import complaint
+from tests.unit.declared import NAMES, declared
+from tests.unit.fake import answers
+from tests.unit.world import GB, World, deployed
+
+SIZES = {"predict": 40, "arithmetic": 40}
+MODELS = ("a:7b", "b:7b", "c:7b", "d:7b")
+DATA: dict[str, Any] = {f"slot{n}_name": name for n, name in enumerate(NAMES, 1)}
+DATA |= {f"slot{n}_model": model for n, model in enumerate(MODELS, 1)}
+DATA |= {f"slot{n}_num_ctx": 4096 for n in (1, 2, 3, 4)} | {"max_loaded_models": 9}
+SETTINGS = declared(*MODELS, max_loaded_models=9)
+ROOT = Path(__file__).parents[4]
+
+
+class FakeGrader:
+    """A grader without a sandbox: nothing that is asked here is a program."""
+
+    def __init__(self, _: object) -> None:
+        pass
+
+    def __enter__(self) -> FakeGrader:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    @staticmethod
+    def grade(item: Item, answer: Answer) -> Verdict:
+        return judged(item, answer, lambda *_: "a program")
+
+
+class FakeModels:
+    """What all models answer: by a hash of model and item, right eight times of ten."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.silent = False
+        self.level: dict[str, float] = {}
+        tasks = humaneval.load()
+        now = session.datetime.now(session.UTC)
+        self.items = {it.prompt: it for it in draw.items(session.week.seed_of(now), 4096, tasks, SIZES)}
+
+    def sender(self, _: Any, __: Settings, observed: Any, slot: Slot) -> Send:
+        def send(requests: Sequence[Request]) -> tuple[list[Reply], str]:
+            return [self._reply(observed.states[slot.name].model, it) for it in requests], ""
+
+        return send
+
+    def _reply(self, model: str, it: Request) -> Reply:
+        if it.way is Way.SHOW:
+            return Reply('{"template": "{{ .System }}"}', 0.1, 0.1, 200, 0)
+        self.asked.append(model)
+        item = self.items[it.body["messages"][0]["content"]]
+        lucky = int(sha256(f"{model} {item.id}".encode()).hexdigest()[:8], 16) / 16**8
+        text = item.reference.text if lucky < self.level.get(model, 0.8) else "no idea"
+        said = json.dumps({"message": {"content": text}, "done": True})
+        return Reply("", 0, 0, 0, 28) if self.silent else Reply(said, 0.1, 0.2, 200, 0)
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> FakeModels:
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level("INFO")
+    made = FakeModels()
+    monkeypatch.setattr(asking, "sender", made.sender)
+    monkeypatch.setattr(session, "Grader", FakeGrader)
+    monkeypatch.setattr(build, "site", lambda: "")
+
+    def speed(it: hosts.HostSubject) -> Timed:
+        takes = it.bench.takes(it.model, GB, it.window)
+        return Timed(tokens_per_sec=spread(40.0), ttft_ms=spread(300.0), takes=takes)
+
+    monkeypatch.setattr(hosts.HostSubject, "speed", speed)
+    return made
+
+
+@pytest.fixture
+def world() -> World:
+    return deployed(SETTINGS, World(gpu=(81920, 81920)))
+
+
+class Ran:
+    """A run of the task on hosts."""
+
+    def __init__(self, *worlds: World, group: Sequence[int] = (), **data: Any) -> None:
+        names = [f"@fake/gpu{number}" for number in range(1, len(worlds) + 1)]
+        of = DATA | {"fake_delay": 0, "fake_delay_jitter": 0} | data
+        them = [(name, of | {"fake_responses": {}}) for name in names]
+        groups: dict[str, Any] = {"benchmark": ([names[it] for it in group], {})} if group else {}
+        self.state = State(Inventory((them, {}), **groups), Config())  # type: ignore[no-untyped-call]
+        connect_all(self.state)
+        self.commands = {}
+        for name, world in zip(names, worlds, strict=True):
+            connector = vars(self.state.inventory.get_host(name).connector)
+            made = answers(world, SETTINGS)
+            made.commands = connector["executed_commands"]
+            connector["data"]["fake_responses"] = made
+            self.commands[name.removeprefix("@fake/")] = made.commands
+        self.said = complaint(add_deploy, self.state, task.benchmark, SIZES)
+        self.said = self.said or complaint(run_ops, self.state)
+        self.failed = {it.name.removeprefix("@fake/") for it in self.state.failed_hosts}
+
+
+FILE = "model_selection.json"
+
+
+def test_the_slots_of_a_host_are_measured_and_the_file_is_written(
+    models: FakeModels, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = world.probe()
+    ran = Ran(world)
+    assert (ran.said, ran.failed) == ("", set())
+    assert {it: models.asked.count(it) for it in MODELS} == {"a:7b": 80, "b:7b": 80, "c:7b": 80, "d:7b": 0}
+    content = json.loads(Path(FILE).read_text())
+    assert [content[it] for it in ("slot1_coding", "slot2_general", "slot3_backup")] == [*MODELS[:3]]
+    assert content["results"]["a:7b"]["speed"]["gpu_bytes"] == dict.fromkeys(("slot1", "slot2", "slot3"), GB)
+    assert [it.read_text() for it in Path("benchmarks").glob("*/model_selection.json")] == [Path(FILE).read_text()]
+    assert world.probe() == before
+    assert any("a:7b: slot one: 3 of 80 items, about" in it for it in caplog.messages)
+    assert any(it.startswith("    slot 1: a:7b: stays: ") for it in caplog.messages)
+
+
+def test_a_second_run_asks_nothing_and_leaves_the_file(
+    models: FakeModels, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    Ran(world)
+    text, models.asked = Path(FILE).read_bytes(), []
+    ran = Ran(world)
+    assert (ran.said, ran.failed, models.asked) == ("", set(), [])
+    assert Path(FILE).read_bytes() == text
+    assert "    model_selection.json: no change" in caplog.messages
+
+
+def test_of_a_fleet_one_host_is_asked_and_all_are_looked_at(models: FakeModels, world: World) -> None:
+    ran = Ran(world, deployed(SETTINGS, World(gpu=(81920, 81920))))
+    assert (ran.said, ran.failed) == ("", set())
+    assert len(models.asked) == 3 * 80
+    assert all(ran.commands.values())
+
+
+def test_where_there_is_a_group_for_it_other_hosts_are_not_touched(models: FakeModels, world: World) -> None:
+    ran = Ran(world, deployed(SETTINGS, World(gpu=(81920, 81920))), group=[1])
+    assert (ran.said, ran.failed) == ("", set())
+    assert (ran.commands["gpu1"], len(models.asked)) == ([], 3 * 80)
+    assert ran.commands["gpu2"]
+
+
+def test_where_nothing_answers_in_time_the_host_fails_and_there_is_no_file(
+    models: FakeModels, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    models.silent = True
+    ran = Ran(world)
+    assert ran.failed == {"gpu1"}
+    assert not Path(FILE).exists()
+    assert any("answered none of 3 items" in it for it in caplog.messages)
+
+
+def test_a_host_that_cannot_be_read_fails_and_the_others_do_for_it(models: FakeModels, world: World) -> None:
+    ran = Ran(world, World(lacks=["flock"]))
+    assert (ran.failed, len(models.asked)) == ({"gpu2"}, 3 * 80)
+    assert json.loads(Path(FILE).read_text())["slot1_coding"] == "a:7b"
+
+
+def test_a_choice_that_cannot_be_made_fails_a_host_with_one_line(
+    models: FakeModels, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    models.level = dict.fromkeys(MODELS, 0.0)
+    ran = Ran(world)
+    assert ran.failed == {"gpu1"}
+    assert any(
+        "model_selection.json is left as it is: expected a model that answers" in it for it in caplog.messages
+    )
+    assert not Path(FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "wrong"),
+    [
+        ({"benchmark_profile": "tiny"}, "benchmark_profile"),
+        ({"benchmark_models": ["a b"]}, "'a b' is not a model name"),
+        ({f"slot{it}_model": "none" for it in (1, 2, 3)}, "expected models in slots 1 to 3, or benchmark_models"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_told_before_any_host_is_asked(
+    models: FakeModels, world: World, data: dict[str, Any], wrong: str
+) -> None:
+    ran = Ran(world, **data)
+    assert wrong in ran.said
+    assert "\n" not in ran.said
+    assert (ran.commands, models.asked) == ({"gpu1": []}, [])
+
+
+def test_so_is_a_file_that_is_damaged(models: FakeModels, world: World) -> None:
+    for path, text in ((FILE, "["), (FILE, '{"benchmark": {"evidence": 7}}'), (_week(), "{}")):
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(text)
+        ran = Ran(world)
+        assert ran.said.isprintable()
+        assert ran.said
+        assert (ran.commands, models.asked) == ({"gpu1": []}, [])
+        Path(path).unlink()
+
+
+def _week() -> str:
+    return f"benchmarks/week-{session.week.seed_of(session.datetime.now(session.UTC))}.json"
+
+
+def test_two_runs_at_once_do_not_meet(models: FakeModels, world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with session._alone(Path("benchmarks")):
+        ran = Ran(world)
+    assert (ran.failed, models.asked) == ({"gpu1"}, [])
+    assert any("expected no other run, found one" in it for it in caplog.messages)
+
+
+def test_without_the_extra_it_ends_in_one_line(
+    models: FakeModels, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def site() -> str:
+        raise BenchmarkError("expected wasmtime, found none: pip install 'ollama-slots[benchmark]'")
+
+    monkeypatch.setattr(build, "site", site)
+    ran = Ran(world)
+    assert ran.said == "expected wasmtime, found none: pip install 'ollama-slots[benchmark]'"
+    assert (ran.commands, models.asked) == ({"gpu1": []}, [])
+
+
+@pytest.mark.parametrize("module", ["ollama_slots.deploys", "ollama_slots.benchmark.run.task"])
+def test_neither_a_deploy_nor_the_task_imports_what_the_extra_has(module: str) -> None:
+    asked = f"import sys, {module}; print([it for it in ('wasmtime', 'componentize_py') if it in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    if module == "ollama_slots.deploys":
+        asked = (
+            f"import sys, {module}; print([it for it in sys.modules if it.startswith('ollama_slots.benchmark')])"
+        )
+        done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == "[]"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.functional_validators import AfterValidator, PlainValidator
 
-from ollama_slots.core import names, units
+from ollama_slots.core import hours, names, units
 from ollama_slots.core.errors import first_error, shown
 from ollama_slots.core.misspelt import meant
 
@@ -57,6 +57,11 @@ def _require_gpu(value: object) -> object:
     if value == "auto" or isinstance(value, bool):
         return value
     raise ValueError(f'expected "auto", true or false, found {shown(value)}')
+
+
+def _hours(value: str) -> str:
+    hours.parse(value)
+    return value
 
 
 Text = Annotated[str, AfterValidator(_text)]
@@ -135,6 +140,7 @@ class Settings(BaseModel):
     pull_seconds: Seconds = 6 * 3600
     pull_stall_seconds: Seconds = 300
     report: Annotated[str, StringConstraints(pattern=REPORT)] | None = None
+    benchmark_window: Annotated[str, AfterValidator(_hours)] | None = None
     prune: bool = False
     prune_previous: bool = False
 

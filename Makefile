@@ -12,8 +12,8 @@
 #             slots leave memory, and nothing is ever deployed
 # make powercut  gpu1 loses its power at 10 moments of a first deploy and 10 of a rotation (MOMENTS=n), its disk on
 #             DISK=xfs or ext4; SEED=n repeats the moments
-# make bench  the measurements beside Ansible, and docs/performance.md from them; takes two hours, and the machine alone.
-#             PARTS="user report" for some of them, REPEATS=n
+# make performance  the measurements beside Ansible, and docs/performance.md from them; takes two hours, and the
+#             machine alone. PARTS="user report" for some of them, REPEATS=n
 # The lab needs root on Debian or Ubuntu; what is slow to build is kept in the user's cache directory.
 
 PYTHON ?= python3
@@ -23,7 +23,7 @@ MOMENTS ?= 10
 BENCHMARK := ollama_slots/benchmark/requirements
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check faults hosts watch pages chaos powercut engines bench lab lab-down awks requirements
+.PHONY: demo test check faults hosts watch pages chaos powercut engines performance lab lab-down awks requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -67,9 +67,9 @@ engines: .venv/installed
 	.venv/bin/python -m tests.engines $(ENGINES)
 	.venv/bin/python -m lab down
 
-bench: .venv/bench-installed
+performance: .venv/performance-installed
 	LAB_HOSTS=20 LAB_PACKAGES=python3 .venv/bin/python -m lab up
-	.venv/bin/python -m tests.bench $(PARTS) $(if $(REPEATS),--repeats $(REPEATS))
+	.venv/bin/python -m tests.performance $(PARTS) $(if $(REPEATS),--repeats $(REPEATS))
 	.venv/bin/python -m lab down
 
 check: .venv/installed
@@ -95,8 +95,8 @@ awks:
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/bench-installed: .venv/installed tests/bench/requirements.txt
-	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements.txt
+.venv/performance-installed: .venv/installed tests/performance/requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/performance/requirements.txt
 	@touch $@
 
 # Pins anew what the files named requirements.in name; needs uv.
@@ -106,4 +106,4 @@ PIN := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --
 requirements:
 	$(PIN) requirements.in -o requirements.txt
 	$(PIN) -c requirements.txt $(BENCHMARK).in -o $(BENCHMARK).txt
-	$(PIN) -c requirements.txt tests/bench/requirements.in -o tests/bench/requirements.txt
+	$(PIN) -c requirements.txt tests/performance/requirements.in -o tests/performance/requirements.txt

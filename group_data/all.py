@@ -116,6 +116,10 @@ benchmark_models = []
 # How much each model is asked: "quick", 87 items, or "full", 686. See docs/benchmark.md.
 benchmark_profile = "quick"
 
+# The hours in which models are asked, by the host's own clock, e.g. "02:00-05:00"; what is not asked at their end,
+# the next run asks. None: at any time.
+benchmark_window = None
+
 # --- SSH -------------------------------------------------------------------------------------------------
 # _sudo            True: what a deploy runs on a host, it runs as root by sudo        default: False
 # ssh_config_file  your OpenSSH configuration                                         default: ~/.ssh/config

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.functional_validators import AfterValidator, PlainValidator
 
-from ollama_slots.core import names, units
+from ollama_slots.core import hours, names, units
 from ollama_slots.core.errors import first_error, shown
 from ollama_slots.core.misspelt import meant
 
@@ -63,6 +63,11 @@ def _require_gpu(value: object) -> object:
     if value == "auto" or isinstance(value, bool):
         return value
     raise ValueError(f'expected "auto", true or false, found {shown(value)}')
+
+
+def _hours(value: str) -> str:
+    hours.parse(value)
+    return value
 
 
 Models = Annotated[list[str], PlainValidator(_models)]
@@ -144,6 +149,7 @@ class Settings(BaseModel):
     report: Annotated[str, StringConstraints(pattern=REPORT)] | None = None
     benchmark_models: Models = []
     benchmark_profile: Literal["quick", "full"] = "quick"
+    benchmark_window: Annotated[str, AfterValidator(_hours)] | None = None
     prune: bool = False
     prune_previous: bool = False
 

@@ -70,12 +70,12 @@ mend() {
         case $after in expires*) stay "$1" >/dev/null && observe && after=$(judge "$1") ;; esac
         wrong=${wrong:-${after#*	}}
     fi
-    tries=$(($(noted tries "$heals/$1" | grep . || echo 0) + 1))
-    note "$heals/$1" "tries=$tries" "last=$(date '+%s')"
     case $2,$after in
-    # Somebody has loaded it meanwhile, with options of his own: that is what the next look sees.
+    # Somebody was loading it, with options of his own, and still has it: the next look sees that, and it is no try.
     away,window* | away,cpu* | ended,window* | ended,cpu*) return 0 ;;
     esac
+    tries=$(($(noted tries "$heals/$1" | grep . || echo 0) + 1))
+    note "$heals/$1" "tries=$tries" "last=$(date '+%s')"
     often=''
     [ "$tries" -lt 5 ] || often="; $tries times in a row: the next time is after $(pause "$tries") s"
     if [ -n "$wrong" ]; then

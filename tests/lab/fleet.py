@@ -23,6 +23,8 @@ LOCK = "/run/ollama-slots.lock"
 STORE = "/usr/share/ollama/.ollama/models"
 # For a killed Ollama to answer again: systemd gives a runner that does not end 90 s (seen).
 BACK_SECONDS = 180
+# The weights that processes hold.
+IN_MEMORY = r"grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null; true"
 SLOTS = ("coding-primary", "general-primary", "backup", "experimental")
 
 
@@ -102,10 +104,9 @@ class Host:
 
     def weights(self, name: str) -> str:
         """The blob that a model runs on."""
-        found = re.search(
-            r"^FROM .*sha256-([0-9a-f]{64})$", self.api("/api/show", {"model": name})["modelfile"], re.M
-        )
-        assert found, f"{self.name}: {name} has no weights"
+        shown = self.api("/api/show", {"model": name})
+        found = re.search(r"^FROM .*sha256-([0-9a-f]{64})$", shown.get("modelfile", ""), re.M)
+        assert found, f"{self.name}: {name} has no weights: {str(shown)[:200]}"
         return found[1]
 
     def parent(self, name: str) -> str:
@@ -114,8 +115,12 @@ class Host:
 
     def resident(self, *slots: str) -> bool:
         """Whether processes hold these slots' weights: /api/ps shows the digest of whatever name loaded them."""
-        tags, held = self.tags(), self.in_memory()
-        return all(f"{slot}:latest" in tags and self.weights(slot) in held for slot in slots)
+        # By one command, for this is what is waited for.
+        show = "curl -sS --max-time 120 http://127.0.0.1:11434/api/show"
+        shows = "; ".join(f"""{show} -d '{{"model":"{it}:latest"}}'; echo""" for it in slots)
+        shown, _, held = self.out(f"{shows}; echo; {IN_MEMORY}").partition("\n\n")
+        found = [re.search(r"\\nFROM [^\\]*(sha256-[0-9a-f]{64})", line) for line in shown.splitlines()]
+        return len(found) == len(slots) and all(it and it[1] in held for it in found)
 
     def listed(self, *slots: str) -> bool:
         """Whether /api/ps lists these slots' very digests, as after a start: their own names loaded them."""
@@ -124,8 +129,7 @@ class Host:
 
     def in_memory(self) -> set[str]:
         """The weights that processes hold."""
-        found = self.out(r"grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null; true")
-        return {line.removeprefix("sha256-") for line in found.split()}
+        return {line.removeprefix("sha256-") for line in self.out(IN_MEMORY).split()}
 
     def runners(self) -> set[str]:
         """The ids of the processes that hold weights."""
@@ -156,7 +160,8 @@ class Host:
 
     def rotating(self) -> bool:
         """Whether a rotation is under way: a pull that is being recorded holds the lock, too."""
-        return self.held() and self.run(f"grep -q rotation {LOCK}", check=False).returncode == 0
+        held = f"! flock -s -n {LOCK} true && grep -q rotation {LOCK}"
+        return self.run(held, check=False).returncode == 0
 
     def journal(self, unit: str, since: str) -> str:
         """What a unit said since a moment that ``now`` gave."""

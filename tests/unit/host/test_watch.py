@@ -313,6 +313,22 @@ def test_it_is_loaded_again_and_again_further_and_further_apart(three: Directory
         assert published(three)["heal_tries", "three"] == (6 if well == 40 else 0), "it stayed well"
 
 
+def test_what_somebody_was_loading_with_options_of_his_own_is_no_try(
+    three: DirectoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look came between the end of the old runner and his: what is his is seen next, and healed at once."""
+    leave(three, "away")
+    look(three)
+    answer = three.engine.generate
+    monkeypatch.setattr(three.engine, "generate", lambda asked: answer(asked | {"options": {"num_ctx": 1024}}))
+    done = heal(three)
+    assert (done.code, done.out) == (0, "")
+    monkeypatch.undo()
+    look(three)
+    assert published(three)["heal_tries", "three"] == 0
+    assert heal(three).out.startswith(f"<5>three: {LEFT['window']}: loaded again in ")
+
+
 def test_a_slot_that_cannot_be_loaded_fails_the_unit_and_is_told_once(three: DirectoryHost) -> None:
     look(three, watch_seconds=30)
     leave(three, "away")

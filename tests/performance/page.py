@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tests.bench import boot, kept, tables
 from tests.lab.fleet import ROOT
+from tests.performance import boot, kept, tables
 
 PARTS = ("fleet", "user", "boot", "scale", "profile")
 DOCS = ROOT / "docs"
@@ -21,7 +21,7 @@ def text(parts: Kept) -> str:
     + parts: what each part has kept; one that was not measured is not there, and the page says so
     """
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "tests" / "bench"),
+        loader=FileSystemLoader(ROOT / "tests" / "performance"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -52,10 +52,10 @@ TARGETS: dict[str, Callable[[list[dict[str, Any]]], list[list[str]]]] = {
 
 def report() -> None:
     """Writes the page and its plots. Raises AssertionError where nothing was measured."""
-    from tests.bench import plots  # noqa: PLC0415 (matplotlib: the text is tested without it)
+    from tests.performance import plots  # noqa: PLC0415 (matplotlib: the text is tested without it)
 
     parts = {name: content for name in PARTS if (content := kept.load(name))}
-    assert parts, f"there are no figures in {kept.KEPT}: make bench"
+    assert parts, f"there are no figures in {kept.KEPT}: make performance"
     DOCS.mkdir(exist_ok=True)
     for name, draw in plots.PLOTS.items():
         if name in parts:

@@ -14,10 +14,10 @@ from typing import Any
 
 from ollama_slots.core.settings import Settings
 from ollama_slots.facts import HostObserved
-from tests.bench import kept, tables
-from tests.bench.declared import defaults
-from tests.bench.measured import Measured, measured
 from tests.lab.fleet import ROOT
+from tests.performance import kept, tables
+from tests.performance.declared import defaults
+from tests.performance.measured import Measured, measured
 from tests.unit.fake import install
 from tests.unit.world import deployed
 

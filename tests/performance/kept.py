@@ -1,4 +1,4 @@
-"""The raw figures of each part: .lab/bench/PART.json, with the machine that they are of."""
+"""The raw figures of each part: .lab/performance/PART.json, with the machine that they are of."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from lab import engine
 from lab.cache import digest_of
 from tests.lab.fleet import ROOT
 
-KEPT = ROOT / ".lab" / "bench"
+KEPT = ROOT / ".lab" / "performance"
 # What figures depend on: with other sources the old ones are worth nothing.
-SOURCES = ("deploy.py", "group_data", "lab", "ollama_slots", "tasks", "templates", "tests/bench", "tests/lab")
+_TESTS = ("tests/lab", "tests/performance")
+SOURCES = ("deploy.py", "group_data", "lab", "ollama_slots", "tasks", "templates", *_TESTS)
 # What only shows the figures.
 SHOWN_BY = {"page.py", "plots.py", "performance.md.j2", "requirements.in"}
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from lab import hosts as lab_hosts
 from ollama_slots.host import scripts
-from tests.bench import hosts, kept
-from tests.bench.declared import LARGE
-from tests.bench.tools import OURS, changes, tools
 from tests.lab.fleet import SLOTS, Host, until
+from tests.performance import hosts, kept
+from tests.performance.declared import LARGE
+from tests.performance.tools import OURS, changes, tools
 
 RESTART, REBOOT, FLOOR, PARALLEL = HOWS = ("restart", "reboot", "one after the other", "all at once")
 SCRIPT = scripts.libraries("engine") + (Path(__file__).parent / "boot.sh").read_text(encoding="utf-8")

@@ -9,11 +9,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench import hosts, kept
-from tests.bench.declared import SMALL
-from tests.bench.measured import measured
-from tests.bench.tools import OURS, changes, tools
 from tests.lab.fleet import ROOT
+from tests.performance import hosts, kept
+from tests.performance.declared import SMALL
+from tests.performance.measured import measured
+from tests.performance.tools import OURS, changes, tools
 
 # By CPU, not by the clock: what waits for an answer spends nothing.
 RUN = """

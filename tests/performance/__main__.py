@@ -1,4 +1,4 @@
-"""``python -m tests.bench [PART...]``: measures all parts, or these, and writes docs/performance.md.
+"""``python -m tests.performance [PART...]``: measures all parts, or these, and writes docs/performance.md.
 
 fleet, user, boot and profile need the lab with LAB_PACKAGES=python3; scale and report need no host.
 """
@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.bench import boot, fleet, page, profile, scale, user
+from tests.performance import boot, fleet, page, profile, scale, user
 
 
 def main() -> int:
     """Runs the parts of the command line; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.performance", description=__doc__)
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help="fleet user boot profile scale report (default: all)"
     )

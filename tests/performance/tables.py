@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tests.bench.boot import FLOOR as BARE
-from tests.bench.boot import HOWS, REBOOT, RESTART
-from tests.bench.fleet import NOTHING
-from tests.bench.spread import figure, ratio, spread
-from tests.bench.tools import ANSIBLE, FLOOR, OURS
+from tests.performance.boot import FLOOR as BARE
+from tests.performance.boot import HOWS, REBOOT, RESTART
+from tests.performance.fleet import NOTHING
+from tests.performance.spread import figure, ratio, spread
+from tests.performance.tools import ANSIBLE, FLOOR, OURS
 
 Row = dict[str, Any]
 MOST_COMMANDS = 6  # a host, of a deploy that has nothing to do

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.bench import hosts, kept
-from tests.bench.declared import SMALL
-from tests.bench.measured import Measured
-from tests.bench.tools import ANSIBLE, FLOOR, OURS, Tools, changes, tools
+from tests.performance import hosts, kept
+from tests.performance.declared import SMALL
+from tests.performance.measured import Measured
+from tests.performance.tools import ANSIBLE, FLOOR, OURS, Tools, changes, tools
 
 # Each follows the one before: what it starts from, whether slot 1 gets its second model, whether there is work.
 FIRST, NOTHING, ROTATED = JOBS = ("first deploy", "nothing to do", "one slot rotated")

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from ollama_slots.host import scripts
-from tests.bench import boot, fleet, hosts, page, profile, tables
-from tests.bench.declared import LARGE, PLAYBOOK, SMALL
-from tests.bench.measured import Measured
-from tests.bench.relay import relayed
-from tests.bench.spread import figure, percentile, ratio, spread
-from tests.bench.tools import ANSIBLE, FLOOR, OURS, changes
+from tests.performance import boot, fleet, hosts, page, profile, tables
+from tests.performance.declared import LARGE, PLAYBOOK, SMALL
+from tests.performance.measured import Measured
+from tests.performance.relay import relayed
+from tests.performance.spread import figure, percentile, ratio, spread
+from tests.performance.tools import ANSIBLE, FLOOR, OURS, changes
 from tests.unit.host.test_shell import SHELLCHECK
 
 MACHINE = {
@@ -181,7 +181,7 @@ def test_both_slots_models_are_declared() -> None:
 
 
 def test_whose_code_a_module_is() -> None:
-    assert profile.module(profile.__file__, "f") == "tests.bench.profile"
+    assert profile.module(profile.__file__, "f") == "tests.performance.profile"
     assert profile.module("~", "<built-in method select.epoll>") == "built in"
     assert profile.module("<frozen posixpath>", "join") == "posixpath"
     assert profile.whose(profile.module("<frozen importlib._bootstrap>", "f")) == "the import of modules"

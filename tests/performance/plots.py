@@ -8,11 +8,11 @@ from typing import Any
 
 import matplotlib
 
-from tests.bench.boot import HOWS
-from tests.bench.fleet import JOBS
-from tests.bench.spread import Spread, figure, spread
-from tests.bench.tables import Row, cells, of
-from tests.bench.tools import ANSIBLE, OURS
+from tests.performance.boot import HOWS
+from tests.performance.fleet import JOBS
+from tests.performance.spread import Spread, figure, spread
+from tests.performance.tables import Row, cells, of
+from tests.performance.tools import ANSIBLE, OURS
 
 matplotlib.use("svg")
 from matplotlib import pyplot  # after the choice of its backend

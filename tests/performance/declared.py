@@ -14,7 +14,7 @@ from ollama_slots.core.targets import Target
 from ollama_slots.host import render, scripts
 from tests.lab.fleet import ROOT, Project, model
 
-PLAYBOOK = ROOT / "tests" / "bench" / "playbook"
+PLAYBOOK = ROOT / "tests" / "performance" / "playbook"
 SSH_CONFIG_HOST = """\
 Host {name}
     HostName 127.0.0.1

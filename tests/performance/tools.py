@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.declared import PLAYBOOK, Job, addresses, playbook, project, ssh_config
-from tests.bench.measured import Measured, measured
-from tests.bench.relay import relayed
 from tests.lab.fleet import Project, Run
+from tests.performance.declared import PLAYBOOK, Job, addresses, playbook, project, ssh_config
+from tests.performance.measured import Measured, measured
+from tests.performance.relay import relayed
 
 OURS, ANSIBLE, FLOOR = "ours", "Ansible", "floor"
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.M)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.bench import hosts, kept
-from tests.bench.declared import LARGE
-from tests.bench.spread import percentile
-from tests.bench.tools import ANSIBLE, OURS, Tools, changes, tools
 from tests.lab.client import Record, asking
 from tests.lab.fleet import SLOTS, Host
+from tests.performance import hosts, kept
+from tests.performance.declared import LARGE
+from tests.performance.spread import percentile
+from tests.performance.tools import ANSIBLE, OURS, Tools, changes, tools
 
 REST_SECONDS = 5  # before the change
 AFTER_SECONDS = 3  # for what a change leaves behind to be felt

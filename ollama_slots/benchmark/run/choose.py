@@ -11,6 +11,8 @@ from ollama_slots.benchmark.run import compare, week
 from ollama_slots.benchmark.run.measure import Kit
 from ollama_slots.benchmark.run.week import Week
 
+WHEN = "%Y-%m-%dT%H:%M:%SZ"
+
 
 def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
     """Choose, write the file where it is not that already, with a copy beside the answers; return what to tell.

@@ -87,7 +87,7 @@ class Session:
         """
         if self._kit is None:
             with ExitStack() as opened:
-                opened.enter_context(_alone(self._directory))
+                opened.enter_context(alone(self._directory))
                 self._week = self._begun()
                 self._kit = kit(self._directory, self._week, opened)
                 self._open = opened.pop_all()
@@ -108,11 +108,11 @@ class Session:
         """Choose, and return what to tell. Raises BenchmarkError where nothing can be chosen."""
         of, kit = self.begun()
         with self._open:
-            return choose.choose(of, kit, self._target, f"{self._now:%Y-%m-%dT%H:%M:%SZ}")
+            return choose.choose(of, kit, self._target, f"{self._now:{choose.WHEN}}")
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path) -> Iterator[None]:
     """Have no other run beside this one. Raises BenchmarkError where there is one."""
     directory.mkdir(exist_ok=True)
     with (directory / ".lock").open("w") as lock:

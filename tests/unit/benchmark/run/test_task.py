@@ -17,13 +17,14 @@ from pyinfra.api.connect import connect_all
 from pyinfra.api.deploy import add_deploy
 from pyinfra.api.operations import run_ops
 
+from ollama_slots.benchmark import __main__ as command
 from ollama_slots.benchmark import humaneval
 from ollama_slots.benchmark.asking import hosts as asking
 from ollama_slots.benchmark.asking.ask import Send, Slot
 from ollama_slots.benchmark.asking.request import Request, Way
 from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.benchmark.items import draw
-from ollama_slots.benchmark.items.item import Answer, Item, Verdict
+from ollama_slots.benchmark.items.item import Answer, Item, Outcome, Verdict
 from ollama_slots.benchmark.judge import judged
 from ollama_slots.benchmark.run import hosts, session, task
 from ollama_slots.benchmark.run.week import Timed
@@ -239,8 +240,29 @@ def _week() -> str:
     return f"benchmarks/week-{session.week.seed_of(session.datetime.now(session.UTC))}.json"
 
 
+def test_what_is_kept_is_graded_anew_without_a_host(
+    models: FakeModels, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ran(world)
+    text = Path(FILE).read_text()
+    monkeypatch.setattr(sys, "argv", ["benchmark", "grade", "benchmarks"])
+    assert command.main() == 0
+    assert capsys.readouterr().out.endswith("model_selection.json: no change\n")
+    Path(FILE).unlink()
+    assert command.main() == 0
+    assert Path(FILE).read_text() == text
+    monkeypatch.setattr(FakeGrader, "grade", lambda *_: Verdict(Outcome.FAILED))
+    assert command.main() == 1
+    assert "model_selection.json is left as it is: expected a model that answers" in capsys.readouterr().err
+    assert Path(FILE).read_text() == text
+    monkeypatch.setattr(sys, "argv", ["benchmark", "grade", "elsewhere"])
+    assert command.main() == 1
+    assert capsys.readouterr().err.startswith("elsewhere: expected what tasks/benchmark.py keeps, found none")
+    assert len(models.asked) == 3 * 80
+
+
 def test_two_runs_at_once_do_not_meet(models: FakeModels, world: World, caplog: pytest.LogCaptureFixture) -> None:
-    with session._alone(Path("benchmarks")):
+    with session.alone(Path("benchmarks")):
         ran = Ran(world)
     assert (ran.failed, models.asked) == ({"gpu1"}, [])
     assert any("expected no other run, found one" in it for it in caplog.messages)

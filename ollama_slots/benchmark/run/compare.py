@@ -27,7 +27,7 @@ def has_a_slot(of: Week, model: Model) -> bool:
 
 
 def may_win(of: Week, kind: str, weights: str, passed: Passed) -> bool:
-    """Return whether a candidate may still win a slot from whom has it, or from the best so far.
+    """Return whether a candidate may still win a slot from whom has it, or from the best so far; or keep its own.
 
     + passed: of the candidate, so far; and of those that were measured before it
     """

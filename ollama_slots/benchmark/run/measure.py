@@ -107,7 +107,7 @@ def _measure(subject: Subject, of: Week, kind: str, kit: Kit) -> None:
         def goes_on(upto: Sequence[Item]) -> bool:
             nonlocal dropped
             now = {**others, weights: kit.marks.of(upto, kept, subject.digest)}
-            dropped = not compare.has_a_slot(of, known) and not compare.may_win(of, kind, weights, now)
+            dropped = not compare.may_win(of, kind, weights, now)
             return not dropped
 
         subject.ask(kit.items, kept, goes_on)

@@ -134,6 +134,7 @@ class FakeBench:
     kind: str = "a GPU"
     gigabytes: int | None = 100
     silent: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     noisy: bool = False
     dies_at: int | None = None
     breaks_at: int | None = None
@@ -158,7 +159,7 @@ class FakeBench:
     @contextmanager
     def subject(self, model: str) -> Iterator[FakeSubject]:
         found = next((it for it in (*self.slots.values(), *self.others) if it.name == model), None)
-        if found is None:
+        if found is None or model in self.gone:
             raise BenchmarkError(f"{model} does not fit on {self.name}")
         self.opened.append(model)
         served = "slot" if found in self.slots.values() else "candidate"

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ollama_slots import selection
+from ollama_slots.benchmark.asking.answered import answered
 from ollama_slots.benchmark.asking.ask import BLOCK, FIRST
+from ollama_slots.benchmark.asking.kept import Kept
 from ollama_slots.benchmark.cache import BenchmarkError
-from tests.unit.benchmark.run.benches import LATER, NOW, SIZES, FakeBench, Killed, Made, Project
+from ollama_slots.benchmark.items.item import Answer, Item, Outcome, Verdict
+from ollama_slots.benchmark.run import course
+from ollama_slots.benchmark.run.marks import Marks
+from ollama_slots.benchmark.run.week import seed_of
+from ollama_slots.host.questions import Reply
+from tests.unit.benchmark.run.benches import LATER, NOW, SEED, SIZES, FakeBench, Killed, Made, Project, items
 
 COUNT = sum(SIZES.values())
 A, B, C = Made("a:7b"), Made("b:7b", 0.7, 0.85), Made("c:7b", 0.7, 0.7)
@@ -67,6 +75,15 @@ def test_nor_is_one_after_its_choice_was_deployed(project: Project) -> None:
     host = bench(A, slots={1: BETTER, 2: B, 3: C})
     assert project.run(host, now=LATER)[-1] == "model_selection.json: no change"
     assert (host.asked, project.text) == ([], before)
+
+
+def test_a_name_that_is_another_model_by_now_is_measured_anew(project: Project) -> None:
+    project.run(bench())
+    moved = bench(slots={1: Made("a:7b", of="a:7b of today"), 2: B, 3: C})
+    project.run(moved, now=LATER)
+    assert (moved.of("a:7b"), len(moved.asked), moved.timed) == (COUNT, COUNT, ["a:7b"])
+    assert [it.names for it in project.week.models.values()].count(("a:7b",)) == 1
+    assert len(json.loads(project.text)["results"]) == 3
 
 
 @pytest.mark.parametrize("dies_at", [0, 1, FIRST, 50, COUNT, COUNT + 30, 3 * COUNT, 3 * COUNT + 40])
@@ -171,6 +188,14 @@ def test_what_one_host_cannot_do_another_may(project: Project) -> None:
     assert json.loads(project.text)["benchmark"]["failed"] == {}
 
 
+def test_a_slot_that_can_be_asked_on_another_host_is_and_the_first_one_is_told_to_fail(project: Project) -> None:
+    hosts = [bench(gone={"a:7b"}), bench(name="gpu2")]
+    project.run(*hosts)
+    assert hosts[0].told[-1] == "failed: a:7b does not fit on gpu1"
+    assert (hosts[0].of("a:7b"), hosts[1].of("a:7b")) == (0, COUNT)
+    assert project.slots == ["a:7b", "b:7b", "c:7b"]
+
+
 def test_a_challenger_that_cannot_be_measured_is_told_with_why(project: Project) -> None:
     project.challengers = ("big:70b",)
     project.run(bench())
@@ -221,9 +246,10 @@ def test_a_run_for_more_items_that_breaks_does_not_choose_by_those_of_before(pro
     project.sizes = {"trivial": 20, "arithmetic": 20}
     project.run(bench())
     before, project.sizes = project.text, dict(SIZES)
-    with pytest.raises(BenchmarkError):
-        project.run(bench(breaks_at=30), now=LATER)
-    assert project.text == before
+    for trouble in ({"gone": {"a:7b"}}, {"breaks_at": 30}):
+        with pytest.raises(BenchmarkError):
+            project.run(bench(**trouble), now=LATER)
+        assert project.text == before
 
 
 def test_who_changed_the_file_since_is_taken_at_their_word(project: Project) -> None:
@@ -261,3 +287,36 @@ def test_a_set_for_whose_memory_nobody_knows_is_chosen(project: Project) -> None
     project.run(bench(gigabytes=None))
     assert project.slots == ["a:7b", "b:7b", "c:7b"]
     assert json.loads(project.text)["timestamp"] == NOW
+
+
+def test_an_item_that_was_not_answered_is_not_there_and_no_answer_is_graded_twice(tmp_path: Path) -> None:
+    graded, them = [], items({"trivial": 3})
+
+    def grade(item: Item, answer: Answer) -> Verdict:
+        graded.append(item.id)
+        return Verdict(Outcome.PASSED if answer.text == "0" else Outcome.FAILED)
+
+    marks = Marks(grade)
+    with Kept(tmp_path, "0a" * 32, SEED) as kept:
+        replies = [Reply('{"response": "0", "done": true}', 0, 0, 200, 0)] * 2 + [Reply("", 0, 0, 0, 28)]
+        kept.add(answered(it, "v", reply) for it, reply in zip(them, replies, strict=True))
+        for _ in range(2):
+            assert marks.of(them, kept, "v") == {"trivial": {"trivial/0": True, "trivial/1": True}}
+        assert marks.of(them, kept, "other") == {}
+    assert graded == ["trivial/0", "trivial/1"]
+
+
+def test_a_week_is_that_of_iso_8601() -> None:
+    days = {(2026, 11, 27): 202648, (2027, 1, 3): 202653, (2027, 1, 4): 202701, (2024, 12, 30): 202501}
+    assert {it: seed_of(datetime(*it, 2, tzinfo=UTC)) for it in days} == days
+
+
+def test_any_part_of_the_items_has_the_families_in_their_shares() -> None:
+    them = items({"trivial": 8, "arithmetic": 80, "choice": 40})
+    mixed = course.mixed(them)
+    assert sorted(mixed) == sorted(them)
+    for count in range(1, len(mixed)):
+        for family, whole in (("trivial", 8), ("arithmetic", 80), ("choice", 40)):
+            found = [it for it in mixed[:count] if it.family == family]
+            assert abs(len(found) - whole * count / 128) <= 1.5
+            assert found == [it for it in them if it.family == family][: len(found)]

@@ -33,7 +33,7 @@ def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
             text = file.text(decision)
     except ValueError as error:
         raise BenchmarkError(f"{target.name} is left as it is: {error}") from None
-    said = told.lines(decision)
+    said = told.lines(decision) + [f"{name} is not compared: {why}" for name, why in decision.run.failed.items()]
     if text != wrote:
         of.before = of.before.model_copy(update={"wrote": text})
         week.write(kit.directory, of)

@@ -198,8 +198,9 @@ def test_a_slot_that_can_be_asked_on_another_host_is_and_the_first_one_is_told_t
 
 def test_a_challenger_that_cannot_be_measured_is_told_with_why(project: Project) -> None:
     project.challengers = ("big:70b",)
-    project.run(bench())
+    said = project.run(bench())
     assert json.loads(project.text)["benchmark"]["failed"] == {"big:70b": "big:70b does not fit on gpu1"}
+    assert "big:70b is not compared: big:70b does not fit on gpu1" in said
 
 
 def test_where_nothing_answers_there_is_no_file_and_one_line(project: Project) -> None:

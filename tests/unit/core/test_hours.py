@@ -5,9 +5,7 @@ import pytest
 from ollama_slots.core.hours import Hours, parse
 
 
-@pytest.mark.parametrize(
-    ("text", "hours"), [("02:00-05:00", ("0200", "0500")), ("22:30-00:00", ("2230", "0000"))]
-)
+@pytest.mark.parametrize(("text", "hours"), [("02:00-05:00", ("0200", "0500")), ("22:30-00:00", ("2230", "0000"))])
 def test_hours_are_from_when_until_when(text: str, hours: tuple[str, str]) -> None:
     assert parse(text) == Hours(*hours)
 

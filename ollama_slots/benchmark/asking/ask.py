@@ -24,15 +24,22 @@ It = TypeVar("It")
 
 
 class Slot(NamedTuple):
-    """A slot that is resident.
+    """A slot that is resident, or a candidate that is asked as if it were one.
 
     + variant: its manifest digest
     + weights: the sha256 of its blob
+    + model: of a candidate, its base
     """
 
     name: str
     variant: str
     weights: str
+    model: str = ""
+
+    @property
+    def called(self) -> str:
+        """How messages call it."""
+        return f"candidate {self.model}" if self.model else f"slot {self.name}"
 
 
 def ask(
@@ -67,16 +74,14 @@ def ask(
         made = [answered(it, slot.variant, reply) for it, reply in zip(block, replies, strict=False)]
         heard = heard or any(not it.error for it in made)
         if made and not heard:
-            raise BenchmarkError(f"slot {slot.name}: answered none of {len(made)} items: {made[-1].error}")
+            raise BenchmarkError(f"{slot.called}: answered none of {len(made)} items: {made[-1].error}")
         kept.add(made)
         asked += len(made)
         if made:
             done = len(items) - len(still) + asked
-            tell(progress(slot.name, done, len(items), asked, time.monotonic() - begun))
-        if len(made) < len(block):
-            raise BenchmarkError(
-                f"slot {slot.name}: asked {asked} of {len(still)} items: {why or 'no reason told'}"
-            )
+            tell(progress(slot.called, done, len(items), asked, time.monotonic() - begun))
+        if why or len(made) < len(block):
+            raise BenchmarkError(f"{slot.called}: asked {asked} of {len(still)} items: {why or 'no reason told'}")
     return [it for it in (kept.found(it, slot.variant) for it in items) if it]
 
 
@@ -91,9 +96,9 @@ def blocks(items: Sequence[It]) -> Iterator[Sequence[It]]:
 def _way(slot: Slot, send: Send) -> Way:
     replies, why = _sent(slot, [show(slot.name)], send)
     shows = document(replies[0]) if replies else None
-    if shows is None or replies[0].status != 200:
+    if why or shows is None or replies[0].status != 200:
         why = why or (shown(replies[0].text) if replies else "nothing")
-        raise BenchmarkError(f"slot {slot.name}: expected what its model is made of, found: {why}")
+        raise BenchmarkError(f"{slot.called}: expected what its model is made of, found: {why}")
     return way(shows)
 
 
@@ -101,5 +106,5 @@ def _sent(slot: Slot, requests: Sequence[Request], send: Send) -> tuple[list[Rep
     """Send requests, none of which can change the slot. Raises BenchmarkError where one could."""
     for it in requests:
         if why := refusal(it, slot.name):
-            raise BenchmarkError(f"slot {slot.name}: {why}")
+            raise BenchmarkError(f"{slot.called}: {why}")
     return send(requests)

@@ -163,7 +163,7 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("benchmark_window", "02:00-05:60"),
         ("benchmark_window", "02:00-05:00; reboot"),
         ("benchmark_window", "02:00-05:00\n"),
-        ("benchmark_window", "٠٢:٠٠-٠٥:٠٠"),  # noqa: RUF001
+        ("benchmark_window", "\u0660\u0662:\u0660\u0660-05:00"),
         ("benchmark_window", ["02:00-05:00"]),
         ("benchmark_window", 2),
         ("keep_alive", "-1"),

@@ -10,7 +10,7 @@ RESIDENT = re.compile(r"(\d+(?:[.,]\d+)?) (\d+) resident", re.ASCII)
 END = "== end"
 LATER, USERS, CLOSED = "later", "users", "closed"  # see asking.sh
 BROKE = "the connection broke, or the command was killed"
-FIGURES = re.compile(r"(.*)\n(\d+[.,]\d+) (\d+[.,]\d+) (\d{3}) (\d+)(?: (\d+) (\d+))?\n", re.DOTALL | re.ASCII)
+FIGURES = re.compile(r"(.*)\n(\d+[.,]\d+) (\d+[.,]\d+) (\d{3}) (\d+)(?: (\d*) (\d*))?\n", re.DOTALL | re.ASCII)
 
 
 class Reply(NamedTuple):

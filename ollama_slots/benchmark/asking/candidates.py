@@ -22,6 +22,7 @@ from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import parse, render, scripts
+from ollama_slots.host.questions import Reply
 
 STAY = "10m"  # in memory after an answer: what a run that was killed has left goes by itself
 LOOK_AGAIN_SECONDS = 1
@@ -55,7 +56,10 @@ def candidate(host: Host, settings: Settings, model: str, number: int) -> Iterat
 
 
 def sender(host: Host, settings: Settings, observed: Observed, slot: Slot, fit: Fit) -> Send:
-    """Return what sends requests to a candidate. Only these have a keep_alive."""
+    """Return what sends requests to a candidate. Only these have a keep_alive.
+
+    Each reply says how long the last load took, whenever that was.
+    """
     trial = scripts.Trial(
         model=fit.target.model,
         candidate=NAME,
@@ -77,7 +81,15 @@ def sender(host: Host, settings: Settings, observed: Observed, slot: Slot, fit: 
             raise BenchmarkError(f"candidate {fit.target.model}: expected requests to {NAME}, found others")
         return scripts.trial(settings, observed.url or "", trial, gpu, hosts.asking(host, staying))
 
-    return hosts.sending(host, settings, script)
+    send, took = hosts.sending(host, settings, script), 0.0
+
+    def remembering(requests: Sequence[Request]) -> tuple[list[Reply], str]:
+        nonlocal took
+        replies, why = send(requests)
+        took = next((it.loaded for it in reversed(replies) if it.loaded), took)
+        return [it._replace(loaded=took) for it in replies], why
+
+    return remembering
 
 
 def _look(host: Host, settings: Settings, model: str) -> Observed:

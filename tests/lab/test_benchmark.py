@@ -17,11 +17,19 @@ FILE, PAUSE = "model_selection.json", 3  # seconds between two questions of a us
 SIZES = {"trivial": 12, "arithmetic": 4, "choice": 16}
 ITEMS = sum(SIZES.values())
 HELD = [model(it) for it in ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m")]
-TWIN = model("smollm2-twin:135m")
+TWIN, CHALLENGER = model("smollm2-twin:135m"), model("smollm2-chat:135m")
+# Few and short runs, and whether others are at work does not matter: the machine is shared by all hosts.
+TASK = f"""
+from ollama_slots.benchmark.asking.timing import Procedure
+from ollama_slots.benchmark.run.task import benchmark
+
+few = Procedure(warm_ups=1, runs=3, prompt=64, at_depth=0, tokens=16, busy=100)
+benchmark(sizes={SIZES}, procedure=few)
+"""
 # The two that tie have the same prompt and parameters here, so that all their answers are the same.
 DATA = f"""
 del slot1_system, slot1_parameters
-benchmark_models = ["{TWIN}"]
+benchmark_models = ["{TWIN}", "{CHALLENGER}"]
 globals().update(slot_models("{FILE}"))
 """
 
@@ -32,8 +40,7 @@ def measuring(project: Project, gpu2: Host) -> Project:
     with (project.path / "group_data" / "lab.py").open("a") as data:
         data.write(DATA)
     (project.path / "inventory.py").write_text(f'lab = ["gpu1", "gpu2"]\nbenchmark = ["{gpu2.name}"]\n')
-    task = f"from ollama_slots.benchmark.run.task import benchmark\n\nbenchmark(sizes={SIZES})\n"
-    (project.path / "few.py").write_text(task)
+    (project.path / "few.py").write_text(TASK)
     run = project.deploy(SLOT4)
     assert run.code == 0, run.output
     return project
@@ -60,22 +67,26 @@ def answers(project: Project) -> list[Path]:
 def test_from_the_measurement_to_the_deploy(
     measuring: Project, gpu1: Host, gpu2: Host, figures: list[str]
 ) -> None:
-    before = [(host.made(), host.runners()) for host in (gpu1, gpu2)]
+    before = [{it: host.made()[f"{it}:latest"] for it in SLOTS} for host in (gpu1, gpu2)]
+    runners = [host.runners() for host in (gpu1, gpu2)]
     with asking(gpu1, *SLOTS, pause=PAUSE) as ours, asking(gpu2, *SLOTS, pause=PAUSE) as theirs:
         run = measured(measuring)
     for record in (*ours, *theirs):
         figures.append(f"benchmark: {record}")
     assert_none_failed(*ours, *theirs)
-    assert [(host.made(), host.runners()) for host in (gpu1, gpu2)] == before, "no slot was touched"
+    assert [{it: host.made()[f"{it}:latest"] for it in SLOTS} for host in (gpu1, gpu2)] == before
+    assert [host.runners() for host in (gpu1, gpu2)] == runners, "no slot was touched, and no candidate is left"
+    assert not [it for it in gpu2.made() if "candidate" in it]
     results = content(measuring)["results"]
-    assert {*results} == {*HELD}, "a name with the same weights is a candidate of its own"
+    assert {*results} == {*HELD, CHALLENGER}, "a name with the same weights is a candidate of its own"
     assert TWIN in results[model("smollm2:135m")]["also_named"]
     one, other = (results[model(it)] for it in ("smollm2:135m", "smollm2-coder:135m"))
     assert [one[it] for it in ("coding", "general")] == [other[it] for it in ("coding", "general")]
     assert all(it["speed"]["gpu_bytes"]["slot1"] > 0 for it in results.values())
-    assert {*chosen(measuring)} <= {*HELD}
+    assert {*chosen(measuring)} <= {*results}
     assert len(run.lines("slot 1: ")) == 1, run.output
-    assert [len(it.read_text().splitlines()) for it in answers(measuring)] == [ITEMS] * 3
+    counts = sorted(len(it.read_text().splitlines()) for it in answers(measuring))
+    assert counts[1:] == [ITEMS] * 3, "the challenger's may be fewer"
 
     text = (measuring.path / FILE).read_bytes()
     again = measured(measuring)
@@ -107,7 +118,7 @@ def test_a_run_that_was_killed_goes_on(measuring: Project) -> None:
     assert all(file.read_bytes().startswith(was.rpartition(b"\n")[0]) for file, was in kept.items())
     for file in answers(measuring):
         lines = [json.loads(it) for it in file.read_text().splitlines()]
-        assert len({it["item"] for it in lines}) == len(lines) == ITEMS, "an item was asked twice"
+        assert len({it["item"] for it in lines}) == len(lines), "an item was asked twice"
     assert done.lines(f"{FILE} is written"), done.output
 
 

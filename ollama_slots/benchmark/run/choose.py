@@ -10,6 +10,7 @@ from ollama_slots.benchmark.choice import file, told
 from ollama_slots.benchmark.run import compare, week
 from ollama_slots.benchmark.run.measure import Kit
 from ollama_slots.benchmark.run.week import Week
+from ollama_slots.selection import decoded
 
 WHEN = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -47,5 +48,5 @@ def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
 
 
 def read(target: Path) -> str:
-    """Return what a selection file has; nothing where there is none."""
-    return target.read_text(encoding="utf-8-sig") if target.exists() else ""
+    """Return what a selection file has; nothing where there is none. Raises ValueError where it is no text."""
+    return decoded(target.read_bytes()) if target.exists() else ""

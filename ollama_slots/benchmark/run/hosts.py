@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pyinfra import logger
 from pyinfra.api import Host
 
-from ollama_slots.benchmark.asking import ask, hosts
+from ollama_slots.benchmark.asking import ask, candidates, hosts
 from ollama_slots.benchmark.asking.kept import Kept
-from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.benchmark.asking.speed import measure
+from ollama_slots.benchmark.asking.timing import Procedure
 from ollama_slots.benchmark.items.item import Item
-from ollama_slots.benchmark.run.week import Room, Timed
+from ollama_slots.benchmark.run import memory
+from ollama_slots.benchmark.run.bring import bring, look
+from ollama_slots.benchmark.run.week import Timed
 from ollama_slots.core import names
-from ollama_slots.core.cards import driver_takes, room
-from ollama_slots.core.gpu_memory import needs, rule, takes
-from ollama_slots.core.observed import Observed
-from ollama_slots.core.placing import Taken
 from ollama_slots.core.selection import RULES
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target, context
-from ollama_slots.run.gather import detailed
-from ollama_slots.run.session import UNREADABLE, read
 
 
 class HostBench:
@@ -33,41 +30,49 @@ class HostBench:
     + host: the one at hand
     """
 
-    def __init__(self, host: Host, settings: Settings, seed: int) -> None:
-        """Read the host. Raises BenchmarkError where it cannot be read."""
-        self.host, self.settings, self.seed, self.name = host, settings, seed, host.name
-        observed = read(settings)
-        if observed is None or observed.lacks or observed.listed is None or observed.runners is None:
-            why = UNREADABLE if observed is None else observed.lacks or f"Ollama does not answer{observed.where}"
-            raise BenchmarkError(why)
-        try:
-            self.snapshot = detailed(Snapshot(settings, observed))
-            self.room = _room(self.snapshot)
-        except ValueError as error:
-            raise BenchmarkError(f"{error}") from None
-        chosen = [it for it in settings.slots if it.number in RULES and it.name in observed.states]
-        self.slots = {it.number: it.name for it in chosen}
-        self.holds = {number: observed.states[name].model for number, name in self.slots.items()}
+    def __init__(
+        self, host: Host, settings: Settings, seed: int, models: Collection[str], procedure: Procedure
+    ) -> None:
+        """Read the host.
 
-    @property
-    def observed(self) -> Observed:
-        """The host as it was read."""
-        return self.snapshot.observed
+        + models: that may be asked beside the slots'
+        + procedure: by which speed is measured
+
+        Raises BenchmarkError where it cannot be read.
+        """
+        self.host, self.settings, self.seed, self.name = host, settings, seed, host.name
+        self.procedure = procedure
+        self.snapshot = look(settings, models)
+        self.room = memory.room(self.snapshot)
+        states = self.snapshot.observed.states
+        self.slots = {it.number: it.name for it in settings.slots if it.number in RULES and it.name in states}
+        self.holds = {number: states[name].model for number, name in self.slots.items()}
 
     def weights(self, model: str) -> str | None:
-        """Return the weights of a model that a slot has, or that was asked about."""
+        """Return the weights of a model that a slot has, or that is there."""
         name = self._slot(model)
-        return self.observed.states[name].weights if name else self.snapshot.detailed.weights(model)
+        return self.snapshot.observed.states[name].weights if name else self.snapshot.detailed.weights(model)
 
     @contextmanager
     def subject(self, model: str) -> Iterator[HostSubject]:
-        """Open a model: the first slot that has it."""
-        name = self._slot(model)
+        """Open a model: the slot that has it, or its weights, else a candidate for the slot of the least window.
+
+        A candidate that is not on the host is pulled.
+        """
+        name, there = self._slot(model), self.snapshot
         if name is None:
-            raise BenchmarkError(f"{model} has no slot on {self.name}")
-        slot = hosts.slot(self.observed, name)
-        send = hosts.sender(self.host, self.settings, self.observed, slot)
-        yield HostSubject(self, model, slot, send, self.observed.states[name].context)
+            there = bring(self.host, self.settings, model)
+            name = _on(there, there.detailed.weights(model))
+        if name is not None:
+            slot = hosts.slot(there.observed, name)
+            send = hosts.sender(self.host, self.settings, there.observed, slot)
+            window = there.observed.states[name].context
+            yield HostSubject(self, there, model, f"{name}:latest", slot, send, window)
+            return
+        least = min((it for it in self.settings.slots if it.number in RULES), key=lambda it: it.num_ctx)
+        window = context(Target(least, model, least.num_ctx), there.detailed)
+        with candidates.candidate(self.host, self.settings, model, least.number) as (slot, send):
+            yield HostSubject(self, there, model, model, slot, send, window)
 
     def tell(self, line: str) -> None:
         """Log a line of this host."""
@@ -76,32 +81,25 @@ class HostBench:
     def _slot(self, model: str) -> str | None:
         return next((self.slots[it] for it, held in self.holds.items() if names.same(held, model)), None)
 
-    def takes(self, model: str, gpu_bytes: int, window: int) -> dict[int, Taken]:
-        """Return what a model takes at the window of each of slots 1 to 3.
 
-        + gpu_bytes: that its runner held, as was seen, at this window; what it holds at others differs as foreseen
-        """
-        key, more = names.parse(model).key, driver_takes(self.snapshot)
-        seen = takes(self.snapshot, key, window)
-        found = {}
-        for slot in self.settings.slots:
-            if slot.number in RULES:
-                tokens = context(Target(slot, model, slot.num_ctx), self.snapshot.detailed)
-                foreseen = takes(self.snapshot, key, tokens)
-                held = max(0, gpu_bytes + foreseen.held - seen.held) + more
-                found[slot.number] = replace(foreseen, held=held, computed=more)
-        return found
+def _on(there: Snapshot, weights: str | None) -> str | None:
+    """Return a slot that is on these weights, whichever its number, or None."""
+    return next((name for name, it in there.observed.states.items() if it.weights == weights), None)
 
 
 @dataclass(frozen=True)
 class HostSubject:
-    """A model that is in memory on a host.
+    """A model that is asked on a host.
 
-    + window: with which it is
+    + there: the host with it
+    + shown: a name whose figures are known: a slot's base need not be there any more
+    + window: with which it is, or will be, in memory
     """
 
     bench: HostBench
+    there: Snapshot
     model: str
+    shown: str
     slot: ask.Slot
     send: ask.Send
     window: int
@@ -122,21 +120,9 @@ class HostSubject:
 
     def speed(self) -> Timed:
         """Measure it."""
-        raise NotImplementedError
+        found = measure(self.slot, self.send, self.window, self._tell, self.bench.procedure)
+        takes = memory.takes(self.there, self.shown, found.gpu_bytes, self.window)
+        return Timed(tokens_per_sec=found.tokens_per_sec, ttft_ms=found.ttft_ms, takes=takes)
 
     def _tell(self, line: str) -> None:
-        self.bench.tell(f"{self.model}: {line}")
-
-
-def _room(snapshot: Snapshot) -> Room:
-    """Return what GPU memory a host has for slots 1 to 3. Raises ValueError where slots cannot share weights."""
-    observed, cards = snapshot.observed, room(snapshot)
-    gpus = [it.name or it.library for it in observed.gpus or ()]
-    kind = ", ".join([*gpus, *([] if gpus else ["no GPU"]), f"Ollama {observed.version}"])
-    others = {
-        weights: need.taken
-        for need in needs(snapshot)
-        if (weights := snapshot.detailed.weights(need.slots[0].model))
-        and any(it.slot.number not in RULES for it in need.slots)
-    }
-    return Room(kind=kind, cards=tuple(cards) if cards else None, rule=rule(observed), others=others)
+        self.bench.tell(line if self.slot.model else f"{self.model}: {line}")

@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 from pyinfra.api import Host, State
 
 from ollama_slots.benchmark import humaneval
+from ollama_slots.benchmark.asking.hosts import GROUP
+from ollama_slots.benchmark.asking.timing import Procedure
 from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.benchmark.choice import state as evidence
 from ollama_slots.benchmark.grader import Grader
@@ -26,7 +28,6 @@ from ollama_slots.core.selection import RULES
 from ollama_slots.core.settings import EMPTY, Settings
 from ollama_slots.selection import DEFAULT
 
-GROUP = "benchmark"
 DIRECTORY = "benchmarks"  # beside inventory.py
 PROFILES: Mapping[str, Mapping[str, int]] = {"quick": draw.QUICK, "full": draw.FULL}
 
@@ -35,12 +36,15 @@ class Session:
     """A run, from what is declared to what is chosen.
 
     + settings: of the hosts that take part, by name
+    + procedure: by which speed is measured
     + benches: those of them that were looked at
     + chosen: whether it has chosen, or tried to
     """
 
-    def __init__(self, state: State, sizes: Mapping[str, int] | None) -> None:
+    def __init__(self, state: State, sizes: Mapping[str, int] | None, procedure: Procedure) -> None:
         """Check what can be checked before any host is asked.
+
+        + sizes: how many items of each family are asked; None: those of benchmark_profile
 
         Raises BenchmarkError or ValueError with one line where the extra is missing, or a file is damaged.
         """
@@ -48,6 +52,7 @@ class Session:
         self.settings: dict[str, Settings] = {}
         self.benches: dict[str, Bench] = {}
         self.chosen = False
+        self.procedure = procedure
         self._names = [it.name for it in state.inventory]
         self._sizes = sizes
         self._now = datetime.now(UTC)
@@ -55,7 +60,7 @@ class Session:
         self._target, self._directory = Path(DEFAULT), Path(DIRECTORY)
         text = choose.read(self._target)
         evidence.read(text or "{}")
-        Before.of(text)
+        self._incumbents = [*Before.of(text).incumbents.values()]
         self._week = week.read(week.path(self._directory, self.seed)) or Week(seed=self.seed, window=1, sizes={})
         self._open = ExitStack()
         self._kit: Kit | None = None
@@ -79,6 +84,10 @@ class Session:
                 f"{name}: benchmark_profile: expected one for all hosts, found {found}: set it for all"
             )
         self.settings[name] = settings
+
+    def models(self, settings: Settings) -> list[str]:
+        """Return the models that may be asked on a host beside those of its slots."""
+        return [*self._incumbents, *settings.benchmark_models]
 
     def begun(self) -> tuple[Week, Kit]:
         """Return what is measured, and with what; begun with the first host that is measured.
@@ -140,8 +149,8 @@ def kit(directory: Path, of: Week, stack: ExitStack) -> Kit:
 _sessions: WeakKeyDictionary[State, Session] = WeakKeyDictionary()
 
 
-def session(state: State, sizes: Mapping[str, int] | None = None) -> Session:
-    """Return what is kept of a run; what cannot be measured is told with its first host."""
+def session(state: State, sizes: Mapping[str, int] | None = None, procedure: Procedure | None = None) -> Session:
+    """Return what is kept of a run, begun with its first host; that may raise BenchmarkError or ValueError."""
     if state not in _sessions:
-        _sessions[state] = Session(state, sizes)
+        _sessions[state] = Session(state, sizes, procedure or Procedure())
     return _sessions[state]

@@ -12,6 +12,7 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import PyinfraError
 
+from ollama_slots.benchmark.asking.timing import Procedure
 from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.benchmark.run.hosts import HostBench
 from ollama_slots.benchmark.run.measure import measure
@@ -22,16 +23,17 @@ from ollama_slots.run.session import Commands, complain
 
 
 @deploy("Ollama benchmark", data_defaults=dict(DEFAULTS))
-def benchmark(sizes: Mapping[str, int] | None = None) -> None:
+def benchmark(sizes: Mapping[str, int] | None = None, procedure: Procedure | None = None) -> None:
     """Measure the models of slots 1 to 3 and their challengers, choose, and write model_selection.json.
 
     + sizes: how many items of each family are asked; None: those of benchmark_profile
+    + procedure: by which speed is measured
 
     Of an inventory with a group ``benchmark``, its hosts alone are asked.
     """
     settings = data.settings()
     try:
-        this = session(host.state, sizes)
+        this = session(host.state, sizes, procedure)
         if not this.takes_part(host):
             return
         this.declare(host.name, settings)
@@ -79,7 +81,7 @@ def choose(settings: Settings) -> Commands:  # noqa: ARG001 (as the others)
 def _look(state: State, host: Host, settings: Settings) -> bool:
     this = session(state)
     try:
-        this.benches[host.name] = HostBench(host, settings, this.seed)
+        this.benches[host.name] = HostBench(host, settings, this.seed, this.models(settings), this.procedure)
     except BenchmarkError as error:
         return _failed(error)
     return True

@@ -125,6 +125,7 @@ class FakeBench:
 
     + holds: the models of its slots
     + others: that it can be asked as candidates
+    + gigabytes, experimental: of GPU memory; and of those what slot 4 has
     + dies_at, breaks_at: after so many items the run is killed, or the connection breaks
     """
 
@@ -133,6 +134,7 @@ class FakeBench:
     others: list[Made] = field(default_factory=list)
     kind: str = "a GPU"
     gigabytes: int | None = 100
+    experimental: int = 0
     silent: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     noisy: bool = False
@@ -147,7 +149,8 @@ class FakeBench:
     @property
     def room(self) -> Room:
         cards = None if self.gigabytes is None else (Card(self.gigabytes * GB),)
-        return Room(kind=self.kind, cards=cards, rule=Rule())
+        others = {sha("experimental"): Taken(self.experimental * GB, self.experimental * GB)}
+        return Room(kind=self.kind, cards=cards, rule=Rule(), others=others if self.experimental else {})
 
     @property
     def holds(self) -> dict[int, str]:

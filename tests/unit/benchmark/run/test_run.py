@@ -284,6 +284,17 @@ def test_what_does_not_fit_beside_the_others_on_the_smallest_host_is_not_chosen(
     assert "big:30b" in alone.slots
 
 
+def test_nor_is_what_does_not_fit_beside_slot_4(project: Project) -> None:
+    project.challengers = ("big:30b",)
+    project.run(bench(Made("big:30b", 1.0, 1.0, gigabytes=40), gigabytes=60, experimental=15))
+    assert "big:30b" not in project.slots
+
+
+def test_a_model_that_has_two_slots_takes_its_memory_once(project: Project) -> None:
+    project.run(bench(slots={1: A, 2: A, 3: C}, gigabytes=12))
+    assert project.slots == ["a:7b", "a:7b", "c:7b"]
+
+
 def test_a_set_for_whose_memory_nobody_knows_is_chosen(project: Project) -> None:
     project.run(bench(gigabytes=None))
     assert project.slots == ["a:7b", "b:7b", "c:7b"]

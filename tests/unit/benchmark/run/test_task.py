@@ -29,9 +29,11 @@ from ollama_slots.benchmark.choice.measured import Spread
 from ollama_slots.benchmark.items import draw
 from ollama_slots.benchmark.items.item import Answer, Item, Outcome, Verdict
 from ollama_slots.benchmark.judge import judged
-from ollama_slots.benchmark.run import hosts, session, task
+from ollama_slots.benchmark.run import hosts, session, task, week
 from ollama_slots.benchmark.sandbox import build
-from ollama_slots.core.published import Missing
+from ollama_slots.core.observed import Shown
+from ollama_slots.core.placing import Card
+from ollama_slots.core.published import Missing, Published
 from ollama_slots.core.settings import Settings
 from ollama_slots.host.questions import Reply
 from ollama_slots.registry.client import Client
@@ -208,11 +210,23 @@ def test_a_second_run_asks_nothing_and_leaves_the_file(
     assert "    model_selection.json: no change" in caplog.messages
 
 
-def test_of_a_fleet_one_host_is_asked_and_all_are_looked_at(models: FakeModels, world: World) -> None:
+def test_of_a_fleet_one_host_is_asked_and_all_are_looked_at(
+    models: FakeModels, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     ran = Ran(models, world, deployed(SETTINGS, World(gpu=(81920, 81920))))
     assert (ran.said, ran.failed) == ("", set())
     assert len(models.asked) == 3 * 80
     assert all(ran.commands.values())
+    assert [it.partition(":")[0].strip() for it in caplog.messages if it.startswith("    slot 1")] == ["slot 1"]
+
+
+def test_what_slot_4_takes_is_not_free_for_the_others(models: FakeModels, world: World) -> None:
+    Ran(models, world)
+    [room] = week.read(Path(_week())).rooms.values()  # type: ignore[union-attr]
+    assert [*room.others] == [world.tags["d:7b"].weights]
+    assert room.others[world.tags["d:7b"].weights].held > GB
+    assert room.cards == (Card(room.cards[0].free, "CUDA"),)  # type: ignore[index]
+    assert room.cards[0].free > 70 * GB
 
 
 CHALLENGERS = ["new:3b", "c:7b", "twin:7b", "d:7b"]
@@ -251,6 +265,27 @@ def test_a_challenger_that_nobody_has_is_told_and_the_others_are_measured(
     assert (ran.said, ran.failed) == ("", set())
     why = "nobody:1b: expected a GGUF in its registry, found no such model: correct its name"
     assert f"    nobody:1b is not compared: {why}" in caplog.messages
+    assert not any("pull" in called(it) for it in ran.commands["gpu1"])
+
+
+def test_what_is_there_is_not_pulled_again(models: FakeModels, world: World) -> None:
+    world.pull("new:3b")
+    ran = Ran(models, world, benchmark_models=["new:3b"])
+    assert (ran.failed, models.asked.count("new:3b")) == (set(), 80)
+    assert not any("pull" in called(it) for it in ran.commands["gpu1"])
+
+
+def test_a_pull_for_which_the_disk_has_no_room_is_not_begun(
+    models: FakeModels, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.disk = 3 * GB
+    shown = Shown(weights="0" * 64)
+    monkeypatch.setattr(
+        Client, "ask", lambda *_, **__: Published(shown=shown, digest="0", layers={"0" * 64: 2 * GB})
+    )
+    ran = Ran(models, world, benchmark_models=["new:3b"])
+    failed = json.loads(Path(FILE).read_text())["benchmark"]["failed"]
+    assert failed["new:3b"].startswith("new:3b: disk: expected 2.0 GB for new:3b and 2.1 GB of headroom")
     assert not any("pull" in called(it) for it in ran.commands["gpu1"])
 
 
@@ -317,7 +352,9 @@ def test_what_is_wrong_is_told_before_any_host_is_asked(
 
 
 def test_so_is_a_file_that_is_damaged(models: FakeModels, world: World) -> None:
-    for path, text in ((FILE, "["), (FILE, '{"benchmark": {"evidence": 7}}'), (_week(), "{}")):
+    slots = {"slot1_coding": "a", "slot2_general": "b", "slot3_backup": "c"}
+    evidence = json.dumps(slots | {"benchmark": {"evidence": 7}})
+    for path, text in ((FILE, "["), (FILE, evidence), (_week(), "{}")):
         Path(path).parent.mkdir(exist_ok=True)
         Path(path).write_text(text)
         ran = Ran(models, world)

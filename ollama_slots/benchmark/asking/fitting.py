@@ -13,7 +13,7 @@ from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target, context, lies
 
-NAME = "ollama-slots-candidate"  # on the host; one at a time
+NAME = names.CANDIDATE
 
 
 class Fit(NamedTuple):

@@ -154,6 +154,11 @@ class Observed(BaseModel):
         return self.units.get(units.watch_timer(self.unit), {})
 
     @property
+    def watch_fails(self) -> bool:
+        """Whether the watch's last look has failed, as where systemd cannot have the sandbox of its unit."""
+        return self.units.get(units.watcher(self.unit), {}).get("ActiveState") == "failed"
+
+    @property
     def blind(self) -> bool:
         """Whether Ollama may have been started before the driver was ready: it found no GPU, and there is one."""
         return self.gpus == () and bool(self.cards) and not self.looked

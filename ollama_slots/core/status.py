@@ -148,7 +148,11 @@ def watch(settings: Settings, observed: Observed, files: Files) -> list[Differen
     if settings.watch == "off":
         ours = watched(observed)
         return [Difference(ours, 'nothing of it, by watch = "off"', "the watch")] if ours else []
-    return _runs(settings.watch_timer, files, observed)
+    differences = _runs(settings.watch_timer, files, observed)
+    if observed.watch_fails:
+        name = units.watcher(observed.unit)
+        differences.append(Difference(name, "looks that succeed", f"one that failed: journalctl -u {name}"))
+    return differences
 
 
 def watched(observed: Observed) -> str:

@@ -49,6 +49,11 @@ def watch_timer(unit: str) -> str:
     return f"{stem(unit)}{OF_WATCH[0]}.timer"
 
 
+def watcher(unit: str) -> str:
+    """Return the name of the unit of a look of its watch."""
+    return f"{stem(unit)}{OF_WATCH[0]}.service"
+
+
 def watches(unit: str) -> tuple[str, ...]:
     """Return the names of the watch's units beside its timer, and of its script."""
     own = stem(unit)

@@ -30,7 +30,7 @@ if ! flock -s -n 9; then
 fi
 
 asked=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath,DropInPaths,EnvironmentFiles,ExecStart
-units=$(systemctl show --property="$asked" "$unit" "$warm_up" "$watch_timer")
+units=$(systemctl show --property="$asked" "$unit" "$warm_up" "$watch_timer" "$watcher")
 echo "== units"
 printf '%s\n' "$units"
 shown=${units%%

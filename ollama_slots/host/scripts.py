@@ -369,6 +369,11 @@ def watching(verb: Literal["start", "end"]) -> Script:
     return Script("watching", {"verb": verb})
 
 
+def looking() -> Script:
+    """See a look of the watch succeed."""
+    return Script("looking", {})
+
+
 def pull(step: Pull, settings: Settings, url: str) -> Script:
     """Pull a model by Ollama, from the model's own registry."""
     given = {"url": url, "model": step.model, "insecure": str(settings.pull_insecure).lower()}

@@ -53,7 +53,8 @@ def warm_up(settings: Settings) -> Commands:
     Idempotency:
 
     + units and scripts are written when their content differs
-    + the watch's timer is started then, and when it is not active; where there is to be no watch, it goes
+    + the watch's timer is started then, and when it is not active, and a look has to succeed; where there is to be
+      no watch, it goes
     + the unit runs when it is not active, when it was changed, or when a slot is not resident
     """
     for observed, since in looks(settings):
@@ -104,7 +105,8 @@ def _wanted(settings: Settings, observed: Observed) -> Iterator[scripts.Script]:
     if changed or watch_changed or stale or disabled:
         written = [*changed, *watch_changed]
         yield scripts.install({**files, **watch}, written, "", bool(written or stale), disabled)
-    if watch and (watch_changed or observed.watch_timer.get("ActiveState") != "active"):
+    starts = watch and (watch_changed or observed.watch_timer.get("ActiveState") != "active")
+    if starts:
         yield scripts.watching("start")
     elif settings.watch == "off" and watched(observed):
         yield scripts.watching("end")
@@ -112,6 +114,8 @@ def _wanted(settings: Settings, observed: Observed) -> Iterator[scripts.Script]:
         say_once(f"warm up again: {cold}")
     if changed or cold or not active:
         yield scripts.warm(settings, observed.at or "", needs_gpu(settings, observed))
+    if starts or (watch and observed.watch_fails):
+        yield scripts.looking()  # at last: what fails it does not keep slots from their warm-up
 
 
 def _warm(

@@ -33,7 +33,10 @@ def deploy_killed(world: World) -> str:
 @step(4)
 def rollback_killed(world: World) -> str:
     before: dict[str, str] = {} if MEMORY in world.suspended else world.host.made()
-    older = {slot: world.host.weights(f"{slot}:previous") for slot in SLOTS if f"{slot}:previous" in before}
+    shown = {slot: world.host.api("/api/show", {"model": f"{slot}:previous"}) for slot in SLOTS}
+    # One whose weights are lost is listed, and not shown: nothing is loaded of it.
+    there = [it for it in SLOTS if f"{it}:previous" in before and "modelfile" in shown[it]]
+    older = {slot: world.host.weights(f"{slot}:previous") for slot in there}
     when = world.meanwhile(lambda process: process.kill(), ROLLBACK)
     world.breaks([DECLARED])
     world.settle()

@@ -141,6 +141,9 @@ def answers(world: World, settings: Settings) -> Answers:
             for path in render.watch(settings.model_copy(update={"watch": "heal"}), world.found()):
                 world.files.pop(path, None)
 
+    def look() -> None:
+        world.looked = "inactive"
+
     def pulls() -> None:
         for it in world.plan(settings):
             world.apply(it)
@@ -154,6 +157,7 @@ def answers(world: World, settings: Settings) -> Answers:
         "ollama-slots/details": Asked(lambda: world.show(questions(settings, world.found()))),
         "verb=restart": Asked(restart),
         "ollama-slots/watching": Asked(watch),
+        "ollama-slots/looking": Asked(look),
         "ollama-slots/warm": Asked(world.warm_up),
         "ollama-slots/pull": Asked(pulls),
         "ollama-slots/fetch": Asked(pulls),

@@ -105,6 +105,7 @@ class World:
     changed: dict[str, float] = field(default_factory=dict)  # when they were, and Ollama was started
     service: dict[str, str] = field(default_factory=lambda: {"LoadState": "loaded", "MainPID": "42"})
     warmup: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
+    looked: str = "inactive"  # what has become of the watch's last look
     watch: dict[str, str] = field(default_factory=lambda: {"ActiveState": "active", "UnitFileState": "enabled"})
     lost: set[str] = field(default_factory=set)  # weights whose file is gone
     read: set[str] = field(default_factory=set)  # manifests that the engine has read since it was started
@@ -330,6 +331,9 @@ class World:
             "",
             "Id=ollama-slots-watch.timer",
             *(f"{key}={value}" for key, value in self.watch.items()),
+            "",
+            "Id=ollama-slots-watch.service",
+            f"ActiveState={self.looked}",
             "== environ",
             f"OLLAMA_KEEP_ALIVE={self.keep_alive}",
             f"OLLAMA_MAX_LOADED_MODELS={self.most}",

@@ -58,9 +58,16 @@ def composite(model: Measured, aspect: str, by: Scale) -> float:
 
     Below the floor speed is worth nothing: only quality counts, so that it is below all that are above it.
     """
+    first, *others = terms(model, aspect, by)
+    return first + sum(others)
+
+
+def terms(model: Measured, aspect: str, by: Scale) -> tuple[float, float, float]:
+    """Return what a composite is the sum of: quality, speed and latency, each times its weight."""
     share = quality(model, aspect) or 0.0
-    terms = _terms(model.tokens_per_sec.median, model.ttft_ms.median, by) if share >= by.floor else (0.0, 0.0)
-    return QUALITY * share + sum(terms)
+    above = share >= by.floor
+    rest = _terms(model.tokens_per_sec.median, model.ttft_ms.median, by) if above else (0.0, 0.0)
+    return QUALITY * share, *rest
 
 
 def ahead(challenger: Measured, incumbent: Measured, aspect: str, by: Scale) -> float:

@@ -48,7 +48,7 @@ def _why(decision: Decision, slot: int) -> str:
         return f"{was.name} had the slot and has another one: {best}"
     found, wanted = decision.evidence.of(slot, chosen), limit(decision.models)
     if found >= wanted:
-        return f"better than {was.name} beyond doubt (evidence {_figure(found)} of {_figure(wanted)})"
+        return f"better than {was.name} beyond doubt (evidence {figure(found)} of {figure(wanted)})"
     return f"{was.name} had the slot and does not fit beside the others: {best}"
 
 
@@ -59,7 +59,7 @@ def _challengers(decision: Decision, slot: int, holder: Measured) -> str:
     nearest = max(compared, key=lambda it: decision.evidence.of(slot, it))  # the first of equal ones
     more = _score(decision, slot, nearest) - _score(decision, slot, holder)
     found, wanted = decision.evidence.of(slot, nearest), limit(decision.models)
-    figures = f"{nearest.model} {more:+.3f}, evidence {_figure(found)} of {_figure(wanted)}"
+    figures = f"{nearest.model} {more:+.3f}, evidence {figure(found)} of {figure(wanted)}"
     if found >= wanted and more > 0:
         return f"what is better does not fit ({figures})"
     return f"no model is better beyond doubt ({figures})"
@@ -100,7 +100,8 @@ def _score(decision: Decision, slot: int, model: Measured) -> float:
     return RULES[slot][1](decision.scores[model.weights])
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """Return evidence as people read it."""
     return f"{value:.3g}" if value < 1000 else f"{value:.0f}" if value < 10**6 else "more than a million"
 
 

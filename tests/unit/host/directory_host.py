@@ -90,7 +90,7 @@ class DirectoryHost:
         self.proc: FakeProc = beside.proc if beside else FakeProc(root / "proc")
         self.engine = FakeEngine(self.store, version, proc=self.proc)
         self.programs: Programs = beside.programs if beside else Programs(root)
-        own = (unit, self.warm_up_name, self.paths["watch_timer"], self.paths["healer"])
+        own = (unit, self.warm_up_name, *(self.paths[it] for it in ("watch_timer", "watcher", "healer")))
         self.programs.units |= dict.fromkeys(own, self.systemctl)
         for running in (self.engine.serving(), *([] if beside else [serving(self.programs)])):
             stack.enter_context(running)
@@ -100,7 +100,8 @@ class DirectoryHost:
         self.shown = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
         self.warm_up_state = {"ActiveState": "active", "UnitFileState": "enabled"}
         self.watch_timer_state = NO_UNIT
-        self.heals_begun, self.heal_failed = 0, False
+        self.heals_begun, self.heal_failed, self.look_fails = 0, False, False
+        self.watcher_state = "inactive"
         self.main = 0
         self.running = 0  # the script that runs
         self.journal: list[str] = []  # what the warm-up unit said
@@ -150,7 +151,9 @@ class DirectoryHost:
             unit = {"Id": self.unit, "MainPID": main, **self.shown}
             other = {"MainPID": "0", "Id": self.warm_up_name, **self.warm_up_state}
             timer = {"Id": self.paths["watch_timer"], **self.watch_timer_state}
-            blocks = ["\n".join(f"{key}={value}" for key, value in it.items()) for it in (unit, other, timer)]
+            watcher = {"Id": self.paths["watcher"], "ActiveState": self.watcher_state}
+            all_of_them = (unit, other, timer, watcher)
+            blocks = ["\n".join(f"{key}={value}" for key, value in it.items()) for it in all_of_them]
             return 0, "\n\n".join(blocks)
         if arguments == ("start", self.unit):
             return 0, ""
@@ -179,6 +182,9 @@ class DirectoryHost:
             if verb in {"restart", "disable"}:
                 self.watch_timer_state = NO_UNIT if verb == "disable" else {**NO_UNIT, **self.shown}
             return 0, ""
+        if (verb, unit) == ("start", self.paths["watcher"]):
+            self.watcher_state = "failed" if self.look_fails else "inactive"
+            return int(self.look_fails), ""
         if unit == self.paths["healer"]:
             self.heals_begun += verb == "start"
             failed, self.heal_failed = self.heal_failed, self.heal_failed and verb != "reset-failed"

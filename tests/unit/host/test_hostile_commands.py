@@ -201,6 +201,7 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
             "enable": "(ollama-warmup.service)?( ?ollama-slots-watch.timer)?",
         },
         "watching": {"verb": "start"},
+        "looking": {},
         "await": {
             "verb": "start|restart",
             "url": given,

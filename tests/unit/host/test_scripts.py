@@ -35,7 +35,7 @@ def test_what_a_script_needs_comes_once_and_after_what_it_needs_itself() -> None
         assert order[-1] == script
         for number, name in enumerate(order):
             assert set(scripts.said(name, "needs") or []) <= set(order[:number])
-    assert len(SCRIPTS) == 15
+    assert len(SCRIPTS) == 16
 
 
 def test_no_library_is_there_that_nothing_needs() -> None:
@@ -107,7 +107,7 @@ def test_the_root_is_what_the_front_door_says_whatever_the_environment_has(scrip
             ["sh", "-c", text], env={"root": "/elsewhere", "by": "x"}, capture_output=True, text=True, check=True
         )
         assert done.stdout.splitlines()[:2] == [root, f"{root}/var/lib/ollama-slots"]
-        assert script in {"install", "watching"} or done.stdout.splitlines()[2] == ""
+        assert script in {"install", "looking", "watching"} or done.stdout.splitlines()[2] == ""
 
 
 def test_every_path_of_a_host_stands_in_one_place() -> None:

@@ -96,6 +96,7 @@ def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
         scripts.await_("start", settings),
         scripts.warm(settings, url, needs_gpu=True),
         scripts.watching("end"),
+        scripts.looking(),
         scripts.pull(pull, settings, url),
         scripts.fetch(pull, settings, url, url),
         scripts.remove(Remove("x"), settings, url),

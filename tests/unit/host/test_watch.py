@@ -433,3 +433,17 @@ def test_the_warm_up_keeps_what_the_watch_counted(three: DirectoryHost, tmp_path
     three.install_warm_up(WANTED)
     assert three.warm_up().code == 0
     assert published(three)["heals_total", "three", "away"] == 1
+
+
+def test_a_deploy_sees_a_look_succeed(three: DirectoryHost) -> None:
+    """Where systemd cannot have the sandbox of the unit, as in some containers, a timer alone says nothing."""
+    assert three.run("looking").code == 0
+    three.look_fails = True
+    done = three.run("looking")
+    assert done.code == 1
+    assert done.err.startswith("expected ollama-slots-watch.service to look at the slots, found that it fails: ")
+    assert 'watch = "off"' in done.err
+    assert three.found(WANTED).watch_fails
+    three.look_fails = False
+    assert three.run("looking").code == 0
+    assert not three.found(WANTED).watch_fails

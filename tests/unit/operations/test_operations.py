@@ -113,7 +113,7 @@ def test_a_first_deploy_of_four_slots_takes_eight_commands() -> None:
     assert done.scripts["gpu"] == [
         *("probe", "install+await+probe", "pull+probe"),
         *["rotate+probe"] * 4,
-        "install+watching+warm+probe",
+        "install+watching+warm+looking+probe",
     ]
 
 

@@ -34,10 +34,11 @@ def test_it_is_installed_and_its_timer_started_in_one_command(ready: World) -> N
         del ready.files[path]
     assert len(told(ready)) == 2 + len(FILES)
     taken = run(ready)
-    install, watching, _ = parts(taken.commands["gpu"][-1])
+    install, watching, _, _ = parts(taken.commands["gpu"][-1])
     assert set(listed(install)[0::3]) == FILES
     assert (argument(install, "reload"), argument(install, "enable")) == ("yes", "ollama-slots-watch.timer")
     assert argument(watching, "verb") == "start"
+    assert taken.scripts["gpu"][-1] == "install+watching+looking+probe"
     assert told(ready) == []
     assert run(ready).changed == {"gpu": False}
 
@@ -45,7 +46,7 @@ def test_it_is_installed_and_its_timer_started_in_one_command(ready: World) -> N
 @pytest.mark.parametrize(
     ("state", "scripts_run", "line"),
     [
-        ("ActiveState", "watching+probe", "ollama-slots-watch.timer: expected active, found inactive"),
+        ("ActiveState", "watching+looking+probe", "ollama-slots-watch.timer: expected active, found inactive"),
         ("UnitFileState", "install+probe", "ollama-slots-watch.timer: expected enabled, found inactive"),
     ],
 )
@@ -59,8 +60,20 @@ def test_a_timer_that_is_not_as_it_should_be_is_put_right(
 
 def test_another_interval_is_no_reason_to_warm_up_again(ready: World) -> None:
     other = declared("a:1b", "b:1b", max_loaded_models=9, watch_seconds=5)
-    assert run(ready, other).scripts["gpu"] == ["probe", "install+watching+probe"]
+    assert run(ready, other).scripts["gpu"] == ["probe", "install+watching+looking+probe"]
     assert told(ready, other) == []
+
+
+def test_a_watch_that_cannot_look_is_told_of_and_has_to_look_again(ready: World) -> None:
+    ready.looked = "failed"
+    assert told(ready) == [
+        "ollama-slots-watch.service: expected looks that succeed, found one that failed: "
+        "journalctl -u ollama-slots-watch.service"
+    ]
+    assert run(ready).scripts["gpu"] == ["probe", "looking+probe"]
+    assert told(ready) == []
+    ready.looked = "failed"
+    assert "watching+probe" not in run(ready, declared("a:1b", "b:1b", max_loaded_models=9, watch="off")).scripts
 
 
 def test_where_it_is_off_nothing_of_it_is_left(ready: World) -> None:

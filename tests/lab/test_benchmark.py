@@ -88,6 +88,7 @@ def test_from_the_measurement_to_the_deploy(
     counts = sorted(len(it.read_text().splitlines()) for it in answers(measuring))
     assert counts[1:] == [ITEMS] * 3, "the challenger's may be fewer"
 
+    assert [it.name for it in (measuring.path / "benchmarks").glob("*/report.html")] == ["report.html"]
     text = (measuring.path / FILE).read_bytes()
     again = measured(measuring)
     assert again.lines(f"{FILE}: no change"), again.output

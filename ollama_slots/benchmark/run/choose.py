@@ -9,6 +9,7 @@ from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.benchmark.choice import file, told
 from ollama_slots.benchmark.run import compare, week
 from ollama_slots.benchmark.run.measure import Kit
+from ollama_slots.benchmark.run.reported import report
 from ollama_slots.benchmark.run.week import Week
 from ollama_slots.selection import decoded
 
@@ -16,7 +17,7 @@ WHEN = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
-    """Choose, write the file where it is not that already, with a copy beside the answers; return what to tell.
+    """Choose, write the file where it is not that already, with a copy and a report; return what to tell.
 
     The same week, measured the same, gives the same bytes: the file keeps its timestamp then.
 
@@ -40,11 +41,12 @@ def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
         week.write(kit.directory, of)
     elif read(target) == text:
         return [*said, f"{target.name}: no change"]
-    copy = kit.directory / decision.when[:10] / target.name
-    copy.parent.mkdir(exist_ok=True)
-    week.replace(copy, text)
+    beside = kit.directory / decision.when[:10]
+    beside.mkdir(exist_ok=True)
+    for name, content in {**report(of, kit, decision), target.name: text}.items():
+        week.replace(beside / name, content)
     week.replace(target, text)
-    return [*said, f"{target.name} is written; a deploy takes it"]
+    return [*said, f"{target.name} is written; a deploy takes it; the report is {beside / 'report.html'}"]
 
 
 def read(target: Path) -> str:

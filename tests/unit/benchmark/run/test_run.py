@@ -42,12 +42,20 @@ def test_the_slots_models_are_asked_and_stay_and_the_next_deploy_takes_them(proj
     assert project.slots == ["a:7b", "b:7b", "c:7b"]
     assert {it: host.of(it) for it in project.slots} == dict.fromkeys(project.slots, COUNT)
     assert host.timed == project.slots
-    assert said[-1] == "model_selection.json is written; a deploy takes it"
+    assert said[-1].startswith("model_selection.json is written; a deploy takes it")
     assert any(line.startswith("slot 1: a:7b: stays: ") for line in said)
     chosen = selection.choose(selection.parse(project.text))
     assert [it.model for it in chosen.values()] == project.slots
     copy = project.directory / "2026-11-26" / "model_selection.json"
     assert copy.read_text() == project.text
+
+
+def test_the_report_is_beside_the_copy_with_what_models_answered_and_other_slots_take(project: Project) -> None:
+    project.challengers = ("better:7b",)
+    project.run(bench(BETTER, experimental=12))
+    page, text = (project.directory / "2026-11-26" / f"report.{it}" for it in ("html", "md"))
+    for it in (page.read_text(), text.read_text()):
+        assert all(word in it for word in ("better:7b", "no idea", "other slots", "gpu1", "12.0"))
 
 
 def test_a_challenger_that_is_better_beyond_doubt_gets_the_slot(project: Project) -> None:

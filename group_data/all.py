@@ -109,6 +109,17 @@ prune = False
 # True: so is NAME:previous, what each slot had before its last rotation.
 prune_previous = False
 
+# --- tasks/benchmark.py ----------------------------------------------------------------------------------
+# Models that the benchmark compares with those of slots 1 to 3: ["qwen3-coder:30b", "mistral:7b"].
+benchmark_models = []
+
+# How much each model is asked: "quick", 87 items, or "full", 686. See docs/benchmark.md.
+benchmark_profile = "quick"
+
+# The hours in which models are asked, by the host's own clock, e.g. "02:00-05:00"; what is not asked at their end,
+# the next run asks. None: at any time.
+benchmark_window = None
+
 # --- SSH -------------------------------------------------------------------------------------------------
 # _sudo            True: what a deploy runs on a host, it runs as root by sudo        default: False
 # ssh_config_file  your OpenSSH configuration                                         default: ~/.ssh/config

@@ -8,33 +8,19 @@ from __future__ import annotations
 
 from pyinfra import host
 from pyinfra.api.deploy import deploy
-from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots import operations
-from ollama_slots.core import units
 from ollama_slots.core.settings import DEFAULTS, Settings
-from ollama_slots.host.desired import settings_of, with_defaults
-from ollama_slots.run import errors, table
-from ollama_slots.run.session import run
+from ollama_slots.run import data, table
 
 NAME = "Ollama slots"
 DATA = dict(DEFAULTS)
 
 
-def _settings() -> Settings:
-    errors.listen()
-    if not run().apart:  # whichever hosts --limit leaves out
-        hosts = ((it.name, it.data.dict()) for it in host.inventory)  # type: ignore[no-untyped-call]
-        if wrong := units.twice(hosts):
-            raise PyinfraError(wrong)
-        run().apart = True
-    return settings_of(host.name, with_defaults(host.data.dict()))  # type: ignore[no-untyped-call]
-
-
 @deploy(NAME, data_defaults=DATA)
 def slots() -> None:
     """Deploy every slot, hot in GPU memory: canaries first, other hosts only if no canary failed."""
-    settings = _settings()
+    settings = data.settings()
     _preflight(settings)
     # Two calls, for pyinfra orders what it does on different hosts by the lines that it comes from.
     if operations.canary.GROUP in host.groups:
@@ -47,37 +33,37 @@ def slots() -> None:
 @deploy(NAME, data_defaults=DATA)
 def preflight() -> None:
     """Check, before anything is changed, whether a deploy can succeed."""
-    _preflight(_settings())
+    _preflight(data.settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def service() -> None:
     """Configure Ollama with the environment that the slots need."""
-    _service(_settings())
+    _service(data.settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def models() -> None:
     """Pull bases, make variants, and rotate slots."""
-    _models(_settings())
+    _models(data.settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def warm_up() -> None:
     """Install and run the warm-up unit, and prove every slot resident."""
-    _warm_up(_settings())
+    _warm_up(data.settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def canary() -> None:
     """Prove the canaries, and stop every other host if one has failed."""
-    _canary(_settings())
+    _canary(data.settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def status() -> None:
     """Report the slots and all drift; a host that differs fails. Changes nothing."""
-    settings = _settings()
+    settings = data.settings()
     table.follow(host, settings)
     operations.status.status(name="Report drift", settings=settings)
 
@@ -85,13 +71,13 @@ def status() -> None:
 @deploy(NAME, data_defaults=DATA)
 def rollback() -> None:
     """Roll back every slot, or the one that ``rollback`` names, to its previous variant."""
-    operations.rollback.rollback(name="Roll back slots", settings=_settings())
+    operations.rollback.rollback(name="Roll back slots", settings=data.settings())
 
 
 @deploy(NAME, data_defaults=DATA)
 def prune() -> None:
     """List undeclared models and slots of ours; with ``prune`` remove them."""
-    operations.prune.prune(name="Prune undeclared models", settings=_settings())
+    operations.prune.prune(name="Prune undeclared models", settings=data.settings())
 
 
 def _preflight(settings: Settings) -> None:

@@ -27,7 +27,7 @@ def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
     meets a bad file ends before any host is contacted.
     """
     try:
-        selection = parse(_text(Path(path).read_bytes()))
+        selection = parse(decoded(Path(path).read_bytes()))
         return selection, choose(selection)
     except FileNotFoundError:
         if not Path(path).is_symlink():
@@ -38,8 +38,11 @@ def read(path: str | Path) -> tuple[Selection, dict[int, Choice]] | None:
         raise PyinfraError(f"{path}: {reason}") from None
 
 
-def _text(content: bytes) -> str:
-    """Decode a file's content: UTF-8, or what the mark at its begin says, such as of a PowerShell's ``>``."""
+def decoded(content: bytes) -> str:
+    """Decode a file's content: UTF-8, or what the mark at its begin says, such as of a PowerShell's ``>``.
+
+    Raises ValueError with one line where it is neither.
+    """
     marks = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
     encoding = marks.get(content[:2], "utf-8-sig")
     try:

@@ -14,7 +14,7 @@ from ollama_slots.core import names, versions
 from ollama_slots.core.cards import cards_now, driver_takes
 from ollama_slots.core.gpus import does_flash_attention
 from ollama_slots.core.observed import Observed
-from ollama_slots.core.placing import Card, Rule, Taken, fit, place
+from ollama_slots.core.placing import USABLE, Card, Rule, Taken, fit, place
 from ollama_slots.core.residency import weights_by_digest
 from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted
 from ollama_slots.core.snapshot import Snapshot
@@ -42,26 +42,45 @@ def fits(snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True) -> bo
     """Return whether Ollama would load a model with a window of so many tokens without evicting another one.
 
     + in_gpu: it is to lie wholly in GPU memory; else Ollama does not look whether it fits
+    """
+    return unfit(snapshot, model, tokens, in_gpu) is None
 
-    Where the GPU memory is unknown the answer is yes: the engine does not check it on a host without a GPU, and
-    what a load evicted all the same is seen by the proof, and warmed again.
+
+def unfit(snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True) -> str | None:
+    """Return why it would evict another one for that, with what it needs and what is free; None if it would not.
+
+    Where the GPU memory is unknown it would not: the engine does not check it on a host without a GPU, and what a
+    load evicted all the same is seen by the proof, and warmed again.
     """
     observed = snapshot.observed
-    runners = observed.runners or ()
-    allowed = _variable(observed, "OLLAMA_MAX_LOADED_MODELS")
-    limit = allowed or AUTO_RUNNERS_A_GPU * max(1, len(observed.gpus or ()))
-    if len(runners) >= limit:
-        return False
+    # The benchmark's candidate is the first that goes: it stays for minutes, and slots for ever.
+    runners = [it for it in observed.runners or () if not names.same(it.name, names.CANDIDATE)]
+    if len(runners) >= (limit := most_loaded(observed)):
+        return f"{len(runners)} of at most {limit} models are in memory"
     if not in_gpu:
-        return True
+        return None
     now = cards_now(snapshot)
     if now is None:
-        return True
-    taken, by = _taken(snapshot, names.parse(model).key, tokens), rule(observed)
+        return None
+    taken, by = takes(snapshot, names.parse(model).key, tokens), rule(observed)
     if by.guesses:
         # What it holds then is not asked here: where that is more than is left, the load fails, and ends nothing.
         taken = Taken(taken.predicted, 0)
-    return place(now, taken, by, alone=not runners) is not None
+    if place(now, taken, by, alone=not runners) is not None:
+        return None
+    needed = guess(snapshot, model, tokens)
+    return f"needs {needed / 2**30:.1f} of {sum(it.free for it in now) / 2**30:.1f} GiB that are free"
+
+
+def guess(snapshot: Snapshot, model: str, tokens: int) -> int:
+    """Return the bytes of GPU memory that Ollama wants to be free before it loads a model beside others."""
+    taken = takes(snapshot, names.parse(model).key, tokens)
+    return int(taken.predicted / USABLE) if rule(snapshot.observed).guesses else taken.held
+
+
+def most_loaded(observed: Observed) -> int:
+    """Return how many models Ollama holds at once."""
+    return _variable(observed, "OLLAMA_MAX_LOADED_MODELS") or AUTO_RUNNERS_A_GPU * max(1, len(observed.gpus or ()))
 
 
 def rule(observed: Observed) -> Rule:
@@ -88,7 +107,7 @@ def needs(snapshot: Snapshot) -> list[Need]:
             continue
         key = names.parse(group[0].model).key
         window = max(context(target, details) for target in group)
-        taken = _taken(snapshot, key, window)
+        taken = takes(snapshot, key, window)
         for runner in observed.runners or ():
             there = known.get(runner.digest) == weights and runner.context_length == window
             # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
@@ -100,7 +119,11 @@ def needs(snapshot: Snapshot) -> list[Need]:
     return sorted(result, key=lambda need: need.held, reverse=True)
 
 
-def _taken(snapshot: Snapshot, key: str, tokens: int) -> Taken:
+def takes(snapshot: Snapshot, key: str, tokens: int) -> Taken:
+    """Return what a model takes with a window of so many tokens, as far as it can be foreseen.
+
+    + key: of its name; the host has it, and was asked for its details
+    """
     observed = snapshot.observed
     shown, size = snapshot.detailed.shown[key], (observed.listed or {})[key].size
     info, wanted = shown.model_info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1

@@ -38,14 +38,8 @@ def refusals(snapshot: Snapshot) -> list[str]:
                 f"slot {target.slot.name}: expected {target.model}, found no such model in {settings.registry}: "
                 f"{FILL if settings.model_registry else ''}correct slot{target.slot.number}_model"
             )
-    models, free = snapshot.to_pull, snapshot.detailed.disk_free
-    pull, headroom = snapshot.bytes_to_pull(models), int(settings.disk_headroom_gib * GIB)
-    if pull and free is not None and free < pull + headroom:
-        reasons.append(
-            f"disk: expected {pull / GB:.1f} GB for {' and '.join(models)} and {headroom / GB:.1f} GB of headroom"
-            f", found {free / GB:.1f} GB free where Ollama keeps its models: "
-            "free some, or choose smaller models"
-        )
+    if why := no_disk(snapshot, snapshot.to_pull):
+        reasons.append(why)
     ahead = snapshot.foreseen
     cards, these = room(ahead), needs(ahead)
     if needs_gpu(settings, ahead.observed) and cards is not None and not all_fit(ahead, these, cards):
@@ -62,6 +56,19 @@ def refusals(snapshot: Snapshot) -> list[str]:
             f"a model beside others only into four fifths of what is free: {advice}"
         )
     return reasons
+
+
+def no_disk(snapshot: Snapshot, models: list[str]) -> str | None:
+    """Return why there is too little room on the disk to pull these models, or None."""
+    free, headroom = snapshot.detailed.disk_free, int(snapshot.settings.disk_headroom_gib * GIB)
+    pull = snapshot.bytes_to_pull(models)
+    if not pull or free is None or free >= pull + headroom:
+        return None
+    return (
+        f"disk: expected {pull / GB:.1f} GB for {' and '.join(models)} and {headroom / GB:.1f} GB of headroom"
+        f", found {free / GB:.1f} GB free where Ollama keeps its models: "
+        "free some, or choose smaller models"
+    )
 
 
 def _found(cards: list[Card]) -> str:

@@ -25,6 +25,7 @@ class Selection(BaseModel):
 
     + results: what its benchmarks measured
     + foreign: keys of slots of another program
+    + reasons: why a benchmark chose the model that a slot is named, by slot
     """
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
@@ -35,6 +36,7 @@ class Selection(BaseModel):
     slot4_experimental: str | None = None
     results: Results = Results([], [])
     foreign: tuple[str, ...] = ()
+    reasons: dict[int, str] = {}
 
     @field_validator(*KEYS)
     @classmethod
@@ -82,9 +84,23 @@ def parse(text: str) -> Selection:
     foreign = _foreign(content, measured)
     try:
         named = {key: content[key] for key in KEYS if key in content}
-        return Selection.model_validate({**named, "results": measured, "foreign": foreign})
+        made = {"results": measured, "foreign": foreign, "reasons": _reasons(content)}
+        return Selection.model_validate({**named, **made})
     except ValidationError as error:
         raise ValueError(first_error(error)) from None
+
+
+def _reasons(content: Mapping[str, Any]) -> dict[int, str]:
+    """Return why a benchmark chose each model; not of a slot that was given another one since."""
+    reasons = {}
+    for slot, key in SLOT_KEYS.items():
+        found: Any = content
+        for it in ("benchmark", "choice", f"slot{slot}"):
+            found = found.get(it) if isinstance(found, dict) else None
+        model, why = (found.get("model"), found.get("why")) if isinstance(found, dict) else (None, None)
+        if model is not None and model == content.get(key) and isinstance(why, str) and why.isprintable():
+            reasons[slot] = why
+    return reasons
 
 
 def _foreign(content: Mapping[str, Any], measured: Results) -> tuple[str, ...]:
@@ -130,7 +146,7 @@ def choose(selection: Selection) -> dict[int, Choice]:
     for slot, (rule, score) in RULES.items():
         explicit = getattr(selection, SLOT_KEYS[slot])
         if explicit is not None:
-            chosen[slot] = Choice(explicit, "explicit")
+            chosen[slot] = Choice(explicit, selection.reasons.get(slot) or "explicit")
             continue
         taken = {names.parse(choice.model).key for choice in chosen.values()} if slot == 3 else set()
         free = [candidate for candidate in candidates if names.parse(candidate.model).key not in taken]

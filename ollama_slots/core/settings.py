@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.functional_validators import AfterValidator, PlainValidator
 
-from ollama_slots.core import names, units
+from ollama_slots.core import hours, names, units
 from ollama_slots.core.errors import first_error, shown
 from ollama_slots.core.misspelt import meant
 
@@ -22,6 +22,12 @@ REGISTRY_URL = URL.replace("http", "https?")
 
 def _model(value: str) -> str:
     return EMPTY if value.lower() == EMPTY else names.parse(value).short
+
+
+def _models(value: object) -> list[str]:
+    if isinstance(value, list) and all(isinstance(it, str) for it in value):
+        return [names.parse(it).short for it in value]
+    raise ValueError(f'expected a list of models, such as ["mistral:7b"], found {shown(value)}')
 
 
 def _text(value: str) -> str:
@@ -59,6 +65,12 @@ def _require_gpu(value: object) -> object:
     raise ValueError(f'expected "auto", true or false, found {shown(value)}')
 
 
+def _hours(value: str) -> str:
+    hours.parse(value)
+    return value
+
+
+Models = Annotated[list[str], PlainValidator(_models)]
 Text = Annotated[str, AfterValidator(_text)]
 Parameter = Annotated[bool | int | float | str | list[str], PlainValidator(_parameter)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
@@ -135,6 +147,9 @@ class Settings(BaseModel):
     pull_seconds: Seconds = 6 * 3600
     pull_stall_seconds: Seconds = 300
     report: Annotated[str, StringConstraints(pattern=REPORT)] | None = None
+    benchmark_models: Models = []
+    benchmark_profile: Literal["quick", "full"] = "quick"
+    benchmark_window: Annotated[str, AfterValidator(_hours)] | None = None
     prune: bool = False
     prune_previous: bool = False
 

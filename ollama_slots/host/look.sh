@@ -91,19 +91,19 @@ entry() {
         ($1 == weights || ($2 != "" && index(own, " " $2 " "))) && !found++ { sub(/^[^\t]*\t/, ""); print }'
 }
 
-# works NAME: whether its runner is at work for somebody: then nothing that would wait for it, or end it, is asked of
+# works NAME...: whether a runner of theirs is at work for somebody: then nothing that would wait for it, or end it, is asked of
 # Ollama. (Who waits for a runner to go holds up all whose models are not loaded; and one more request for it with a
 # keep_alive may stop Ollama's scheduler for good: server/sched.go, v0.34.4.)
 works() {
-    spent=$(ticks "$1")
+    spent=$(ticks "$@")
     sleep 0.3
-    [ "$(ticks "$1")" != "$spent" ]
+    [ "$(ticks "$@")" != "$spent" ]
 }
 
-# ticks NAME: what its processes have had of the processor, in hundredths of a second.
+# ticks NAME...: what their processes have had of the processor, in hundredths of a second.
 ticks() {
     # shellcheck disable=SC2016 # awk's
-    processes "$1" | sed 's|$|/stat|' | xargs awk '{ sub(/.*\) /, ""); print $12 + $13 }' 2>/dev/null
+    for it in "$@"; do processes "$it"; done | sed 's|$|/stat|' | xargs awk '{ sub(/.*\) /, ""); print $12 + $13 }' 2>/dev/null
 }
 
 # others: the models in memory that no slot is on, NAME:TAG each.
@@ -121,16 +121,21 @@ beside() {
     [ -n "$strangers" ] || return 0
     if [ "$(printf '%s\n' "$held_now" | grep -c .)" -lt "$most" ]; then
         took=$(noted bytes "$looks/$1")
-        {
-            cards_found
-            printf '%s\n' "$held_now" | awk -F '\t' -v own="$(entry "$1" | cut -f 1)" '
-                $1 != "" && $1 != own { print "held", ($3 == "-" ? 0 : $3) }'
-        } | awk -v took="${took:-0}" '
-            $1 == "held" { taken += $2 + 640 * 1048576; next } # the driver has its part for each: core/cards.py
-            { free += $2; known = 1 }
-            END { exit !(!known || took * 1.25 <= free - taken) }' && return 0
+        spare "$((${took:-0} * 5 / 4))" "$(entry "$1" | cut -f 1)" && return
     fi
     printf '%s\n' "$strangers" | paste -sd ' '
+}
+
+# spare BYTES [DIGEST]: whether so many are left of what Ollama found at its start, as far as that is known; what was
+# loaded as DIGEST is not counted.
+spare() {
+    {
+        cards_found
+        printf '%s\n' "$held_now" | awk -F '\t' -v own="$2" '$1 != "" && $1 != own { print "held", ($3 == "-" ? 0 : $3) }'
+    } | awk -v wanted="$1" '
+        $1 == "held" { taken += $2 + 640 * 1048576; next } # the driver has its part for each: core/cards.py
+        { free += $2; known = 1 }
+        END { exit known && wanted > free - taken }'
 }
 
 # due NAME: whether it is time to do something for a slot: at once, then again and again, each time twice as long after

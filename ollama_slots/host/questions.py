@@ -1,4 +1,4 @@
-"""Parse what questions.sh prints."""
+"""Parse what questions.sh and trial.sh print."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from base64 import b64decode
 from typing import NamedTuple
 
-RESIDENT, END = "resident", "== end"
+RESIDENT = re.compile(r"(\d+(?:[.,]\d+)?) (\d+) resident", re.ASCII)
+END = "== end"
+LATER, USERS, CLOSED = "later", "users", "closed"  # see asking.sh
 BROKE = "the connection broke, or the command was killed"
-FIGURES = re.compile(r"(.*)\n(\d+[.,]\d+) (\d+[.,]\d+) (\d{3}) (\d+)\n", re.DOTALL | re.ASCII)
+FIGURES = re.compile(r"(.*)\n(\d+[.,]\d+) (\d+[.,]\d+) (\d{3}) (\d+)(?: (\d*) (\d*))?\n", re.DOTALL | re.ASCII)
 
 
 class Reply(NamedTuple):
@@ -18,6 +20,9 @@ class Reply(NamedTuple):
     + first, total: seconds to the first byte and to the last
     + status: of HTTP; 0: there was no answer
     + failed: curl's exit code, 0 if it did not fail
+    + busy: of a timed one, how busy the host was before it or after it, in percent; None: it is not known
+    + loaded: seconds that the model took to load before it; 0: it was there
+    + gpu_bytes: of GPU memory that the model holds
     """
 
     text: str
@@ -25,6 +30,9 @@ class Reply(NamedTuple):
     total: float
     status: int
     failed: int
+    busy: int | None = None
+    loaded: float = 0
+    gpu_bytes: int = 0
 
 
 def parse_questions(output: list[str]) -> tuple[list[Reply], str]:
@@ -34,9 +42,8 @@ def parse_questions(output: list[str]) -> tuple[list[Reply], str]:
     """
     replies: list[Reply] = []
     for line in output:
-        text, _, found = line.partition(" ")
-        reply = _reply(text)
-        if reply is None or found != RESIDENT:
+        reply = _reply(line)
+        if reply is None:
             break
         replies.append(reply)
     ended = output[-1] if output and output[-1].startswith("== ") else BROKE
@@ -45,14 +52,17 @@ def parse_questions(output: list[str]) -> tuple[list[Reply], str]:
     return replies, ended.removeprefix("== ")
 
 
-def _reply(text: str) -> Reply | None:
+def _reply(line: str) -> Reply | None:
+    text, _, words = line.partition(" ")
+    model = re.fullmatch(RESIDENT, words)
     try:
         decoded = b64decode(text, validate=True).decode(errors="replace")
     except ValueError:  # binascii.Error is one
         return None
     figures = FIGURES.fullmatch(decoded)
-    if figures is None:
+    if figures is None or model is None:
         return None
-    answer, first, total, status, failed = figures.groups()
-    begins, ends = (float(it.replace(",", ".")) for it in (first, total))
-    return Reply(answer, begins, ends, int(status), int(failed))
+    answer, first, total, status, failed, *busy = figures.groups()
+    begins, ends, loaded = (float(it.replace(",", ".")) for it in (first, total, model[1]))
+    most = max(map(int, busy)) if all(busy) else None
+    return Reply(answer, begins, ends, int(status), int(failed), most, loaded, int(model[2]))

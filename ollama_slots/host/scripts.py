@@ -18,14 +18,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 from string import Template
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pyinfra.api import QuoteString, StringCommand
 
-from ollama_slots.core import names, units
+from ollama_slots.core import hours, names, units
 from ollama_slots.core.needs import TOOLS
 from ollama_slots.core.rendered import Files
 from ollama_slots.core.settings import EMPTY, Settings
@@ -123,6 +124,46 @@ class Script:
             names = " ".join(sorted(wrong))
             raise ValueError(f"{self.name}: takes {' '.join(takes or ['nothing'])}; missing or unknown: {names}")
         return _assigned({name: self.arguments[name] for name in takes}) + source(self.name)
+
+
+class Asking(NamedTuple):
+    """How questions are asked.
+
+    + lines: the questions, each a word of the API and the body of a request, in ASCII
+    + seconds: the bound of one answer
+    + polite: each waits while a slot is at work
+    + turn: the seconds after which no other one is begun
+    """
+
+    lines: str
+    seconds: int
+    polite: bool
+    turn: int
+
+
+class Trial(NamedTuple):
+    """A candidate, as trial.sh takes it.
+
+    + model: its base
+    + candidate: its name on the host
+    + variant: its manifest digest
+    + blob: the sha256 of its weights
+    + context: its window, in tokens
+    + whole: whether it has to be wholly in GPU memory
+    + needs: the bytes of GPU memory that have to be free before it is loaded; nothing: that is not looked at
+    + most: how many models Ollama holds at once
+    + stay: how long it stays in memory after an answer, in JSON
+    """
+
+    model: str
+    candidate: str
+    variant: str
+    blob: str
+    context: int
+    whole: bool
+    needs: int | Literal[""]
+    most: int
+    stay: str
 
 
 def text(script: str, /, *, root: str = "", unit: str = units.DEFAULT, **arguments: str | int) -> str:
@@ -241,26 +282,53 @@ def speed(url: str, seconds: int) -> Script:
     return Script("speed", {"url": url, "seconds": seconds}, read=True)
 
 
-def questions(
-    settings: Settings, url: str, slot: str, variant: str, needs_gpu: bool, seconds: int, lines: str
-) -> Script:
+def questions(settings: Settings, url: str, slot: str, variant: str, needs_gpu: bool, asking: Asking) -> Script:
     """Ask a slot questions for as long as it is resident; ``questions.parse_questions`` reads what it prints.
 
     It marks its lines itself: they come as they are made.
 
     + variant: its manifest digest, as the slot's state has it
     + needs_gpu: whether it must be wholly in GPU memory, on this host
-    + seconds: the bound of one answer
-    + lines: the questions, each a word of the API and the body of a request, in ASCII
     """
+    given = {"url": url, "keep_alive": keep_alive(settings), "slot": slot, "variant": variant}
+    given["gpu"] = _word(needs_gpu)
+    return Script("questions", given | _asking(settings, asking), stdin=asking.lines)
+
+
+def trial(settings: Settings, url: str, of: Trial, needs_gpu: bool, asking: Asking) -> Script:
+    """Ask a candidate questions, and load it first where that evicts nothing; its output is that of ``questions``.
+
+    + needs_gpu: whether slots must be wholly in GPU memory, on this host
+    """
+    given: dict[str, str | int] = {"url": url, "keep_alive": keep_alive(settings), "gpu": _word(needs_gpu)}
+    bounds = {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
+    own = {key: _word(it) if isinstance(it, bool) else it for key, it in of._asdict().items()}
+    return Script("trial", given | bounds | own | _asking(settings, asking), stdin=asking.lines)
+
+
+def _asking(settings: Settings, asking: Asking) -> dict[str, str | int]:
+    opens, closes = hours.parse(settings.benchmark_window) if settings.benchmark_window else ("", "")
     given: dict[str, str | int] = {
-        "url": url,
-        "keep_alive": keep_alive(settings),
-        "slot": slot,
-        "variant": variant,
+        "seconds": asking.seconds,
+        "turn": asking.turn,
+        "opens": opens,
+        "closes": closes,
     }
-    given |= {"gpu": _word(needs_gpu), "seconds": seconds, "bytes": len(lines), "mark": MARK}
-    return Script("questions", given, stdin=lines)
+    return given | {"polite": _word(asking.polite), "bytes": len(asking.lines), "mark": MARK}
+
+
+def candidate(
+    verb: Literal["make", "remove"], settings: Settings, url: str, name: str, modelfile: str = ""
+) -> Script:
+    """Make a candidate of the benchmark, without loading it, or take it away.
+
+    + name: its name on the host
+    + modelfile: its text
+    """
+    given: dict[str, str | int] = {"url": url, "verb": verb, "candidate": name}
+    given |= {"load_seconds": settings.load_seconds, "lock_seconds": settings.lock_seconds}
+    given["modelfile"] = sha256(modelfile.encode()).hexdigest()
+    return Script("candidate", given, read=True, stdin=f"{modelfile}\n")
 
 
 def install(

@@ -115,11 +115,12 @@ def command(steps: Sequence[Step], settings: Settings, observed: Observed, since
     + since: as for ``perform``
     """
     models = tuple(dict.fromkeys([*plan.questions(settings, observed), *plan.beforehand(settings)]))
-    wanted = [_script(it, settings, observed) for it in steps]
+    wanted = [script(it, settings, observed) for it in steps]
     return FunctionCommand(perform, (settings, wanted, since, models), {})
 
 
-def _script(step: Step, settings: Settings, observed: Observed) -> scripts.Script:
+def script(step: Step, settings: Settings, observed: Observed) -> scripts.Script:
+    """Return the script that takes a step on the host."""
     url = observed.url or ""
     if isinstance(step, Pull) and settings.model_registry:
         return scripts.fetch(step, settings, url, settings.model_registry)

@@ -24,45 +24,64 @@ It = TypeVar("It")
 
 
 class Slot(NamedTuple):
-    """A slot that is resident.
+    """A slot that is resident, or a candidate that is asked as if it were one.
 
     + variant: its manifest digest
     + weights: the sha256 of its blob
+    + model: of a candidate, its base
     """
 
     name: str
     variant: str
     weights: str
+    model: str = ""
+
+    @property
+    def called(self) -> str:
+        """How messages call it."""
+        return f"candidate {self.model}" if self.model else f"slot {self.name}"
 
 
 def ask(
-    slot: Slot, items: Sequence[Item], seed: int, kept: Kept, send: Send, tell: Callable[[str], None]
+    slot: Slot,
+    items: Sequence[Item],
+    seed: int,
+    kept: Kept,
+    send: Send,
+    tell: Callable[[str], None],
+    goes_on: Callable[[Sequence[Item]], bool] = bool,
 ) -> list[Answered]:
     """Return what a slot answers to items, in their order; what is kept is not asked.
 
     + tell: is told how far it is
+    + goes_on: is asked before each block but the first, with the items up to there, whether to ask it; these are
+      the same whatever is kept, so that a run that goes on ends where one at a stretch does
 
     Raises BenchmarkError where it cannot be asked all of them. What was answered until then is kept.
     """
     still = [it for it in items if kept.found(it, slot.variant) is None]
     how = _way(slot, send) if still else Way.CHAT
     heard = any(it and not it.error for it in (kept.found(it, slot.variant) for it in items))
-    begun, asked = time.monotonic(), 0
-    for block in blocks(still):
+    begun, asked, upto = time.monotonic(), 0, 0
+    for whole in blocks(items):
+        if upto and not goes_on(items[:upto]):
+            break
+        upto += len(whole)
+        block = [it for it in whole if kept.found(it, slot.variant) is None]
+        if not block:
+            continue
         replies, why = _sent(slot, [request(it, slot.name, how, seed) for it in block], send)
         made = [answered(it, slot.variant, reply) for it, reply in zip(block, replies, strict=False)]
         heard = heard or any(not it.error for it in made)
         if made and not heard:
-            raise BenchmarkError(f"slot {slot.name}: answered none of {len(made)} items: {made[-1].error}")
+            raise BenchmarkError(f"{slot.called}: answered none of {len(made)} items: {made[-1].error}")
         kept.add(made)
         asked += len(made)
         if made:
             done = len(items) - len(still) + asked
-            tell(progress(slot.name, done, len(items), asked, time.monotonic() - begun))
-        if len(made) < len(block):
-            raise BenchmarkError(
-                f"slot {slot.name}: asked {asked} of {len(still)} items: {why or 'no reason told'}"
-            )
+            tell(progress(slot.called, done, len(items), asked, time.monotonic() - begun))
+        if why or len(made) < len(block):
+            raise BenchmarkError(f"{slot.called}: asked {asked} of {len(still)} items: {why or 'no reason told'}")
     return [it for it in (kept.found(it, slot.variant) for it in items) if it]
 
 
@@ -77,9 +96,9 @@ def blocks(items: Sequence[It]) -> Iterator[Sequence[It]]:
 def _way(slot: Slot, send: Send) -> Way:
     replies, why = _sent(slot, [show(slot.name)], send)
     shows = document(replies[0]) if replies else None
-    if shows is None or replies[0].status != 200:
+    if why or shows is None or replies[0].status != 200:
         why = why or (shown(replies[0].text) if replies else "nothing")
-        raise BenchmarkError(f"slot {slot.name}: expected what its model is made of, found: {why}")
+        raise BenchmarkError(f"{slot.called}: expected what its model is made of, found: {why}")
     return way(shows)
 
 
@@ -87,5 +106,5 @@ def _sent(slot: Slot, requests: Sequence[Request], send: Send) -> tuple[list[Rep
     """Send requests, none of which can change the slot. Raises BenchmarkError where one could."""
     for it in requests:
         if why := refusal(it, slot.name):
-            raise BenchmarkError(f"slot {slot.name}: {why}")
+            raise BenchmarkError(f"{slot.called}: {why}")
     return send(requests)

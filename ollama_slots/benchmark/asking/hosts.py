@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from pyinfra.api import Host
 
@@ -15,7 +16,10 @@ from ollama_slots.core.settings import Settings
 from ollama_slots.host import parse, questions, scripts
 from ollama_slots.run.executor import connector_arguments
 
+GROUP = "benchmark"  # of hosts on which nobody is waited for
 SECONDS = 300  # the bound of one answer
+TURN = 120  # seconds after which a command begins no other question: a deploy may wait for a candidate's
+PATIENCE = 900  # seconds that a run waits for users, without one answer
 
 
 def slot(observed: Observed, name: str) -> Slot:
@@ -33,31 +37,53 @@ def slot(observed: Observed, name: str) -> Slot:
     return Slot(name, state.variant, state.weights)
 
 
-def script(
-    settings: Settings, observed: Observed, slot: Slot, requests: Sequence[Request], seconds: int = SECONDS
-) -> scripts.Script:
-    """Return the script that sends requests to a slot."""
-    lines = "".join(it.line for it in requests)
-    gpu = needs_gpu(settings, observed)
-    return scripts.questions(settings, observed.url or "", slot.name, slot.variant, gpu, seconds, lines)
-
-
 def sender(host: Host, settings: Settings, observed: Observed, slot: Slot) -> Send:
-    """Return what sends requests to a slot of a host.
+    """Return what sends requests to a slot of a host."""
+    gpu = needs_gpu(settings, observed)
+
+    def script(requests: Sequence[Request]) -> scripts.Script:
+        how = asking(host, requests)
+        return scripts.questions(settings, observed.url or "", slot.name, slot.variant, gpu, how)
+
+    return sending(host, settings, script)
+
+
+def asking(host: Host, requests: Sequence[Request]) -> scripts.Asking:
+    """Return how requests are sent to a host."""
+    lines = "".join(it.line for it in requests)
+    return scripts.Asking(lines, SECONDS, polite=GROUP not in host.groups, turn=TURN)
+
+
+def sending(host: Host, settings: Settings, script: Callable[[Sequence[Request]], scripts.Script]) -> Send:
+    """Return what sends requests to a host by a script, turn after turn until all are answered.
 
     The questions go past a terminal, which would change them, and nothing that comes back is shown.
     """
 
     def send(requests: Sequence[Request]) -> tuple[list[questions.Reply], str]:
-        wanted = script(settings, observed, slot, requests)
-        arguments = connector_arguments(host) | {"_stdin": wanted.stdin, "_get_pty": False}
-        try:
-            _, said = host.run_shell_command(scripts.command(wanted, unit=settings.ollama_unit), **arguments)
-        except EOFError:  # see session.fact
-            return [], questions.BROKE
-        return read(said.stdout_lines, said.stderr_lines)
+        found: list[questions.Reply] = []
+        heard = time.monotonic()
+        while True:
+            more, why = read(*run(host, settings, script(requests[len(found) :])))
+            found += more
+            if more:
+                heard = time.monotonic()
+            if why not in {questions.LATER, questions.USERS}:
+                return found, _told(why, settings)
+            if time.monotonic() - heard > PATIENCE:
+                return found, f"its users kept it busy for {PATIENCE // 60} min: try again when they do not"
 
     return send
+
+
+def run(host: Host, settings: Settings, script: scripts.Script) -> tuple[list[str], list[str]]:
+    """Run a script on a host; return what it printed, and what went wrong, line by line."""
+    arguments = connector_arguments(host) | {"_stdin": script.stdin, "_get_pty": False}
+    try:
+        _, said = host.run_shell_command(scripts.command(script, unit=settings.ollama_unit), **arguments)
+    except EOFError:  # see session.fact
+        return [], []
+    return said.stdout_lines, said.stderr_lines
 
 
 def read(out: list[str], err: list[str]) -> tuple[list[questions.Reply], str]:
@@ -65,5 +91,17 @@ def read(out: list[str], err: list[str]) -> tuple[list[questions.Reply], str]:
     try:
         return questions.parse_questions(parse.own(out))
     except ValueError:  # not a line of the script's
-        said = [it.strip() for it in err if it.strip()]
-        return [], said[-1] if said else questions.BROKE
+        return [], reason(err)
+
+
+def reason(err: list[str]) -> str:
+    """Return why a command printed nothing of its own."""
+    said = [it.strip() for it in err if it.strip()]
+    return said[-1] if said else questions.BROKE
+
+
+def _told(why: str, settings: Settings) -> str:
+    if why != questions.CLOSED:
+        return why
+    hours = settings.benchmark_window
+    return f"it is outside of its benchmark_window, {hours}, by the host's clock: run it again then, to go on"

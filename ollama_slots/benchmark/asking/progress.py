@@ -5,13 +5,14 @@ from __future__ import annotations
 MINUTE, HOUR = 60, 3600
 
 
-def progress(slot: str, done: int, items: int, asked: int, seconds: float) -> str:
+def progress(called: str, done: int, items: int, asked: int, seconds: float) -> str:
     """Return how many items are answered and, by the pace of this run, how long the others take.
 
+    + called: the slot, as messages call it
     + done: of the items, those of earlier runs, too
     + asked, seconds: of this run
     """
-    line = f"slot {slot}: {done} of {items} items"
+    line = f"{called}: {done} of {items} items"
     if done >= items or not asked:
         return line
     return f"{line}, about {lasting(seconds / asked * (items - done))} left"

@@ -25,15 +25,19 @@ class Way(StrEnum):
 
 
 class Request(NamedTuple):
-    """A request to Ollama."""
+    """A request to Ollama.
+
+    + timed: it is told how busy the host was before it and after it
+    """
 
     way: Way
     body: Mapping[str, Any]
+    timed: bool = False
 
     @property
     def line(self) -> str:
-        """One line of ASCII, as questions.sh reads it."""
-        return f"{self.way} {json.dumps(self.body, separators=(',', ':'))}\n"
+        """One line of ASCII, as asking.sh reads it."""
+        return f"{'timed ' * self.timed}{self.way} {json.dumps(self.body, separators=(',', ':'))}\n"
 
 
 def way(shown: Mapping[str, Any]) -> Way:

@@ -48,7 +48,7 @@ def _long(n: int, random: Random, tokens: int, depth: float) -> Item:
     room = int(tokens * CHARACTERS) - len(question) - len(begin) - sum(len(it) + 1 for it in needles)
     sentences: list[str] = []
     while room > 0:
-        sentences.append(_sentence(random))
+        sentences.append(sentence(random))
         room -= len(sentences[-1]) + 1
     for other in needles[1:]:
         sentences.insert(random.randint(0, len(sentences)), other)
@@ -57,7 +57,8 @@ def _long(n: int, random: Random, tokens: int, depth: float) -> Item:
     return Item(f"retrieval/{n}", prompt, Number(numbers[0]), 128, Answer(f"{extract.LINE} {numbers[0]}"))
 
 
-def _sentence(random: Random) -> str:
+def sentence(random: Random) -> str:
+    """Return a sentence of a text in which something is to be found."""
     one, other = random.choice(NOUNS), random.choice(NOUNS)
     colour, name = random.choice(COLOURS), random.choice(NAMES)
     return random.choice(

@@ -22,10 +22,11 @@ def decision(turned: bool = False) -> Decision:
 def test_the_deploy_reads_it_and_chooses_what_it_says() -> None:
     read = selection.parse(file.text(decision()))
     chosen = selection.choose(read)
+    whys = {slot: told.choice(decision(), slot)["why"] for slot in (1, 2, 3)}
     assert {slot: tuple(it) for slot, it in chosen.items()} == {
-        1: ("challenger:7b", "explicit"),
-        2: ("incumbent:7b", "explicit"),
-        3: ("third:7b", "explicit"),
+        1: ("challenger:7b", whys[1]),
+        2: ("incumbent:7b", whys[2]),
+        3: ("third:7b", whys[3]),
     }
     assert not read.foreign
     assert not read.notices

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.core.gpu_memory import fits
+from ollama_slots.core.gpu_memory import fits, guess, unfit
 from ollama_slots.core.shape import EMBEDDINGS, Load, Shape, cached, computed, held, parallel, predicted
 from ollama_slots.core.snapshot import Snapshot
 from tests.unit.declared import declared
@@ -62,6 +62,28 @@ def test_unknown_memory_is_no_obstacle() -> None:
 @pytest.mark.parametrize(("most", "room"), [(1, False), (2, True)])
 def test_the_engine_holds_so_many_models_and_no_more(most: int, room: bool) -> None:
     assert asked(hot(most=most)) is room
+
+
+def test_the_benchmark_s_candidate_is_in_nobody_s_way() -> None:
+    world = hot(most=2)
+    world.pull("c:1b")
+    world.create("ollama-slots-candidate:latest", "FROM c:1b\nPARAMETER num_ctx 4096\n")
+    world.load("ollama-slots-candidate:latest")
+    assert asked(world)
+    world.unload("c:1b")
+    world.load("c:1b")
+    assert not asked(world)
+
+
+def test_what_does_not_fit_is_told_with_what_it_needs_and_what_is_free() -> None:
+    world = hot(gpu=(8 * 1024, 1024))
+    world.pull("b:1b")
+    seen = Snapshot(declared("a:1b"), world.found(), world.details(["b:1b"]))
+    assert unfit(seen, "b:1b", 4096) == "needs 1.2 of 1.0 GiB that are free"
+    assert guess(seen, "b:1b", 4096) == GB * 5 / 4
+    world.most = 1
+    seen = Snapshot(declared("a:1b"), world.found(), world.details(["b:1b"]))
+    assert unfit(seen, "b:1b", 4096) == "1 of at most 1 models are in memory"
 
 
 @pytest.mark.parametrize("most", [0, -1, "three", ""])

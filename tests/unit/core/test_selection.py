@@ -144,3 +144,32 @@ def test_nothing_to_choose_a_slot_from_names_the_slot(content: dict[str, Any], s
 def test_every_choice_says_why() -> None:
     whys = [choice.why for choice in choose(parse(json.dumps({"slot2_general": "b", "results": THREE}))).values()]
     assert whys == ["best coding composite 0.900", "explicit", "best mean of the rest 0.550"]
+
+
+WHY = "better than b beyond doubt (evidence 212 of 40)"
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ({"model": "a", "why": WHY}, WHY),
+        ({"model": "b", "why": WHY}, "explicit"),
+        ({"why": WHY}, "explicit"),
+        ({"model": "a", "why": "\x1b[2J"}, "explicit"),
+        ({"model": "a", "why": ""}, "explicit"),
+        ({"model": "a", "why": 7}, "explicit"),
+        (7, "explicit"),
+    ],
+    ids=str,
+)
+def test_why_a_benchmark_chose_it_is_told_of_the_model_that_it_chose(choice: object, why: str) -> None:
+    slots = {"slot1_coding": "a", "slot2_general": "b", "slot3_backup": "c"}
+    content = slots | {"benchmark": {"choice": {"slot1": choice}}}
+    chosen = choose(parse(json.dumps(content)))
+    assert [it.why for it in chosen.values()] == [why, "explicit", "explicit"]
+
+
+@pytest.mark.parametrize("benchmark", [None, 7, [], {"choice": None}, {"choice": {"slot1": None}}], ids=str)
+def test_a_benchmark_of_another_program_is_left_alone(benchmark: object) -> None:
+    slots = {"slot1_coding": "a", "slot2_general": "b", "slot3_backup": "c"}
+    assert choose(parse(json.dumps(slots | {"benchmark": benchmark})))[1].why == "explicit"

@@ -155,6 +155,17 @@ def test_room_is_for_every_slot_and_one_candidate_unless_it_is_given() -> None:
         ("model_registry", True),
         ("pull_insecure", "true"),
         ("pull_insecure", 1),
+        ("benchmark_window", ""),
+        ("benchmark_window", "2-5"),
+        ("benchmark_window", "02:00"),
+        ("benchmark_window", "02:00-02:00"),
+        ("benchmark_window", "02:00-24:00"),
+        ("benchmark_window", "02:00-05:60"),
+        ("benchmark_window", "02:00-05:00; reboot"),
+        ("benchmark_window", "02:00-05:00\n"),
+        ("benchmark_window", "\u0660\u0662:\u0660\u0660-05:00"),
+        ("benchmark_window", ["02:00-05:00"]),
+        ("benchmark_window", 2),
         ("keep_alive", "-1"),
         ("keep_alive", "1d"),
         ("keep_alive", "for ever"),
@@ -339,3 +350,15 @@ def test_models_stay_for_ever_or_not(value: int | str, for_ever: bool) -> None:
 @pytest.mark.parametrize("value", [-1, 0, 3600, "24h", "-1m", "1h30m", "500ms"])
 def test_keep_alive_as_the_engine_takes_it(value: int | str) -> None:
     assert of(keep_alive=value).keep_alive == value
+
+
+def test_the_benchmarks_models_are_names_and_its_profile_one_of_two() -> None:
+    assert (of().benchmark_models, of().benchmark_profile) == ([], "quick")
+    settings = of(benchmark_models=["mistral", "library/LLaMa3.1:8b"], benchmark_profile="full")
+    assert (settings.benchmark_models, settings.benchmark_profile) == (["mistral:latest", "LLaMa3.1:8b"], "full")
+    assert refused(benchmark_models="mistral:7b") == (
+        "benchmark_models: expected a list of models, such as [\"mistral:7b\"], found 'mistral:7b'"
+    )
+    assert refused(benchmark_models=["a b"]).startswith("benchmark_models: 'a b' is not a model name")
+    assert refused(benchmark_models=[7]).startswith("benchmark_models: expected a list of models")
+    assert refused(benchmark_profile="tiny").startswith("benchmark_profile: ")

@@ -32,6 +32,7 @@ PROGRAMS = {
 [ -e {root}/driver ] || exit 9
 case $* in
 *memory*) cat {root}/driver ;;
+*utilization*) cat {root}/utilization ;;
 *name*) sed 's/.*/A fine GPU/' {root}/driver ;;
 esac""",
     "journalctl": "[ ! -e {root}/log ] || cat {root}/log",

@@ -35,7 +35,8 @@ def lines(*prompts: str) -> str:
 
 def script(host: DirectoryHost, sent: str, seconds: int = 20) -> scripts.Script:
     variant = host.state("one").get("variant", "")
-    return scripts.questions(SETTINGS, host.engine.url, "one", variant, True, seconds, sent)
+    asking = scripts.Asking(sent, seconds, polite=False, turn=60)
+    return scripts.questions(SETTINGS, host.engine.url, "one", variant, True, asking)
 
 
 def perform(host: DirectoryHost, sent: str, seconds: int = 20) -> Done:
@@ -236,4 +237,4 @@ def test_a_line_that_was_cut_anywhere_is_no_reply(slots: DirectoryHost) -> None:
         assert parse_questions([whole[0], odd, *whole[1:]]) == ([first], BROKE)
         assert parse_questions([odd, "== not in memory"]) == ([], "not in memory")
     assert parse_questions([]) == ([], BROKE)
-    assert questions.RESIDENT in whole[0]
+    assert questions.RESIDENT.fullmatch(whole[0].partition(" ")[2])

@@ -83,12 +83,16 @@ def test_the_files_of_a_unit_name_it_and_its_own() -> None:
 def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
     settings, url = declared("a:1b", ollama_unit=OTHER), "http://127.0.0.1:1"
     pull = Pull("a:1b", ())
+    asking = scripts.Asking("", 1, polite=True, turn=1)
+    tried = scripts.Trial("a:1b", "x", "v", "w", 4096, whole=False, needs="", most=2, stay="1")
     told = [
         scripts.probe(settings),
         scripts.details(url, []),
         scripts.stored(),
         scripts.speed(url, 1),
-        scripts.questions(settings, url, "one", "v", needs_gpu=False, seconds=1, lines=""),
+        scripts.questions(settings, url, "one", "v", needs_gpu=False, asking=asking),
+        scripts.trial(settings, url, tried, needs_gpu=False, asking=asking),
+        scripts.candidate("remove", settings, url, "x"),
         scripts.await_("start", settings),
         scripts.warm(settings, url, needs_gpu=True),
         scripts.watching("end"),

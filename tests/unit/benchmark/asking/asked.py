@@ -28,14 +28,18 @@ class Connected:
     def __init__(self, host: DirectoryHost) -> None:
         self.host = host
         self.current_op_global_arguments = {"_get_pty": True}
+        self.groups: list[str] = []
         self.commands = 0
+        self.between: Callable[[], object] = lambda: None  # what happens before each command
 
     def run_shell_command(self, command: StringCommand, **arguments: Any) -> tuple[bool, CommandOutput]:
         assert arguments["_get_pty"] is False
         assert "print_output" not in arguments
         self.commands += 1
+        self.between()
         done = self.host.perform(command, arguments["_stdin"])
-        lines = [OutputLine("stdout", it) for it in done.out.split("\n")]
+        # Paths as a host's own, whose root is no directory.
+        lines = [OutputLine("stdout", it) for it in done.out.replace(str(self.host.root), "").split("\n")]
         return done.code == 0, CommandOutput(lines + [OutputLine("stderr", it) for it in done.err.split("\n")])
 
 

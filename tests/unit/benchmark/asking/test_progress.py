@@ -18,4 +18,4 @@ from ollama_slots.benchmark.asking.progress import progress
     ],
 )
 def test_it_is_said_by_the_pace_of_this_run(done: int, asked: int, seconds: float, said: str) -> None:
-    assert progress("one", done, 640, asked, seconds) == said
+    assert progress("slot one", done, 640, asked, seconds) == said

@@ -1,0 +1,114 @@
+"""Measure on a host what is not measured yet: speed once a kind of host, quality once for the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ollama_slots.benchmark.asking.kept import Kept
+from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.benchmark.items.item import Item
+from ollama_slots.benchmark.run import compare, course, week
+from ollama_slots.benchmark.run.bench import Bench, Subject
+from ollama_slots.benchmark.run.marks import Marks
+from ollama_slots.benchmark.run.week import Week
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What a run measures with.
+
+    + directory: where answers and speeds are kept
+    + items: in the order in which they are asked
+    + basis: what evidence depends on beside weights
+    """
+
+    directory: Path
+    items: Sequence[Item]
+    basis: str
+    marks: Marks
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the items."""
+        return course.digest(self.items)
+
+    def passed(self, of: Week) -> compare.Passed:
+        """Return which items each model passed that the run compares, and that is not asked any more."""
+        found = {}
+        for weights, model in of.models.items():
+            if compare.wanted(of, model) and model.settled == self.digest:
+                with Kept(self.directory, weights, of.seed) as kept:
+                    found[weights] = self.marks.of(self.items, kept, model.digest)
+        return found
+
+
+def introduce(bench: Bench, of: Week, challengers: Sequence[str]) -> None:
+    """Note what a host has room for, holds, and is to compare: of all hosts, before any is measured."""
+    of.rooms[bench.name] = bench.room
+    of.before = of.before.with_slots(bench.holds)
+    of.held += bench.holds.values()
+    for model in (*of.before.incumbents.values(), *bench.holds.values(), *challengers):
+        of.want(model)
+
+
+def measure(bench: Bench, of: Week, challengers: Sequence[str], kit: Kit) -> None:
+    """Measure the models of a host's slots, those that have the slots, and the challengers, one after the other.
+
+    What is measured is kept at once. A challenger that cannot be measured here is noted; another host may do it.
+    Raises BenchmarkError, when all is done, with why a model of a slot could not be measured.
+    """
+    lost = []
+    for model in dict.fromkeys([*of.before.incumbents.values(), *bench.holds.values(), *challengers]):
+        if _is_measured(model, bench, of, kit):
+            continue
+        try:
+            with bench.subject(model) as subject:
+                _measure(subject, of, bench.room.kind, kit)
+        except BenchmarkError as error:
+            of.failed.setdefault(model, f"{error}")
+            bench.tell(f"{model} is not measured here: {error}")
+            if model in bench.holds.values():
+                lost.append(f"{error}")
+        week.write(kit.directory, of)
+    if lost:
+        raise BenchmarkError("; ".join(lost))
+
+
+def _is_measured(model: str, bench: Bench, of: Week, kit: Kit) -> bool:
+    weights = bench.weights(model) or of.weights(model)
+    if weights not in of.models or weights not in of.speeds.get(bench.room.kind, {}):
+        return False
+    of.met(model, weights, of.models[weights].digest)
+    return _is_settled(weights, of, kit)
+
+
+def _is_settled(weights: str, of: Week, kit: Kit) -> bool:
+    """Return whether a model has nothing more to answer. One that has a slot by now is not dropped."""
+    known = of.models[weights]
+    return known.settled == kit.digest and not (known.dropped and compare.has_a_slot(of, known))
+
+
+def _measure(subject: Subject, of: Week, kind: str, kit: Kit) -> None:
+    weights = subject.weights
+    of.met(subject.model, weights, subject.digest)
+    if weights not in of.speeds.get(kind, {}):
+        of.speeds.setdefault(kind, {})[weights] = subject.speed()
+        week.write(kit.directory, of)
+    if _is_settled(weights, of, kit):
+        return
+    known = of.models[weights].model_copy(update={"digest": subject.digest, "settled": "", "dropped": False})
+    of.models[weights] = known
+    others, dropped = kit.passed(of), False
+    with Kept(kit.directory, weights, of.seed) as kept:
+
+        def goes_on(upto: Sequence[Item]) -> bool:
+            nonlocal dropped
+            now = {**others, weights: kit.marks.of(upto, kept, subject.digest)}
+            dropped = not compare.may_win(of, kind, weights, now)
+            return not dropped
+
+        subject.ask(kit.items, kept, goes_on)
+    of.models[weights] = known.model_copy(update={"settled": kit.digest, "dropped": dropped})

@@ -1,0 +1,68 @@
+# Asks a candidate of the benchmark questions, as questions.sh asks a slot. It is loaded where it is not in memory, and
+# only where that evicts nothing; in the end each slot that was resident has to be so still. Takes the lock, so that no
+# rotation and no watch loads a model meanwhile; a deploy has its turn after it.
+# needs: asking
+# takes: url keep_alive stay load_seconds lock_seconds model candidate variant blob context gpu whole needs most seconds polite opens closes turn bytes mark
+# keep_alive: the slots'; stay: the candidate's; model: its base; candidate: its name on the host; variant: its manifest
+# digest; blob: the sha256 of its weights; context: its window; gpu (yes|no): slots have to be wholly in GPU memory; whole (yes|no): so has it; needs: the
+# bytes of GPU memory that have to be free before it is loaded, or nothing; most: models that Ollama holds at once; all
+# else, what is on stdin, and what it prints: see asking.sh
+loaded=''
+arrived || exit 1
+one_at_a_time "$lock_seconds" "the benchmark of $model"
+main=$(engine_pid)
+
+resident() {
+    if ! is "$candidate:latest" "$variant"; then
+        echo "$candidate:latest is another model by now"
+    elif why=$(prove "$blob" "$variant" "$context" "$whole"); then
+        echo "${why% *}"
+    else
+        echo "$why"
+    fi
+}
+
+end_with() { # end_with WHY: nothing is asked
+    echo "$mark== $*"
+    exit 0
+}
+
+no_room() { # prints why something would be unloaded for it
+    held=$(printf '%s\n' "$held_now" | grep -c .)
+    [ "$held" -lt "$most" ] || { echo "$held of at most $most models are in memory" && return; }
+    [ -z "$needs" ] || spare "$needs" || awk -v bytes="$needs" 'BEGIN { printf "%.1f GiB of GPU memory are not free\n", bytes / 2 ^ 30 }'
+}
+
+lost() { # the slots that were resident and are not; what has left memory is loaded again, the candidate unloaded first
+    for it in $were; do
+        why=$(proven "$it" "$gpu") && continue
+        if [ "$why" = "$away" ]; then
+            unload "$candidate:latest"
+            again=$(keep_alive='' && answer "$it:latest" "$(value asks "$it")") && again="loaded again"
+            why="$why: $again"
+        fi
+        echo "slot $it: resident before, and then $why"
+    done | paste -sd ';' | sed 's/;/; /g'
+}
+
+observe || end_with "Ollama does not answer"
+# shellcheck disable=SC2046 # names
+set -- $(grep -lsF "weights=$blob" "$state_dir"/*.slot)
+[ $# -eq 0 ] || end_with "slot $(basename "$1" .slot) has its weights by now: that is asked in its place"
+were=$(for it in $(slots); do ! proven "$it" "$gpu" >/dev/null || echo "$it"; done)
+is=$(resident)
+if [ "$is" = "$away" ]; then
+    turn_began=$(clock)
+    why=$(not_now)
+    [ -z "$why" ] || end_with "$why"
+    why=$(no_room)
+    [ -z "$why" ] || end_with "does not fit beside what is in memory: $why"
+    if loaded=$(keep_alive=$stay && answer "$candidate:latest" ''); then is=$(resident); else is="does not load: $loaded"; fi
+    is_resident || unload "$candidate:latest"
+    gone=$(lost)
+    [ -z "$gone" ] || end_with "$gone"
+fi
+is_resident || end_with "$is"
+ask_all
+gone=$(lost)
+[ -z "$gone" ] || echo "$mark== $gone"

@@ -1,0 +1,132 @@
+"""The benchmark on real hosts: models are measured while users ask all slots; the next deploy takes the choice."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.client import asking, assert_none_failed
+from tests.lab.conftest import SLOT4
+from tests.lab.fleet import SLOTS, Host, Project, Run, model
+
+FILE, PAUSE = "model_selection.json", 3  # seconds between two questions of a user
+SIZES = {"trivial": 12, "arithmetic": 4, "choice": 16}
+ITEMS = sum(SIZES.values())
+HELD = [model(it) for it in ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m")]
+TWIN, CHALLENGER = model("smollm2-twin:135m"), model("smollm2-chat:135m")
+# Few and short runs, and whether others are at work does not matter: the machine is shared by all hosts.
+TASK = f"""
+from ollama_slots.benchmark.asking.timing import Procedure
+from ollama_slots.benchmark.run.task import benchmark
+
+few = Procedure(warm_ups=1, runs=3, prompt=64, at_depth=0, tokens=16, busy=100)
+benchmark(sizes={SIZES}, procedure=few)
+"""
+# The two that tie have the same prompt and parameters here, so that all their answers are the same.
+DATA = f"""
+del slot1_system, slot1_parameters
+benchmark_models = ["{TWIN}", "{CHALLENGER}"]
+globals().update(slot_models("{FILE}"))
+"""
+
+
+@pytest.fixture
+def measuring(project: Project, gpu2: Host) -> Project:
+    """A project with few items, which asks gpu2 alone."""
+    with (project.path / "group_data" / "lab.py").open("a") as data:
+        data.write(DATA)
+    (project.path / "inventory.py").write_text(f'lab = ["gpu1", "gpu2"]\nbenchmark = ["{gpu2.name}"]\n')
+    (project.path / "few.py").write_text(TASK)
+    run = project.deploy(SLOT4)
+    assert run.code == 0, run.output
+    return project
+
+
+def measured(project: Project) -> Run:
+    run = project.deploy(SLOT4, tasks="few.py")
+    assert run.code == 0, run.output
+    return run
+
+
+def content(project: Project) -> dict[str, Any]:
+    return dict(json.loads((project.path / FILE).read_text()))
+
+
+def chosen(project: Project) -> list[str]:
+    return [content(project)[it] for it in ("slot1_coding", "slot2_general", "slot3_backup")]
+
+
+def answers(project: Project) -> list[Path]:
+    return sorted((project.path / "benchmarks").glob("answers-*.jsonl"))
+
+
+def test_from_the_measurement_to_the_deploy(
+    measuring: Project, gpu1: Host, gpu2: Host, figures: list[str]
+) -> None:
+    before = [{it: host.made()[f"{it}:latest"] for it in SLOTS} for host in (gpu1, gpu2)]
+    runners = [host.runners() for host in (gpu1, gpu2)]
+    with asking(gpu1, *SLOTS, pause=PAUSE) as ours, asking(gpu2, *SLOTS, pause=PAUSE) as theirs:
+        run = measured(measuring)
+    for record in (*ours, *theirs):
+        figures.append(f"benchmark: {record}")
+    assert_none_failed(*ours, *theirs)
+    assert [{it: host.made()[f"{it}:latest"] for it in SLOTS} for host in (gpu1, gpu2)] == before
+    assert [host.runners() for host in (gpu1, gpu2)] == runners, "no slot was touched, and no candidate is left"
+    assert not [it for it in gpu2.made() if "candidate" in it]
+    results = content(measuring)["results"]
+    assert {*results} == {*HELD, CHALLENGER}, "a name with the same weights is a candidate of its own"
+    assert TWIN in results[model("smollm2:135m")]["also_named"]
+    one, other = (results[model(it)] for it in ("smollm2:135m", "smollm2-coder:135m"))
+    assert [one[it] for it in ("coding", "general")] == [other[it] for it in ("coding", "general")]
+    assert all(it["speed"]["gpu_bytes"]["slot1"] > 0 for it in results.values())
+    assert {*chosen(measuring)} <= {*results}
+    assert len(run.lines("slot 1: ")) == 1, run.output
+    counts = sorted(len(it.read_text().splitlines()) for it in answers(measuring))
+    assert counts[1:] == [ITEMS] * 3, "the challenger's may be fewer"
+
+    assert [it.name for it in (measuring.path / "benchmarks").glob("*/report.html")] == ["report.html"]
+    text = (measuring.path / FILE).read_bytes()
+    again = measured(measuring)
+    assert again.lines(f"{FILE}: no change"), again.output
+    assert not again.lines(f"of {ITEMS} items"), again.output
+    assert (measuring.path / FILE).read_bytes() == text
+
+    deployed = measuring.deploy(SLOT4)
+    assert deployed.code == 0, deployed.output
+    assert [gpu2.parent(it) for it in SLOTS[:3]] == chosen(measuring)
+    assert [gpu1.parent(it) for it in SLOTS[:3]] == chosen(measuring)
+    code, failed, said = measuring.verify()
+    assert (code, failed) == (0, set()), said
+    assert measured(measuring).lines(f"{FILE}: no change")
+    assert (measuring.path / FILE).read_bytes() == text
+    selection = measuring.run([sys.executable, "-m", "ollama_slots.selection", FILE])
+    assert "explicit" not in selection.output
+
+
+def test_a_run_that_was_killed_goes_on(measuring: Project) -> None:
+    run = measuring.start("--data", SLOT4, tasks="few.py")
+    run.until_said(f"3 of {ITEMS} items")
+    run.kill()
+    run.wait(60)
+    assert not (measuring.path / FILE).exists()
+    kept = {it: it.read_bytes() for it in answers(measuring)}
+    assert kept
+    done = measured(measuring)
+    assert all(file.read_bytes().startswith(was.rpartition(b"\n")[0]) for file, was in kept.items())
+    for file in answers(measuring):
+        lines = [json.loads(it) for it in file.read_text().splitlines()]
+        assert len({it["item"] for it in lines}) == len(lines), "an item was asked twice"
+    assert done.lines(f"{FILE} is written"), done.output
+
+
+def test_a_slot_that_is_not_resident_is_no_choice(measuring: Project, gpu2: Host) -> None:
+    gpu2.unload("backup")
+    run = measuring.deploy(SLOT4, tasks="few.py")
+    assert run.code == 1
+    assert run.lines("gpu2", "slot backup", "not in memory"), run.output
+    assert not (measuring.path / FILE).exists()
+    assert "backup:latest" not in {it["name"] for it in gpu2.ps().values()}, "the benchmark loaded it"

@@ -127,7 +127,7 @@ NAMED = [
 ]
 WATCH, LOOK_AT = "host/test_watch.py", "templates/ollama-slots-watch.sh.j2"
 OF_THE_WATCH = [
-    fault("a runner at work is ended", "look", '[ "$(ticks "$1")" != "$spent" ]', "false", WATCH),
+    fault("a runner at work is ended", "look", '[ "$(ticks "$@")" != "$spent" ]', "false", WATCH),
     fault("it is always time", "look", '[ "${tried:-0}" -gt 1 ] &&', "false &&", WATCH),
     fault("a dead runner is resident", "look", '[ -n "$(processes "$1")" ] ||', "true ||", WATCH),
     fault("an expiry is well", "look", "2[2-9]??-*) ;;", "*) ;;", WATCH),
@@ -298,16 +298,16 @@ MORE = [
     ),
     fault(
         "a slot that has gone is asked on",
-        "questions",
-        'is=$(resident)\n        echo " $is"',
-        'echo " $is"',
+        "asking",
+        "            is=$(resident)\n            is_resident ||",
+        "            is_resident ||",
         "host/test_questions.py",
     ),
     fault(
         "a slot that is not resident is asked",
-        "questions",
-        '[ "$is" = resident ] && read',
-        "read",
+        "asking",
+        "            is_resident || break\n",
+        "",
         "host/test_questions.py",
     ),
     fault(

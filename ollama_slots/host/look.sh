@@ -91,9 +91,9 @@ entry() {
         ($1 == weights || ($2 != "" && index(own, " " $2 " "))) && !found++ { sub(/^[^\t]*\t/, ""); print }'
 }
 
-# works NAME...: whether a runner of theirs is at work for somebody: then nothing that would wait for it, or end it, is asked of
-# Ollama. (Who waits for a runner to go holds up all whose models are not loaded; and one more request for it with a
-# keep_alive may stop Ollama's scheduler for good: server/sched.go, v0.34.4.)
+# works NAME...: whether a runner of theirs is at work for somebody: then nothing that would wait for it, or end it, is
+# asked of Ollama. (Who waits for a runner to go holds up all whose models are not loaded; and one more request for it
+# with a keep_alive may stop Ollama's scheduler for good: server/sched.go, v0.34.4.)
 works() {
     spent=$(ticks "$@")
     sleep 0.3

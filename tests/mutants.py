@@ -52,6 +52,8 @@ def fault(name: str, file: str, old: str, new: str, *tests: str) -> Fault:
 
 
 ASKING = "ollama_slots/benchmark/asking"
+CANDIDATES, SPEED, TIMING = (f"benchmark/asking/test_{it}.py" for it in ("candidates", "speed", "timing"))
+RUN, RUNS, TASK = "ollama_slots/benchmark/run", "benchmark/run/test_run.py", "benchmark/run/test_task.py"
 SHAPE = "ollama_slots/core/shape.py"
 NAMED = [
     fault(
@@ -317,6 +319,49 @@ MORE = [
         '"$variant" = ""',
         "host/test_questions.py",
     ),
+    fault("users are not waited for", "asking", '[ "$polite" = yes ] && works', "false && works", SPEED),
+    fault("it asks at any time", "asking", "open_now || { echo closed", "true || { echo closed", SPEED),
+    fault("one GPU is all of them", "asking", "sort -n | tail -n 1", "head -n 1", SPEED),
+    fault("a candidate finds room always", "trial", "why=$(no_room)", "why=", CANDIDATES),
+    fault("a slot that was lost is not missed", "trial", "ask_all\ngone=$(lost)", "ask_all\ngone=", CANDIDATES),
+    fault("a candidate takes no lock", "trial", "one_at_a_time", ": one_at_a_time", CANDIDATES),
+    fault("a slot gets a keep_alive", "trial", "again=$(keep_alive='' &&", "again=$(", CANDIDATES),
+    fault("a candidate may lie anywhere", "trial", '"$context" "$whole"', '"$context" no', CANDIDATES),
+    fault("a candidate shares with a slot", "trial", "[ $# -eq 0 ] ||", ": ||", CANDIDATES),
+    fault("what was left stays", "candidate", '    unload "$candidate:latest"', "    :", CANDIDATES),
+    fault("a candidate stays", f"{ASKING}/candidates.py", '"keep_alive": STAY', '"keep_alive": -1', CANDIDATES),
+    fault("a busy host counts", f"{ASKING}/speed.py", "reply.busy > self.by.busy", "False", TIMING),
+    fault("a short answer is timed", f"{ASKING}/timing.py", " or made < tokens", "", TIMING),
+    fault("a load is waited for", f"{ASKING}/timing.py", ' - figures.get("load_duration", 0)', "", TIMING),
+    fault("nobody is dropped", f"{RUN}/compare.py", "bool(race.open_to(candidate, holders, by))", "True", RUNS),
+    fault("all sets fit", f"{RUN}/compare.py", "return fit(sorted", "return True or fit(sorted", RUNS),
+    fault("slot 4 takes no memory", f"{RUN}/compare.py", "dict(room.others)", "{}", RUNS),
+    fault(
+        "who was not measured loses",
+        f"{RUN}/compare.py",
+        "if slot and (name not in",
+        "if False and (name in",
+        RUNS,
+    ),
+    fault("a rerun has a new time", f"{RUN}/choose.py", "if wrote else now", "if False else now", RUNS),
+    fault("a rerun is written", f"{RUN}/choose.py", "elif read(target) == text:", "elif False:", RUNS),
+    fault("its own file is somebody's", f"{RUN}/week.py", ", self.before.wrote}", "}", RUNS),
+    fault(
+        "its own choice is an incumbent", f"{RUN}/week.py", "self.file or self.wrote else", "self.file else", RUNS
+    ),
+    fault("any items do", f"{RUN}/measure.py", "and model.settled == self.digest:", "and model.settled:", RUNS),
+    fault("no answer is a wrong one", f"{RUN}/marks.py", "if found and not found.error:", "if found:", RUNS),
+    fault(
+        "families come one by one",
+        f"{RUN}/course.py",
+        "sorted(places, key=lambda place: place[:2])",
+        "places",
+        RUNS,
+    ),
+    fault("any host is asked", f"{RUN}/session.py", "GROUP not in host.inventory.groups or", "True or", TASK),
+    fault("two runs meet", f"{RUN}/session.py", "LOCK_EX | fcntl", "LOCK_SH | fcntl", TASK),
+    fault("a twin is a candidate", f"{RUN}/hosts.py", "_on(there, there.detailed.weights(model))", "None", TASK),
+    fault("a pull needs no disk", f"{RUN}/bring.py", "preflight.no_disk(found, [model])", '""', TASK),
     fault(
         "a request may have anything",
         f"{ASKING}/request.py",

@@ -7,6 +7,7 @@
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py,
 #             and the summary in docs/status.md, from a deploy to 200 simulated hosts
 # make hosts  docs/hosts.md, from a run on all flavours of a host; make watch: the table of docs/watch.md
+# make benchmark  the benchmark's whole chain on the lab: measured, chosen, deployed, verified
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
 #             WALK="--disk xfs" the power takes away what is not synced; WALK=--watch: with the watch on; WALK=--alone:
 #             slots leave memory, and nothing is ever deployed
@@ -23,7 +24,7 @@ MOMENTS ?= 10
 BENCHMARK := ollama_slots/benchmark/requirements
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check faults hosts watch pages chaos powercut engines performance lab lab-down awks requirements
+.PHONY: demo test check faults hosts watch benchmark pages chaos powercut engines performance lab lab-down awks requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -52,6 +53,10 @@ watch: lab lab-down
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_watch.py -k left_memory
 	sed -i '/by make watch/q' docs/watch.md
 	(echo && cat .lab/apart-one/ways.md) >>docs/watch.md
+
+# Measures models on gpu2 while users ask all slots: minutes, and the machine alone.
+benchmark: lab lab-down
+	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/benchmark.py
 
 pages: .venv/installed
 	.venv/bin/python -m tests.configuration

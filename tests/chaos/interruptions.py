@@ -26,17 +26,16 @@ def deploy_killed(world: World) -> str:
     world.settle()
     if MEMORY not in world.suspended:
         bases = {it for slot in SLOTS if (it := world.declared(slot))} & world.host.made().keys()
-        world.on_the_way |= {world.host.weights(base) for base in bases}
+        world.on_the_way |= {it for base in bases if (it := world.host.shown(base)[0])}
     return f"{when}, {said}{world.maybe_heal()}"
 
 
 @step(4)
 def rollback_killed(world: World) -> str:
     before: dict[str, str] = {} if MEMORY in world.suspended else world.host.made()
-    shown = {slot: world.host.api("/api/show", {"model": f"{slot}:previous"}) for slot in SLOTS}
+    there = [it for it in SLOTS if f"{it}:previous" in before]
     # One whose weights are lost is listed, and not shown: nothing is loaded of it.
-    there = [it for it in SLOTS if f"{it}:previous" in before and "modelfile" in shown[it]]
-    older = {slot: world.host.weights(f"{slot}:previous") for slot in there}
+    older = {slot: it for slot in there if (it := world.host.shown(f"{slot}:previous")[0])}
     when = world.meanwhile(lambda process: process.kill(), ROLLBACK)
     world.breaks([DECLARED])
     world.settle()

@@ -102,12 +102,17 @@ class Host:
         """/api/ps by digest."""
         return {it["digest"]: it for it in self.api("/api/ps")["models"]}
 
+    def shown(self, name: str) -> tuple[str, str]:
+        """The blob that a model runs on; nothing, and what Ollama says instead, as where its weights are lost."""
+        said = self.api("/api/show", {"model": name})
+        found = re.search(r"^FROM .*sha256-([0-9a-f]{64})$", said.get("modelfile", ""), re.M)
+        return found[1] if found else "", str(said)[:200]
+
     def weights(self, name: str) -> str:
         """The blob that a model runs on."""
-        shown = self.api("/api/show", {"model": name})
-        found = re.search(r"^FROM .*sha256-([0-9a-f]{64})$", shown.get("modelfile", ""), re.M)
-        assert found, f"{self.name}: {name} has no weights: {str(shown)[:200]}"
-        return found[1]
+        found, said = self.shown(name)
+        assert found, f"{self.name}: {name} has no weights: {said}"
+        return found
 
     def parent(self, name: str) -> str:
         """The base that a variant was made of."""

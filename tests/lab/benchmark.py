@@ -14,7 +14,7 @@ from tests.lab.conftest import SLOT4
 from tests.lab.fleet import SLOTS, Host, Project, Run, model
 
 FILE, PAUSE = "model_selection.json", 3  # seconds between two questions of a user
-SIZES = {"trivial": 12, "arithmetic": 4, "choice": 16}
+SIZES = {"trivial": 5, "arithmetic": 4, "choice": 16}
 ITEMS = sum(SIZES.values())
 HELD = [model(it) for it in ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m")]
 TWIN, CHALLENGER = model("smollm2-twin:135m"), model("smollm2-chat:135m")

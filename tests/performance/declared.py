@@ -15,6 +15,7 @@ from ollama_slots.host import render, scripts
 from tests.lab.fleet import ROOT, Project, model
 
 PLAYBOOK = ROOT / "tests" / "performance" / "playbook"
+BARE = Path(__file__).with_name("bare.sh")
 SSH_CONFIG_HOST = """\
 Host {name}
     HostName 127.0.0.1
@@ -127,3 +128,18 @@ def playbook(path: Path, names: list[str], job: Job) -> None:
             (files / f"{slot.name}.Modelfile").write_text(text)
             slots.append({"name": slot.name, "base": base, "num_ctx": slot.num_ctx})
         (path / f"slots-{int(second)}.json").write_text(json.dumps({"slots": slots, "files": str(files)}))
+
+
+def bare(path: Path, job: Job) -> None:
+    """The bare script's, for each of slot 1's models: with the environment and the Modelfiles of ours."""
+    for second in (False, True):
+        settings = Settings.of({**defaults(), **job.data(second)})
+        slots = ((it, render.modelfile(Target(it, str(it.model), it.num_ctx))) for it in settings.slots)
+        own = scripts.paths()["environment_file"]
+        calls = [_file("service", render.service(settings).files[own][1])]
+        calls += [_file(f"slot {slot.name} {slot.model}", text) for slot, text in slots]
+        (path / f"bare-{int(second)}.sh").write_text("".join([BARE.read_text(), *calls]))
+
+
+def _file(call: str, text: str) -> str:
+    return f"{call} <<'END'\n{text.rstrip()}\nEND\n"

@@ -1,4 +1,4 @@
-"""The same job on the same hosts, in turn: by ours and by a playbook; and what pyinfra needs for ``true``."""
+"""The same job on the same hosts, in turn: by ours, a playbook and a bare script; and pyinfra with ``true``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tests.performance import hosts, kept
 from tests.performance.declared import SMALL
 from tests.performance.measured import Measured
-from tests.performance.tools import ANSIBLE, FLOOR, OURS, Tools, changes, tools
+from tests.performance.tools import ANSIBLE, BARE, FLOOR, OURS, Tools, changes, tools
 
 # Each follows the one before: what it starts from, whether slot 1 gets its second model, whether there is work.
 FIRST, NOTHING, ROTATED = JOBS = ("first deploy", "nothing to do", "one slot rotated")
@@ -50,7 +50,8 @@ def fleet(numbers: list[int], delays: list[int], repeats: int) -> None:
 def cycle(side_by_side: Tools, repeat: int) -> list[dict[str, Any]]:
     """One repeat of every job by every tool; who goes first changes with the repeat."""
     rows = []
-    for tool in (OURS, ANSIBLE) if repeat % 2 == 0 else (ANSIBLE, OURS):
+    order = (OURS, ANSIBLE, BARE)
+    for tool in order if repeat % 2 == 0 else reversed(order):
         hosts.reset(side_by_side.names)
         for job in JOBS:
             rows.append(one(side_by_side, tool, job))

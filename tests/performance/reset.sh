@@ -1,6 +1,7 @@
 # Takes everything away that a deploy of either side leaves on a host, but for the bases; Ollama runs, and is empty.
-systemctl disable --quiet --now ollama-warmup.service 2>/dev/null
-rm -rf /etc/systemd/system/ollama-warmup.service /etc/systemd/system/ollama.service.d /usr/local/lib/ollama-slots \
+systemctl disable --quiet --now ollama-warmup.service ollama-slots-watch.timer 2>/dev/null
+rm -rf /etc/systemd/system/ollama-warmup.service /etc/systemd/system/ollama-slots-* /usr/local/lib/ollama-slots \
+    /etc/systemd/system/ollama.service.d \
     /etc/ollama /var/lib/ollama-slots /var/lib/ollama-warmup /var/lib/private/ollama-warmup /run/ollama-slots* \
     /usr/share/ollama/.ollama/models/.ollama-slots
 systemctl daemon-reload

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tests.performance.boot import FLOOR as BARE
+from tests.performance.boot import FLOOR as LOADS
 from tests.performance.boot import HOWS, REBOOT, RESTART
-from tests.performance.fleet import NOTHING
+from tests.performance.fleet import FIRST, NOTHING
 from tests.performance.spread import figure, ratio, spread
-from tests.performance.tools import ANSIBLE, FLOOR, OURS
+from tests.performance.tools import ANSIBLE, BARE, FLOOR, OURS
 
 Row = dict[str, Any]
 MOST_COMMANDS = 6  # a host, of a deploy that has nothing to do
 MOST_WALL = 1 / 5  # of the playbook's, of a deploy that has nothing to do
 MOST_FLOORS, MOST_FLOORS_AFAR = 2, 2.5  # times the floor, of the same; on a line without and with a delay
 MOST_WAIT = 1 / 5  # of a user's longest wait beside the playbook's
+MOST_BARE = 1.25  # times the bare script's, of a first deploy on a line without a delay
 MOST_BOOT = 1.1  # times what the bare loads take
 MOST_CPU = 10  # ms of the control machine for a host that is as declared, beyond what pyinfra alone costs
 
@@ -49,7 +50,7 @@ def cells(rows: list[Row]) -> list[tuple[int, int]]:
 
 
 def fleet(rows: list[Row], job: str) -> list[list[str]]:
-    """A line for each cell: wall and CPU of both, the ratios, and what their sshd counted."""
+    """A line for each cell: wall and CPU of both, the ratios, what their sshd counted, and the two floors."""
     table = []
     for hosts, delay in cells(rows):
         cell = {"hosts": hosts, "delay_ms": delay}
@@ -60,7 +61,8 @@ def fleet(rows: list[Row], job: str) -> list[list[str]]:
             mine, other = spread(of(rows, key, **ours)), spread(of(rows, key, **theirs))
             line += [str(mine), str(other), ratio(mine.median, other.median)]
         line += [figure(spread(of(rows, "commands", **it)).median) for it in (ours, theirs)]
-        table.append([*line, ratio(spread(of(rows, "wall", **ours)).median, floor.median)])
+        mine, bare = (spread(of(rows, "wall", **{**ours, "tool": it})) for it in (OURS, BARE))
+        table.append([*line, ratio(mine.median, floor.median), str(bare), ratio(mine.median, bare.median)])
     return table
 
 
@@ -106,7 +108,7 @@ def user(rows: list[Row]) -> list[list[str]]:
 def boots(rows: list[Row]) -> list[list[str]]:
     """A line for each way."""
     table = []
-    bare = {key: spread(of(rows, key, how=BARE)).median for key in ("in_memory", "answered")}
+    bare = {key: spread(of(rows, key, how=LOADS)).median for key in ("in_memory", "answered")}
     for how in HOWS:
         line = [{RESTART: "warm-up unit, restart", REBOOT: "warm-up unit, reboot"}.get(how, f"bare loads, {how}")]
         for key, floor in bare.items():
@@ -145,6 +147,7 @@ def fleet_targets(rows: list[Row]) -> list[list[str]]:
     fleet = max(hosts for hosts, _ in cells(rows))
     return [
         *(it for hosts, delay in cells(rows) if hosts == fleet for it in _nothing_targets(rows, hosts, delay)),
+        *(_first_target(rows, hosts) for hosts, delay in cells(rows) if not delay),
         _target(
             "SSH commands a host, nothing to do", f"at most {MOST_COMMANDS}", figure(most), most <= MOST_COMMANDS
         ),
@@ -167,6 +170,13 @@ def _nothing_targets(rows: list[Row], hosts: int, delay: int) -> list[list[str]]
     ]
 
 
+def _first_target(rows: list[Row], hosts: int) -> list[str]:
+    cell = {"hosts": hosts, "delay_ms": 0, "job": FIRST}
+    ours, bare = (spread(of(rows, "wall", tool=it, **cell)).median for it in (OURS, BARE))
+    what = f"first deploy, {hosts} hosts, 0 ms, of what a bare script on the host takes"
+    return _target(what, f"at most {figure(MOST_BARE)}x", ratio(ours, bare), ours <= MOST_BARE * bare)
+
+
 def user_targets(rows: list[Row]) -> list[list[str]]:
     """Target, measured, met: the worst of ours beside the worst of the playbook's."""
     failed = sum(of(rows, "failed", tool=OURS))
@@ -184,7 +194,7 @@ def user_targets(rows: list[Row]) -> list[list[str]]:
 
 def boot_targets(rows: list[Row]) -> list[list[str]]:
     """Target, measured, met."""
-    floor = spread(of(rows, "in_memory", how=BARE)).median
+    floor = spread(of(rows, "in_memory", how=LOADS)).median
     targets = []
     for how in (RESTART, REBOOT):
         took = spread(of(rows, "in_memory", how=how)).median

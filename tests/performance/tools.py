@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.fleet import Project, Run
-from tests.performance.declared import PLAYBOOK, Job, addresses, playbook, project, ssh_config
+from tests.performance.declared import PLAYBOOK, Job, addresses, bare, playbook, project, ssh_config
 from tests.performance.measured import Measured, measured
 from tests.performance.relay import relayed
 
-OURS, ANSIBLE, FLOOR = "ours", "Ansible", "floor"
+OURS, ANSIBLE, BARE, FLOOR = "ours", "Ansible", "bare", "floor"
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.M)
 
 
@@ -59,9 +59,16 @@ class Tools:
         command = [sys.executable, "-m", "pyinfra", "inventory.py", "exec", "-y", "--", "true"]
         return measured(command, self.project.path)
 
+    def bare(self, second: bool = False) -> Measured:
+        """Runs a shell script on every host, all at once, as somebody who knows them would write it."""
+        ssh = f"ssh -F {self.config} -o ControlPath=none"
+        script = self.path / f"bare-{int(second)}.sh"
+        each = "".join(f'{ssh} {name} sh -s <{script} & all="$all $!"; ' for name in self.names)
+        return measured(["sh", "-c", f"all=; {each}for it in $all; do wait $it || exit; done"], self.path)
+
     def run(self, tool: str, second: bool = False) -> Measured:
-        """Deploys with either tool."""
-        return self.ours(second) if tool == OURS else self.ansible(second)
+        """Deploys with one of the tools."""
+        return {OURS: self.ours, ANSIBLE: self.ansible, BARE: self.bare}[tool](second)
 
 
 def changes(tool: str, run: Measured, names: list[str]) -> int:
@@ -69,6 +76,8 @@ def changes(tool: str, run: Measured, names: list[str]) -> int:
     assert run.code == 0, f"{tool}: exit {run.code}:\n{run.output[-6000:]}"
     if tool == OURS:
         return Run(run.code, run.output).changes
+    if tool == BARE:
+        return len(re.findall(r"^made and loaded ", run.output, re.M))
     recap = {
         name: (int(changed), int(gone) + int(failed)) for name, changed, gone, failed in RECAP.findall(run.output)
     }
@@ -92,4 +101,5 @@ def tools(names: list[str], round_trip: float, job: Job) -> Iterator[Tools]:
         (path / "ours").mkdir()
         config = ssh_config(names, ports, path)
         playbook(path, names, job)
+        bare(path, job)
         yield Tools(path, names, config, job, project(path / "ours", names, config, job))

@@ -12,11 +12,12 @@ import pytest
 
 from ollama_slots.host import scripts
 from tests.performance import boot, fleet, hosts, page, profile, tables
+from tests.performance.declared import BARE as BARE_SCRIPT
 from tests.performance.declared import LARGE, PLAYBOOK, SMALL
 from tests.performance.measured import Measured
 from tests.performance.relay import relayed
 from tests.performance.spread import figure, percentile, ratio, spread
-from tests.performance.tools import ANSIBLE, FLOOR, OURS, changes
+from tests.performance.tools import ANSIBLE, BARE, FLOOR, OURS, changes
 from tests.unit.host.test_shell import SHELLCHECK
 
 MACHINE = {
@@ -38,8 +39,11 @@ def fleet_rows(ours: float, commands: float = 5, nothing: float = 0.8) -> list[d
         where = {"hosts": 2, "delay_ms": 50, "repeat": repeat}
         return {**where, "tool": tool, "job": job, "wall": wall + repeat, "cpu": wall / 2, "commands": commands}
 
-    walls = {job: [(OURS, nothing if job == fleet.NOTHING else ours), (ANSIBLE, 10.0)] for job in fleet.JOBS}
-    rows = [row(tool, job, it, wall) for job, both in walls.items() for tool, wall in both for it in range(3)]
+    walls = {
+        job: [(OURS, nothing if job == fleet.NOTHING else ours), (ANSIBLE, 10.0), (BARE, 3.2)]
+        for job in fleet.JOBS
+    }
+    rows = [row(tool, job, it, wall) for job, all_of in walls.items() for tool, wall in all_of for it in range(3)]
     return rows + [row(FLOOR, fleet.NOTHING, repeat, 1.0) for repeat in range(3)]
 
 
@@ -133,6 +137,14 @@ def test_targets_that_are_not_met_are_said_twice(worse: dict[str, float], said: 
     assert said in text
 
 
+@pytest.mark.parametrize(("ours", "met"), [(4.0, "yes"), (4.5, "**no**")])
+def test_a_first_deploy_is_held_against_a_bare_script(ours: float, met: str) -> None:
+    near = [{**row, "delay_ms": 0} for row in fleet_rows(ours)]
+    [row] = [it for it in tables.fleet_targets(near) if "bare script" in it[0]]
+    assert row[-1] == met
+    assert not [it for it in tables.fleet_targets(fleet_rows(ours)) if "bare script" in it[0]]
+
+
 def test_a_failed_request_misses_the_target() -> None:
     assert [row[-1] for row in tables.user_targets(user_rows(0.1, failed=1))] == ["**no**", "yes"]
 
@@ -206,6 +218,7 @@ def test_what_python_spends_is_its_callers() -> None:
 SCRIPTS = {
     "boot": boot.SCRIPT,
     "reset": hosts.RESET,
+    "bare": BARE_SCRIPT.read_text(),
     "create": scripts.libraries("engine") + (PLAYBOOK / "create.sh").read_text(),
 }
 

@@ -19,31 +19,35 @@ ITEMS = sum(SIZES.values())
 HELD = [model(it) for it in ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m")]
 TWIN, CHALLENGER = model("smollm2-twin:135m"), model("smollm2-chat:135m")
 # Few and short runs, and whether others are at work does not matter: the machine is shared by all hosts.
-TASK = f"""
+TASK = """
 from ollama_slots.benchmark.asking.timing import Procedure
 from ollama_slots.benchmark.run.task import benchmark
 
 few = Procedure(warm_ups=1, runs=3, prompt=64, at_depth=0, tokens=16, busy=100)
-benchmark(sizes={SIZES}, procedure=few)
+benchmark(sizes={sizes}, procedure=few)
 """
 # The two that tie have the same prompt and parameters here, so that all their answers are the same.
-DATA = f"""
+DATA = """
 del slot1_system, slot1_parameters
-benchmark_models = ["{TWIN}", "{CHALLENGER}"]
-globals().update(slot_models("{FILE}"))
+benchmark_models = {models}
+globals().update(slot_models("{file}"))
 """
 
 
-@pytest.fixture
-def measuring(project: Project, gpu2: Host) -> Project:
-    """A project with few items, which asks gpu2 alone."""
+def with_few(project: Project, sizes: dict[str, int], *models: str) -> Project:
+    """The project, deployed, with a task few.py that asks gpu2 so many items of each family."""
     with (project.path / "group_data" / "lab.py").open("a") as data:
-        data.write(DATA)
-    (project.path / "inventory.py").write_text(f'lab = ["gpu1", "gpu2"]\nbenchmark = ["{gpu2.name}"]\n')
-    (project.path / "few.py").write_text(TASK)
+        data.write(DATA.format(models=list(models), file=FILE))
+    (project.path / "inventory.py").write_text('lab = ["gpu1", "gpu2"]\nbenchmark = ["gpu2"]\n')
+    (project.path / "few.py").write_text(TASK.format(sizes=sizes))
     run = project.deploy(SLOT4)
     assert run.code == 0, run.output
     return project
+
+
+@pytest.fixture
+def measuring(project: Project) -> Project:
+    return with_few(project, SIZES, TWIN, CHALLENGER)
 
 
 def measured(project: Project) -> Run:

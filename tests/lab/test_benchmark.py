@@ -7,7 +7,7 @@ from tests.lab.client import asking, assert_none_failed
 from tests.lab.conftest import SLOT4
 from tests.lab.fleet import SLOTS, Host, Project
 
-SIZES = {"arithmetic": 2, "choice": 4}
+SIZES = {"trivial": 3, "choice": 4}
 
 
 def test_what_is_measured_beside_users_is_chosen_and_deployed(project: Project, gpu2: Host) -> None:

@@ -7,7 +7,7 @@
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py,
 #             and the summary in docs/status.md, from a deploy to 200 simulated hosts
 # make hosts  docs/hosts.md, from a run on all flavours of a host; make watch: the table of docs/watch.md
-# make benchmark  the benchmark's whole chain on the lab: measured, chosen, deployed, verified
+# make benchmark  the benchmark's whole chain on the lab: measured, chosen, deployed, verified; its report in docs/
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
 #             WALK="--disk xfs" the power takes away what is not synced; WALK=--watch: with the watch on; WALK=--alone:
 #             slots leave memory, and nothing is ever deployed
@@ -57,6 +57,7 @@ watch: lab lab-down
 # Measures models on gpu2 while users ask all slots: minutes, and the machine alone.
 benchmark: lab lab-down
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/benchmark.py
+	cp .lab/apart-one/benchmark-report.* docs/
 
 pages: .venv/installed
 	.venv/bin/python -m tests.configuration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from tests.lab.client import asking, assert_none_failed
 from tests.lab.conftest import SLOT4
-from tests.lab.fleet import SLOTS, Host, Project, Run, model
+from tests.lab.fleet import ROOT, SLOTS, Host, Project, Run, model
 
 FILE, PAUSE = "model_selection.json", 3  # seconds between two questions of a user
 SIZES = {"trivial": 5, "arithmetic": 4, "choice": 16}
@@ -92,7 +93,10 @@ def test_from_the_measurement_to_the_deploy(
     counts = sorted(len(it.read_text().splitlines()) for it in answers(measuring))
     assert counts[1:] == [ITEMS] * 3, "the challenger's may be fewer"
 
-    assert [it.name for it in (measuring.path / "benchmarks").glob("*/report.html")] == ["report.html"]
+    reports = sorted((measuring.path / "benchmarks").glob("*/report.*"))
+    assert [it.name for it in reports] == ["report.html", "report.md"]
+    for report in reports:
+        shutil.copy(report, ROOT / ".lab" / f"benchmark-{report.name}")  # make benchmark has it in docs/
     text = (measuring.path / FILE).read_bytes()
     again = measured(measuring)
     assert again.lines(f"{FILE}: no change"), again.output

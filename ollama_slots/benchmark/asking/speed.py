@@ -7,9 +7,9 @@ from secrets import token_hex
 
 from ollama_slots.benchmark.asking.ask import Send, Slot
 from ollama_slots.benchmark.asking.request import refusal
-from ollama_slots.benchmark.asking.timing import FULL, Depth, Procedure, Run, Speed, request, run, spread
+from ollama_slots.benchmark.asking.timing import FULL, Procedure, Run, Speed, request, run, spread
 from ollama_slots.benchmark.cache import BenchmarkError
-from ollama_slots.benchmark.choice.measured import Spread
+from ollama_slots.benchmark.choice.measured import Depth, Spread
 from ollama_slots.host.questions import Reply
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ollama_slots.benchmark.asking.answered import COUNTS, DURATIONS, document
 from ollama_slots.benchmark.asking.request import Request, Way
-from ollama_slots.benchmark.choice.measured import Fixed, Spread
+from ollama_slots.benchmark.choice.measured import Depth, Fixed, Spread
 from ollama_slots.benchmark.items.item import stream
 from ollama_slots.benchmark.items.retrieval import CHARACTERS, sentence
 from ollama_slots.host.questions import Reply
@@ -47,14 +47,6 @@ class Run(NamedTuple):
 
     tokens_per_sec: float
     ttft_ms: float
-
-
-class Depth(Fixed):
-    """How fast a model is behind a prompt of about so many tokens."""
-
-    tokens: int
-    tokens_per_sec: Spread
-    ttft_ms: Spread
 
 
 class Speed(Fixed):

@@ -55,6 +55,7 @@ def _result(decision: Decision, model: Measured) -> dict[str, Any]:
             "tokens_per_sec": model.tokens_per_sec.model_dump(),
             "ttft_ms": model.ttft_ms.model_dump(),
             "gpu_bytes": {f"slot{slot}": size for slot, size in sorted(model.gpu_bytes.items())},
+            **({"at_depth": [it.model_dump() for it in model.at_depth]} if model.at_depth else {}),
         },
     }
 

@@ -48,6 +48,14 @@ class Spread(Fixed):
         return self
 
 
+class Depth(Fixed):
+    """How fast a model is behind a prompt of about so many tokens."""
+
+    tokens: Annotated[int, Field(gt=0)]
+    tokens_per_sec: Spread
+    ttft_ms: Spread
+
+
 class Measured(Fixed):
     """A model, and what was measured of it.
 
@@ -56,6 +64,7 @@ class Measured(Fixed):
     + answers: by family and by id of the item, whether the answer passed. An item that the engine did not answer,
       or that was not asked any more, is not there.
     + gpu_bytes: of GPU memory, at the window of each slot, by the slot's number
+    + at_depth: its speed behind long prompts, where that was measured
     """
 
     model: Name
@@ -66,6 +75,7 @@ class Measured(Fixed):
     tokens_per_sec: Spread
     ttft_ms: Spread
     gpu_bytes: dict[int, Annotated[int, Field(ge=0)]]
+    at_depth: tuple[Depth, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

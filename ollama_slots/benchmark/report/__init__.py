@@ -68,6 +68,7 @@ def _values(decision: Decision, beside: Beside) -> dict[str, Any]:
         "unasked": [
             it for of in FAMILIES.values() for it in of if not any(row.model.answers.get(it) for row in models)
         ],
+        "deep": [it for it in models if it.model.at_depth and it.model.tokens_per_sec.median],
         "memory": stack(models, beside.memory),
         "since": since.since(models, beside.before),
         "evidence": since.evidence(decision, models, beside.before),

@@ -102,6 +102,7 @@ def _model(weights: str, digest: str, called: list[str], answers: dict[str, Answ
         tokens_per_sec=timed.tokens_per_sec,
         ttft_ms=timed.ttft_ms,
         gpu_bytes=timed.gpu_bytes,
+        at_depth=timed.at_depth,
     )
 
 

@@ -122,7 +122,9 @@ class HostSubject:
         """Measure it."""
         found = measure(self.slot, self.send, self.window, self._tell, self.bench.procedure)
         takes = memory.takes(self.there, self.shown, found.gpu_bytes, self.window)
-        return Timed(tokens_per_sec=found.tokens_per_sec, ttft_ms=found.ttft_ms, takes=takes)
+        return Timed(
+            tokens_per_sec=found.tokens_per_sec, ttft_ms=found.ttft_ms, takes=takes, at_depth=found.at_depth
+        )
 
     def _tell(self, line: str) -> None:
         self.bench.tell(line if self.slot.model else f"{self.model}: {line}")

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ollama_slots.benchmark.cache import BenchmarkError
-from ollama_slots.benchmark.choice.measured import Fixed, Spread
+from ollama_slots.benchmark.choice.measured import Depth, Fixed, Spread
 from ollama_slots.core import names, selection
 from ollama_slots.core.errors import first_error
 from ollama_slots.core.placing import Card, Rule, Taken
@@ -29,11 +29,13 @@ class Timed(Fixed):
     """How fast a model is on a kind of host.
 
     + takes: of GPU memory, at the window of each slot, by the slot's number
+    + at_depth: behind long prompts, where that was measured
     """
 
     tokens_per_sec: Spread
     ttft_ms: Spread
     takes: dict[int, Taken]
+    at_depth: tuple[Depth, ...] = ()
 
     @property
     def gpu_bytes(self) -> dict[int, int]:

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 
 from ollama_slots.benchmark.choice import file
 from ollama_slots.benchmark.choice.decide import Decision, decide
-from ollama_slots.benchmark.choice.measured import Measured
+from ollama_slots.benchmark.choice.measured import Depth, Measured
 from ollama_slots.benchmark.choice.state import State
 from ollama_slots.benchmark.report import Beside, Memory, Question
-from tests.unit.benchmark.measured import SEED, WHEN, fit_all, model, run
+from tests.unit.benchmark.measured import SEED, WHEN, fit_all, model, run, spread
 
 GB = 10**9
 VOID = {"meta", "br", "img", "link", "input", "hr", "line", "path", "circle", "polyline"}
@@ -18,9 +18,17 @@ HAD = {1: "coder:14b", 2: "talker:8b", 3: "third:16b"}
 FAILED = {"huge:70b": "does not fit"}
 
 
+# Of one model alone: of others it could not be measured.
+DEEP = tuple(
+    Depth(tokens=it, tokens_per_sec=spread(speed), ttft_ms=spread(it)) for it, speed in ((8192, 63), (24576, 49))
+)
+
+
 def models(seed: int = 0, coding: float = 0.95) -> list[Measured]:
     return [
-        model("coder:14b", 0.8, 0.7, seed=seed, speed=70, ttft=312, size=15 * GB),
+        model("coder:14b", 0.8, 0.7, seed=seed, speed=70, ttft=312, size=15 * GB).model_copy(
+            update={"at_depth": DEEP}
+        ),
         model("better:30b", coding, 0.7, seed=seed, speed=70, ttft=312, size=19 * GB),
         model(
             "talker:8b", 0.6, 0.8, seed=seed, speed=72, ttft=180, size=7 * GB, also_named=("talker:8b-instruct",)

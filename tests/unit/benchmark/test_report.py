@@ -18,6 +18,7 @@ from ollama_slots.benchmark.choice.evidence import Wealth
 from ollama_slots.benchmark.choice.measured import Measured
 from ollama_slots.benchmark.choice.state import State
 from ollama_slots.benchmark.report import Beside, Memory, Question, foreign, markdown, page
+from ollama_slots.benchmark.report.rows import TO
 from tests.unit.benchmark.measured import WHEN, decided, fit_all, model, run
 from tests.unit.benchmark.reported import Page, everything, questions, tables, weekly
 
@@ -238,6 +239,15 @@ def test_a_slot_keeps_its_name_and_the_page_says_whose_weights_it_has() -> None:
     decision = decided(*models3(), twin, had={1: "a:1b-instruct"})
     assert "Its weights are those of a:1b," in Page(page(decision)).text
     assert "**a:1b-instruct**, the weights of a:1b |" in markdown(decision)
+
+
+def test_speed_behind_long_prompts_is_told_beside_that_behind_short_ones(both: tuple[str, str]) -> None:
+    html, text = both
+    told = f"| coder:14b | 1 | 24,576 | 49.0 (48.5{TO}49.5) | 70% | 24,576 ("
+    assert told in text, [it for it in text.splitlines() if "24,576" in it]
+    assert "Behind long prompts" in html
+    alone = markdown(decided(*models3()))
+    assert "Behind long prompts" not in alone
 
 
 def test_a_family_that_nobody_was_asked_is_told() -> None:

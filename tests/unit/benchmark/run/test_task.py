@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from pyinfra.api import Config, Host, Inventory, State
@@ -24,8 +24,9 @@ from ollama_slots.benchmark.asking import candidates
 from ollama_slots.benchmark.asking import hosts as asking
 from ollama_slots.benchmark.asking.ask import Send, Slot
 from ollama_slots.benchmark.asking.request import Request, Way
+from ollama_slots.benchmark.asking.timing import Speed
 from ollama_slots.benchmark.cache import BenchmarkError
-from ollama_slots.benchmark.choice.measured import Spread
+from ollama_slots.benchmark.choice.measured import Depth
 from ollama_slots.benchmark.items import draw
 from ollama_slots.benchmark.items.item import Answer, Item, Outcome, Verdict
 from ollama_slots.benchmark.judge import judged
@@ -69,12 +70,9 @@ class FakeGrader:
         return judged(item, answer, lambda *_: "a program")
 
 
-class FakeSpeed(NamedTuple):
-    """What a model was measured to be."""
-
-    tokens_per_sec: Spread = spread(40.0)
-    ttft_ms: Spread = spread(300.0)
-    gpu_bytes: int = GB
+DEEP = Depth(tokens=2048, tokens_per_sec=spread(30.0), ttft_ms=spread(900.0))
+# What a model was measured to be.
+FAST = Speed(tokens_per_sec=spread(40.0), ttft_ms=spread(300.0), at_depth=(DEEP,), gpu_bytes=GB)
 
 
 class FakeModels:
@@ -127,7 +125,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     monkeypatch.setattr(build, "site", lambda: "")
 
     monkeypatch.setattr(candidates, "candidate", made.candidate)
-    monkeypatch.setattr(hosts, "measure", lambda *_: FakeSpeed())
+    monkeypatch.setattr(hosts, "measure", lambda *_: FAST)
     return made
 
 
@@ -186,6 +184,7 @@ def test_the_slots_of_a_host_are_measured_and_the_file_is_written(
     content = json.loads(Path(FILE).read_text())
     assert [content[it] for it in ("slot1_coding", "slot2_general", "slot3_backup")] == [*MODELS[:3]]
     assert content["results"]["a:7b"]["speed"]["gpu_bytes"] == dict.fromkeys(("slot1", "slot2", "slot3"), GB)
+    assert content["results"]["a:7b"]["speed"]["at_depth"] == [DEEP.model_dump()]
     assert [it.read_text() for it in Path("benchmarks").glob("*/model_selection.json")] == [Path(FILE).read_text()]
     assert world.probe() == before
     assert any("a:7b: slot one: 3 of 80 items, about" in it for it in caplog.messages)

@@ -32,7 +32,8 @@ from tests.unit.host.directory_host import DirectoryHost
 from tests.unit.host.slots import holds
 
 SEED = 7
-ITEMS = [item(number) for number in range(30)] + [choice(1)]
+ITEMS = [item(number) for number in range(11)] + [choice(1)]
+SMALL = 5
 CHAT = "<|user|>{{ .Prompt }}<|assistant|>"
 
 
@@ -65,6 +66,13 @@ def run(host: DirectoryHost, directory: Path, items: list[Item] = ITEMS, of: Slo
         return ask(of, items, SEED, kept, sender(Connected(host), of), told()[1])
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of which a few items make several."""
+    monkeypatch.setattr(asking, "BLOCK", SMALL)
+
+
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(("template", "way"), [(CHAT, "messages"), ("{{ .Prompt }}", "raw")])
 def test_each_item_is_asked_once_as_its_model_is_asked(
     host: DirectoryHost, tmp_path: Path, template: str, way: str
@@ -77,7 +85,7 @@ def test_each_item_is_asked_once_as_its_model_is_asked(
         found = ask(of, ITEMS, SEED, kept, sender(connected, of), tell)
         again = ask(of, ITEMS, SEED, kept, sender(connected, of), tell)
     assert again == found
-    assert connected.commands == 4, "what the model is made of, three items, twenty, and the rest"
+    assert connected.commands == 4, "what the model is made of, three items, five, and the rest"
     assert model.prompts == [it.prompt for it in ITEMS]
     assert all(way in it for it in model.asked)
     assert {it["model"] for it in model.asked} == {"one:latest"}
@@ -89,11 +97,12 @@ def test_each_item_is_asked_once_as_its_model_is_asked(
     assert (host.engine.runners.ps(), host.picture()) == before
     assert host.engine.runners.loaded == []
     assert [it.partition(", about")[0] for it in lines] == [
-        f"slot one: {done} of 31 items" for done in (FIRST, FIRST + BLOCK, 31)
+        f"slot one: {done} of 12 items" for done in (FIRST, FIRST + SMALL, 12)
     ]
 
 
-@pytest.mark.parametrize("dies_at", [2, 4, 31])
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("dies_at", [2, 4, 12])
 def test_a_run_that_was_killed_anywhere_goes_on_and_keeps_the_same(
     host: DirectoryHost, tmp_path: Path, dies_at: int
 ) -> None:
@@ -182,7 +191,7 @@ def test_a_slot_that_goes_meanwhile_keeps_what_it_answered_before(host: Director
         return says(asked)
 
     host.engine.says = goes
-    with pytest.raises(BenchmarkError, match=r"^slot one: asked 9 of 31 items: not in memory$"):
+    with pytest.raises(BenchmarkError, match=r"^slot one: asked 9 of 12 items: not in memory$"):
         run(host, tmp_path, of=of)
     assert len(without_seconds(Kept(tmp_path, of.weights, SEED))) == 9
     assert host.engine.runners.loaded == []

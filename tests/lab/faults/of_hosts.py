@@ -46,7 +46,7 @@ def unreachable(stage: Stage) -> None:
         hosts.start("gpu2")
 
 
-@fault(1, f"Authentication failed|EOF error|{BROKE}")
+@fault(1, f"Authentication failed|EOF error|Could not connect|{BROKE}")
 def dropped_at_once(stage: Stage) -> None:
     """SSH breaks at the login."""
 

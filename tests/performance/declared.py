@@ -9,7 +9,7 @@ from typing import Any
 
 from lab import access, network
 from ollama_slots.core.observed import Observed
-from ollama_slots.core.settings import Settings
+from ollama_slots.core.settings import Settings, Slot
 from ollama_slots.core.targets import Target
 from ollama_slots.host import render, scripts
 from tests.lab.fleet import ROOT, Project, model
@@ -112,8 +112,7 @@ def playbook(path: Path, names: list[str], job: Job) -> None:
     (path / "hosts").write_text("".join(f"{name}\n" for name in names))
     engine = scripts.libraries("engine")
     for second in (False, True):
-        data = {**defaults(), **job.data(second)}
-        settings = Settings.of(data)
+        settings = _settings(job, second)
         files = path / f"files-{int(second)}"
         files.mkdir()
         observed = Observed(at="http://127.0.0.1:11434", has_gpu=True)
@@ -124,8 +123,7 @@ def playbook(path: Path, names: list[str], job: Job) -> None:
         slots = []
         for slot in settings.slots:
             base = str(slot.model)
-            text = render.modelfile(Target(slot, base, slot.num_ctx))
-            (files / f"{slot.name}.Modelfile").write_text(text)
+            (files / f"{slot.name}.Modelfile").write_text(_modelfile(slot))
             slots.append({"name": slot.name, "base": base, "num_ctx": slot.num_ctx})
         (path / f"slots-{int(second)}.json").write_text(json.dumps({"slots": slots, "files": str(files)}))
 
@@ -133,12 +131,19 @@ def playbook(path: Path, names: list[str], job: Job) -> None:
 def bare(path: Path, job: Job) -> None:
     """The bare script's, for each of slot 1's models: with the environment and the Modelfiles of ours."""
     for second in (False, True):
-        settings = Settings.of({**defaults(), **job.data(second)})
-        slots = ((it, render.modelfile(Target(it, str(it.model), it.num_ctx))) for it in settings.slots)
+        settings = _settings(job, second)
         own = scripts.paths()["environment_file"]
         calls = [_file("service", render.service(settings).files[own][1])]
-        calls += [_file(f"slot {slot.name} {slot.model}", text) for slot, text in slots]
+        calls += [_file(f"slot {slot.name} {slot.model}", _modelfile(slot)) for slot in settings.slots]
         (path / f"bare-{int(second)}.sh").write_text("".join([BARE.read_text(), *calls]))
+
+
+def _settings(job: Job, second: bool) -> Settings:
+    return Settings.of({**defaults(), **job.data(second)})
+
+
+def _modelfile(slot: Slot) -> str:
+    return render.modelfile(Target(slot, str(slot.model), slot.num_ctx))
 
 
 def _file(call: str, text: str) -> str:

@@ -16,7 +16,7 @@ from ollama_slots.benchmark.choice.told import figure
 from ollama_slots.benchmark.report import answer, differ, foreign, since
 from ollama_slots.benchmark.report.differ import Question
 from ollama_slots.benchmark.report.memory import Memory, stack
-from ollama_slots.benchmark.report.rows import FEW, SLOT_OF, gigabytes, number, rows, spread
+from ollama_slots.benchmark.report.rows import FEW, SLOT_OF, deep, gigabytes, number, rows, spread
 from ollama_slots.benchmark.report.tradeoff import FRAME, HEIGHT, WIDTH, plot
 
 TERMS = ("quality", "speed", "latency")
@@ -68,7 +68,7 @@ def _values(decision: Decision, beside: Beside) -> dict[str, Any]:
         "unasked": [
             it for of in FAMILIES.values() for it in of if not any(row.model.answers.get(it) for row in models)
         ],
-        "deep": [it for it in models if it.model.at_depth and it.model.tokens_per_sec.median],
+        "deep": deep(models),
         "memory": stack(models, beside.memory),
         "since": since.since(models, beside.before),
         "evidence": since.evidence(decision, models, beside.before),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ollama_slots.benchmark.choice import composite, slots
 from ollama_slots.benchmark.choice.composite import FAMILIES, QUALITY
 from ollama_slots.benchmark.choice.decide import Decision
-from ollama_slots.benchmark.choice.measured import Measured, Spread
+from ollama_slots.benchmark.choice.measured import Depth, Measured, Spread
 from ollama_slots.core.selection import RULES
 
 SLOT_OF = {"coding": 1, "general": 2}
@@ -123,6 +123,27 @@ def rows(decision: Decision) -> list[Row]:
     return [
         Row(number, it, tuple(held[it.weights]), {aspect: _figures(decision, it, aspect) for aspect in FAMILIES})
         for number, it in enumerate(sorted(decision.models, key=place), 1)
+    ]
+
+
+class Deep(NamedTuple):
+    """How fast a model is behind a long prompt.
+
+    + share: of its speed behind a short one
+    """
+
+    row: Row
+    at: Depth
+    share: str
+
+
+def deep(rows: Iterable[Row]) -> list[Deep]:
+    """Return what was measured behind long prompts; nothing of a model that has no speed to hold it against."""
+    return [
+        Deep(row, at, f"{at.tokens_per_sec.median / median:.0%}")
+        for row in rows
+        if (median := row.model.tokens_per_sec.median)
+        for at in row.model.at_depth
     ]
 
 

@@ -4,18 +4,17 @@
 newline='
 '
 
-# found: the lines in which it says so, each of one device, or of the CPU where there is none; nothing, where that is no
-# longer known. By the start that runs now: its log, which the journal forgets in time, or what was kept of it. Then,
-# where none was a GPU and it was kept, whether the driver answered at that time.
+# found [START]: the lines in which it says so, each of one device, or of the CPU where there is none; nothing, where that
+# is no longer known. By the start that runs now, which START is, where it is known: its log, which the journal forgets in
+# time, or what was kept of it. Then, where none was a GPU and it was kept, whether the driver answered at that time.
 found() {
-    invocation=$(readlink "$started") && [ -n "$invocation" ] || return 0
-    kept=$(cat "$gpus_found" 2>/dev/null)
-    if [ "${kept%%"$newline"*}" = "$invocation" ]; then
-        printf '%s\n' "${kept#*"$newline"}"
-    else
+    invocation=${1-$(readlink "$started")}
+    [ -n "$invocation" ] || return 0
+    {
+        IFS= read -r of && [ "$of" = "$invocation" ] && while IFS= read -r line; do printf '%s\n' "$line"; done
+    } 2>/dev/null <"$gpus_found" ||
         timeout 10 journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$invocation" 2>/dev/null | head -n 2000 |
-            grep -a 'msg="inference compute"'
-    fi
+        grep -a 'msg="inference compute"'
 }
 
 # driver SECONDS ARGUMENT...: what nvidia-smi says, and its exit status; 124 where it does not answer in time. One that

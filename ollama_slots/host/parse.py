@@ -15,7 +15,6 @@ from ollama_slots.core.observed import Details, Line, Listed, Models, Observed, 
 from ollama_slots.core.stored import Manifest, Stored, Unfinished
 from ollama_slots.host import gpus, scripts
 
-NOW = "now"
 MODELFILE = ".Modelfile"
 SAFETENSORS = "safetensors"  # the format of a model without one blob for its weights (server/images.go, v0.34.4)
 
@@ -100,7 +99,7 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT, models: Sequence[s
         warms=installed.get("url"),
         listens=listens and address.numeric(listens),
         settings=tuple(_lines(parts["settings"])),
-        **_times(parts["changed"], scripts.path("started", unit=unit)),
+        **_times(parts["changed"], scripts.path("started", unit=unit), scripts.path("own_process")),
         live=frozenset(line.rpartition("-")[2] for line in parts["live"]),
         version=answers["version"]["version"] if answers.get("version") else None,
         listed=by_key,
@@ -296,13 +295,14 @@ def _lines(lines: list[str]) -> Iterator[Line]:
             yield Line(match[1], int(match[2]), match[3])
 
 
-def _times(lines: list[str], start: str) -> dict[str, Any]:
+def _times(lines: list[str], start: str, own: str) -> dict[str, Any]:
     """Return when files were changed and Ollama's process started; a time in the future says nothing.
 
     + start: the path of what systemd makes at each start
+    + own: that of the process that looked, which is as old as the look
     """
     times = {path: float(seconds) for seconds, _, path in (line.partition(" ") for line in lines)}
-    now, started = times.pop(NOW, 0), times.pop(start, None)
+    now, started = times.pop(own, 0), times.pop(start, None)
     return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
 
 

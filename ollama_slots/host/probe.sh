@@ -47,12 +47,20 @@ done <<END
 $environ
 END
 echo "== gpus"
-of_start=$(found)
+start=$(readlink "$started")
+of_start=$(found "$start")
 printf '%s\n' "$of_start"
 echo "== cards"
 ! sees_none "$of_start" || cards
 echo "== installed" # whether that warm-up expects a GPU, and where it asks, which may have moved since
-sed -nE 's/^(gpu=[a-z]*).*/\1/p; /^url=/p' "$warm_up_script" 2>/dev/null
+{
+    while IFS= read -r line; do
+        case $line in
+        url=*) printf '%s\n' "$line" ;;
+        gpu=*) printf '%s\n' "${line%% *}" && break ;;
+        esac
+    done
+} 2>/dev/null <"$warm_up_script"
 echo "== files"
 sha256sum -- "$environment_file" "$drop_in" "$outdated_drop_in" "$warm_up_script" "$warm_up_unit" \
     "$watch_script" "$watch_unit" "$heal_unit" "$watch_timer_unit" \
@@ -69,7 +77,7 @@ answers=$([ -z "$url" ] || ask --max-time 30 -w '\n' "$url/api/version" "$url/ap
 printf '%s\n' "$answers"
 {
     echo "== since"
-    since
+    since "$start"
     echo "== states" # and the bases that this tool pulled: see bases.sh
     grep -asH '' "$state_dir"/*.slot "$previous_states"/*.slot "$bases"
     echo "== store" # as the process that serves has it: see sees.sh

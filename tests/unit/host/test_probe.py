@@ -47,7 +47,7 @@ url=http://127.0.0.1:11434
 1764099000.1234567890 /etc/systemd/system/ollama.service.d/over ride.conf
 1764099999.0000000000 /opt/of-tomorrow
 1764099001.5000000000 /run/systemd/units/invocation:ollama.service
-1764099002.000000000 now
+1764099002.000000000 /proc/self
 == since
 the rotation of slot one, begun at 10:30:00 as process 7, 0123
 == states

@@ -26,11 +26,11 @@ def own(output: list[str]) -> list[str]:
 
     Raises ValueError where none is ours.
     """
-    lines = [line.partition(scripts.MARK)[2].rstrip("\r\n") for line in output if scripts.MARK in line]
-    if not lines:
+    texts = [line.partition(scripts.MARK)[2].rstrip("\r\n") for line in output if scripts.MARK in line]
+    if not texts:
         said = " ".join(f"{ascii(line)[1:-1]}" for line in output if line.strip())
         raise ValueError(f"expected the output of a script, found {said[:120] or 'nothing'}")
-    return lines
+    return [line for it in texts for line in it.removesuffix(scripts.NEWLINE).split(scripts.NEWLINE)]
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:

@@ -35,9 +35,10 @@ from ollama_slots.core.steps import Pull, Remove, Rotate
 HERE = Path(__file__).parent
 PATHS, SINCE = "paths", "since"
 DRIVER_SECONDS = 10  # that a GPU's driver may take to answer
-# Before each line that a script prints for parse.py: whatever else comes over the connection, such as what a
-# .bashrc says, has none.
-MARK = "slots|"
+# Before what a script prints for parse.py: whatever else comes over the connection, such as what a .bashrc says,
+# has none. It comes as one line, with a character for each newline in it: pyinfra takes as long for a line as for
+# many kilobytes.
+MARK, NEWLINE = "slots|", "\037"
 Shows = Literal["yes", "no", "new"]
 CHANGED = "== changed since"
 DECODE = 'eval "$(printf %b "$1")"'
@@ -104,7 +105,7 @@ class Script:
 
     + arguments: exactly those that it takes
     + lists: what it finds as "$@"
-    + read: what it prints is for parse.py, each line with the mark before it. Such a script ends with 0; that it
+    + read: what it prints is for parse.py, as one line with the mark before it. Such a script ends with 0; that it
       failed is in what it printed: it did not come to its end
     + stdin: what it reads there: a command line is every user's to read, and its length is bounded (128 KiB)
     """
@@ -232,7 +233,7 @@ def command(*wanted: Script, unit: str = units.DEFAULT, since: str = "") -> Stri
 
 
 def _read(shell: str) -> str:
-    return f"{{ {shell} || echo; }} | sed 's/^/{MARK}/'\n"
+    return f"{{ printf %s '{MARK}'; {shell} | tr '\\n\\037' '\\037 '; echo; }}\n"
 
 
 def _set(*lists: str) -> str:

@@ -64,8 +64,10 @@ class Answers(dict[str, Any]):
             lines += said.get("stdout") or []
             if not said.get("success", True):
                 return {"success": False, "stdout": lines, "stderr": said.get("stderr")}
-            if self.world and lines[-1:] == marked(["== end"]) and self._shows(part, lines):
-                lines[-1:-1] = marked(self.world.show(listed(part)))
+            end = marked(["== end"])[0].removeprefix(scripts.MARK)
+            if self.world and lines and lines[-1].endswith(end) and self._shows(part, lines):
+                shown = marked(self.world.show(listed(part)))[0].removeprefix(scripts.MARK)
+                lines[-1] = lines[-1].removesuffix(end) + shown + end
         return {"stdout": lines}
 
     @staticmethod

@@ -40,4 +40,4 @@ def sent(text: str) -> str:
 
 def marked(lines: list[str]) -> list[str]:
     """What a script printed, as it comes over the connection."""
-    return [f"{scripts.MARK}{line}" for line in lines]
+    return [scripts.MARK + "".join(f"{line}{scripts.NEWLINE}" for line in lines)]

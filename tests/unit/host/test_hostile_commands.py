@@ -83,7 +83,8 @@ TAKEN = st.fixed_dictionaries(
 ).map(Settings.of)
 
 
-READ = f" || echo; }} | sed 's/^/{scripts.MARK}/'\n"
+OPENED = f"{{ printf %s '{scripts.MARK}'; "
+READ = r" | tr '\n\037' '\037 '; echo; }" + "\n"
 
 
 def body(*names: str, guarded: bool) -> str:
@@ -106,7 +107,7 @@ def arguments_in(names: list[str], text: str) -> list[tuple[dict[str, str], list
     for name in names:
         given, whole, rest = rest.partition(scripts.source(name))
         assert whole
-        opened = re.match(r"( &&\n)?(\{ )?(\(\n)?", given)
+        opened = re.match(rf"( &&\n)?({re.escape(OPENED)})?(\(\n)?", given)
         assert opened
         closed = f"{')' if opened[3] else ''}{READ if opened[2] else ''}"
         assert rest.startswith(closed)

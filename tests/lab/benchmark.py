@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ SIZES = {"trivial": 5, "arithmetic": 4, "choice": 16}
 ITEMS = sum(SIZES.values())
 HELD = [model(it) for it in ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m")]
 TWIN, CHALLENGER = model("smollm2-twin:135m"), model("smollm2-chat:135m")
+WORSE, WORST = model("smollm2-worse:135m"), model("smollm2-worst:135m")
+UNKNOWN, VAST = model("unknown-arch:135m"), model("smollm2-vast:135m")
 # Few and short runs, and whether others are at work does not matter: the machine is shared by all hosts.
 TASK = """
 from ollama_slots.benchmark.asking.timing import Procedure
@@ -52,7 +55,7 @@ def measuring(project: Project) -> Project:
 
 
 def measured(project: Project) -> Run:
-    run = project.deploy(SLOT4, tasks="few.py")
+    run = project.run(project.command("-y", "--data", SLOT4, tasks="few.py"), timeout=1800)
     assert run.code == 0, run.output
     return run
 
@@ -113,6 +116,30 @@ def test_from_the_measurement_to_the_deploy(
     assert (measuring.path / FILE).read_bytes() == text
     selection = measuring.run([sys.executable, "-m", "ollama_slots.selection", FILE])
     assert "explicit" not in selection.output
+
+
+def test_each_model_takes_its_place(project: Project, gpu2: Host, figures: list[str]) -> None:
+    """Slot 1 has a model that answers nonsense: who is better beyond doubt takes its place, and nobody else's."""
+    was = {1: WORST, 2: model("smollm2-math:135m"), 3: model("smollm2:135m")}
+    with (project.path / "group_data" / "lab.py").open("a") as data:
+        data.writelines(f"\nslot{number}_model = {it!r}" for number, it in was.items())
+        data.write("\n")
+    ladder = with_few(project, {"trivial": 24, "choice": 4}, TWIN, CHALLENGER, WORSE, UNKNOWN, VAST)
+    start = time.monotonic()
+    with asking(gpu2, *SLOTS, pause=PAUSE) as records:
+        run = measured(ladder)
+    figures.append(f"benchmark: {time.monotonic() - start:.0f} s for the ladder")
+    assert_none_failed(*records)
+    results = content(ladder)["results"]
+    assert {*results} == {*was.values(), CHALLENGER, WORSE}
+    assert TWIN in results[was[3]]["also_named"]
+    quality = {it: results[it]["coding"]["quality"] for it in results}
+    figures.append(f"benchmark: the ladder: {quality}")
+    assert quality[WORST] < quality[WORSE] < quality[CHALLENGER] == quality[was[2]] == quality[was[3]]
+    assert chosen(ladder) == [CHALLENGER, was[2], was[3]], "who ties does not switch"
+    assert run.lines(UNKNOWN, "is not measured here"), run.output
+    assert run.lines(VAST, "does not fit"), run.output
+    assert not [it for it in gpu2.made() if "candidate" in it]
 
 
 def test_a_run_that_was_killed_goes_on(measuring: Project) -> None:

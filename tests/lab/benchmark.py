@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.lab.conftest import SLOT4
 from tests.lab.fleet import ROOT, SLOTS, Host, Project, Run, model
 
 FILE, PAUSE = "model_selection.json", 3  # seconds between two questions of a user
+SEED = 1
 SIZES = {"trivial": 5, "arithmetic": 4, "choice": 16}
 ITEMS = sum(SIZES.values())
 HELD = [model(it) for it in ("smollm2-coder:135m", "gemma3:270m", "smollm2:135m")]
@@ -142,20 +145,53 @@ def test_each_model_takes_its_place(project: Project, gpu2: Host, figures: list[
     assert not [it for it in gpu2.made() if "candidate" in it]
 
 
-def test_a_run_that_was_killed_goes_on(measuring: Project) -> None:
-    run = measuring.start("--data", SLOT4, tasks="few.py")
-    run.until_said(f"3 of {ITEMS} items")
-    run.kill()
-    run.wait(60)
-    assert not (measuring.path / FILE).exists()
-    kept = {it: it.read_bytes() for it in answers(measuring)}
-    assert kept
-    done = measured(measuring)
-    assert all(file.read_bytes().startswith(was.rpartition(b"\n")[0]) for file, was in kept.items())
-    for file in answers(measuring):
+def test_a_run_that_is_killed_at_ten_moments_ends_as_one_that_is_not(project: Project, figures: list[str]) -> None:
+    few, chance, ended = with_few(project, {"trivial": 6, "choice": 6}, CHALLENGER), Random(SEED), 0
+    for _ in range(10):
+        run = few.start("--data", SLOT4, tasks="few.py")
+        try:
+            run.wait(chance.uniform(2, 20))
+            ended += 1
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait(60)
+    assert ended < 5, "most were killed in the middle"
+    measured(few)
+    for file in answers(few):
         lines = [json.loads(it) for it in file.read_text().splitlines()]
         assert len({it["item"] for it in lines}) == len(lines), "an item was asked twice"
-    assert done.lines(f"{FILE} is written"), done.output
+    once = told(few)
+    figures.append(f"benchmark: killed {10 - ended} times, {len(answers(few))} models answered each item once")
+    shutil.rmtree(few.path / "benchmarks")
+    (few.path / FILE).unlink()
+    measured(few)
+    assert told(few) == once
+
+
+def told(project: Project) -> tuple[list[str], dict[str, Any], dict[str, list[str]]]:
+    """What is chosen, the quality of each model, and what each answered; speeds are others each time."""
+    results = content(project)["results"]
+    quality = {name: [it["coding"], it["general"]] for name, it in results.items()}
+    texts = {
+        it.name: sorted(f"{line['item']} {line['text']}" for line in map(json.loads, it.read_text().splitlines()))
+        for it in answers(project)
+    }
+    return chosen(project), quality, texts
+
+
+def test_where_every_answer_is_late_nothing_is_written(measuring: Project, gpu2: Host) -> None:
+    task = (measuring.path / "few.py").read_text()
+    short = "from ollama_slots.benchmark.asking import hosts\nhosts.SECONDS = 2  # of 300\n"
+    (measuring.path / "few.py").write_text(f"{short}{task}")
+    stopped = " ".join(gpu2.runners())
+    gpu2.run(f"kill -STOP {stopped}")
+    try:
+        run = measuring.deploy(SLOT4, tasks="few.py")
+    finally:
+        gpu2.run(f"kill -CONT {stopped}")
+    assert run.code == 1
+    assert not (measuring.path / FILE).exists()
+    assert run.lines("gpu2", "timed 0 of"), run.output
 
 
 def test_a_slot_that_is_not_resident_is_no_choice(measuring: Project, gpu2: Host) -> None:

@@ -6,7 +6,8 @@
 # make engines  the main jobs on each of these versions, minutes a version; ENGINES="0.16.2" for some of them
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py,
 #             and the summary in docs/status.md, from a deploy to 200 simulated hosts
-# make hosts  docs/hosts.md, from a run on all flavours of a host; make watch: the table of docs/watch.md
+# make hosts  docs/hosts.md, from a run on all flavours of a host; make watch: the table of docs/watch.md, and the watch
+#             beside 200 rotations, rollbacks and prunes, and beside a user
 # make benchmark  the benchmark's whole chain on the lab: measured, chosen, deployed, verified; its report in docs/
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
 #             WALK="--disk xfs" the power takes away what is not synced; WALK=--watch: with the watch on; WALK=--alone:
@@ -50,9 +51,10 @@ hosts: lab lab-down
 
 watch: export WATCH_SECONDS := 30
 watch: lab lab-down
-	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_watch.py -k left_memory
+	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_watch.py -k leaves_memory
 	sed -i '/by make watch/q' docs/watch.md
 	(echo && cat .lab/apart-one/ways.md) >>docs/watch.md
+	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/watch.py
 
 # Measures models on gpu2 while users ask all slots: minutes, and the machine alone.
 benchmark: lab lab-down

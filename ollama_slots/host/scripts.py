@@ -233,7 +233,8 @@ def command(*wanted: Script, unit: str = units.DEFAULT, since: str = "") -> Stri
 
 
 def _read(shell: str) -> str:
-    return f"{{ printf %s '{MARK}'; {shell} | tr '\\n\\037' '\\037 '; echo; }}\n"
+    newline = rf"\{ord(NEWLINE):03o}"
+    return f"{{ printf %s '{MARK}'; {shell} | tr '\\n{newline}' '{newline} '; echo; }}\n"
 
 
 def _set(*lists: str) -> str:

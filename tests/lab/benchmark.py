@@ -158,7 +158,12 @@ def test_a_run_that_is_killed_at_ten_moments_ends_as_one_that_is_not(project: Pr
             run.kill()
             run.wait(60)
     assert ended < 5, "most were killed in the middle"
-    measured(few)
+    assert ended or not (few.path / FILE).exists()
+    kept = {it: it.read_bytes() for it in answers(few)}
+    assert kept
+    done = measured(few)
+    assert ended or done.lines(f"{FILE} is written"), done.output
+    assert all(file.read_bytes().startswith(was.rpartition(b"\n")[0]) for file, was in kept.items())
     for file in answers(few):
         lines = [json.loads(it) for it in file.read_text().splitlines()]
         assert len({it["item"] for it in lines}) == len(lines), "an item was asked twice"

@@ -14,7 +14,7 @@ from tests.lab.test_watch import HEAL, looked, metrics, moment, said
 RUNS = int(os.environ.get("WATCH_RUNS", "200"))
 ROUNDS, ROUND_SECONDS = 3, 60
 SEED = 1
-KEYS = dict(zip(SLOTS, ("slot1_model", "slot2_model", "slot3_model", "slot4_model"), strict=True))
+KEYS = {slot: f"slot{number}_model" for number, slot in enumerate(SLOTS, 1)}
 BASES = [model(f"smollm2{it}:135m") for it in ("", "-coder", "-chat", "-math", "-spare", "-slow")]
 BASES += [model("gemma3:270m"), model("gemma3-copy:270m")]
 
@@ -57,7 +57,8 @@ def test_a_deploy_is_not_disturbed(project: Project, gpu1: Host, figures: list[s
         assert {it: gpu1.parent(it) for it in SLOTS} == held, run.output
         assert gpu1.resident(*SLOTS), run.output
     looked(gpu1)
-    healed = {it: metrics(gpu1)[it] - counted[it] for it in counted if it[0] == "heals_total"}
+    now = metrics(gpu1)
+    healed = {it: now[it] - counted[it] for it in counted if it[0] == "heals_total"}
     assert not any(healed.values()), said(gpu1, since)
     assert said(gpu1, since) == []
     assert gpu1.active(HEAL) == "inactive"

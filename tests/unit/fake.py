@@ -19,7 +19,7 @@ from ollama_slots.core.settings import Settings
 from ollama_slots.host import render, scripts
 from ollama_slots.run import errors, table
 from tests.unit.complaint import complaint
-from tests.unit.host.seam import marked, sent
+from tests.unit.host.seam import joined, marked, sent
 from tests.unit.world import World
 
 
@@ -64,10 +64,9 @@ class Answers(dict[str, Any]):
             lines += said.get("stdout") or []
             if not said.get("success", True):
                 return {"success": False, "stdout": lines, "stderr": said.get("stderr")}
-            end = marked(["== end"])[0].removeprefix(scripts.MARK)
+            end = joined(["== end"])
             if self.world and lines and lines[-1].endswith(end) and self._shows(part, lines):
-                shown = marked(self.world.show(listed(part)))[0].removeprefix(scripts.MARK)
-                lines[-1] = lines[-1].removesuffix(end) + shown + end
+                lines[-1] = lines[-1].removesuffix(end) + joined(self.world.show(listed(part))) + end
         return {"stdout": lines}
 
     @staticmethod

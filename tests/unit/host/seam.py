@@ -40,4 +40,9 @@ def sent(text: str) -> str:
 
 def marked(lines: list[str]) -> list[str]:
     """What a script printed, as it comes over the connection."""
-    return [scripts.MARK + "".join(f"{line}{scripts.NEWLINE}" for line in lines)]
+    return [scripts.MARK + joined(lines)]
+
+
+def joined(lines: list[str]) -> str:
+    """The same without the mark."""
+    return "".join(f"{line}{scripts.NEWLINE}" for line in lines)

@@ -152,7 +152,7 @@ def test_a_run_that_is_killed_at_ten_moments_ends_as_one_that_is_not(project: Pr
     for _ in range(10):
         run = few.start("--data", SLOT4, tasks="few.py")
         try:
-            run.wait(chance.uniform(2, 20))
+            run.wait(chance.uniform(5, 40))
             ended += 1
         except subprocess.TimeoutExpired:
             run.kill()

@@ -24,7 +24,8 @@ STORE = "/usr/share/ollama/.ollama/models"
 # For a killed Ollama to answer again: systemd gives a runner that does not end 90 s (seen).
 BACK_SECONDS = 180
 # The weights that processes hold.
-IN_MEMORY = r"grep -aoh 'sha256-[0-9a-f]\{64\}' /proc/[0-9]*/cmdline 2>/dev/null; true"
+# A runner has its weights' file on the command line; the digest alone is on that of a look, which looks for it.
+IN_MEMORY = r"grep -aohP -- '--model\0/[^\0]*/\Ksha256-[0-9a-f]{64}' /proc/[0-9]*/cmdline 2>/dev/null; true"
 SLOTS = ("coding-primary", "general-primary", "backup", "experimental")
 
 
@@ -138,7 +139,7 @@ class Host:
 
     def runners(self) -> set[str]:
         """The ids of the processes that hold weights."""
-        return set(self.run("pgrep -f 'sha256-[0-9a-f]{64}'", check=False).stdout.split())
+        return set(self.run("pgrep -f -- '--model /.*/sha256-[0-9a-f]{64}'", check=False).stdout.split())
 
     def answers(self, name: str) -> bool:
         """Whether a model answers one token."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ollama_slots.benchmark.choice import slots, state
+from ollama_slots.benchmark.choice import race, slots, state
 from ollama_slots.benchmark.choice.evidence import BEYOND_DOUBT
 from ollama_slots.benchmark.choice.measured import Measured, Run, collapsed
 from ollama_slots.benchmark.choice.slots import Scales
@@ -78,7 +78,7 @@ def decide(run: Run, incumbents: Mapping[int, str], before: State, fits: Fits, w
     evidence = state.after(before, run, models, holders, by, when)
     scores = {it.weights: slots.candidate(it, by) for it in models}
     able = {slot: _able(slot, models, by, scores) for slot in RULES}
-    chooser = _Chooser(models, able, scores, holders, evidence)
+    chooser = _Chooser(models, by, able, scores, holders, evidence)
     three = next((it for it in chooser.sets() if fits(it)), None)
     if three is None:
         raise ValueError(chooser.none())
@@ -115,6 +115,7 @@ class _Chooser:
     """
 
     models: list[Measured]
+    by: Scales
     able: dict[int, list[Measured]]
     scores: Mapping[str, Candidate]
     holders: Mapping[int, Measured]
@@ -125,10 +126,25 @@ class _Chooser:
         order = [it for it in self.able[slot] if it.weights not in taken]
         holder = self.holders.get(slot)
         if holder is None or not any(it is holder for it in order):
-            return order
+            return self._sparing(slot, order)
         better = [it for it in order if it is not holder and self.beats(slot, it, holder)]
         first = {it.weights for it in (*better, holder)}
-        return [*better, holder, *(it for it in order if it.weights not in first)]
+        rest = [it for it in order if it.weights not in first]
+        return [*self._sparing(slot, better), holder, *self._sparing(slot, rest)]
+
+    def _sparing(self, slot: int, order: list[Measured]) -> list[Measured]:
+        """Return an order in which the model that slot 3 would keep comes after those that tie with it.
+
+        Slot 3 has another one than slots 1 and 2: where they took its model, it would switch for nothing.
+        """
+        third = self.holders.get(3)
+        if third is None or slot == 3 or not any(it is third for it in order):
+            return order
+        if next(iter(self.preferred(3)), None) is not third:
+            return order
+        equal = [it for it in order if it is not third and slot in race.open_to(it, {slot: third}, self.by)]
+        first = {it.weights for it in (*equal, third)}
+        return [*equal, third, *(it for it in order if it.weights not in first)]
 
     def beats(self, slot: int, challenger: Measured, holder: Measured) -> bool:
         """Return whether a challenger is better beyond doubt, and in this run too."""

@@ -34,7 +34,7 @@ def lines(decision: Decision) -> list[str]:
 
 def _why(decision: Decision, slot: int) -> str:
     was, chosen = decision.incumbents.get(slot), decision.chosen[slot]
-    best = f"{RULES[slot][0]} {_score(decision, slot, chosen):.3f}"
+    best = f"{RULES[slot][0]} {_score(decision, slot, chosen):.3f}{_but_for(decision, slot)}"
     if was is None:
         return best
     if was.model is None:
@@ -50,6 +50,23 @@ def _why(decision: Decision, slot: int) -> str:
     if found >= wanted:
         return f"better than {was.name} beyond doubt (evidence {figure(found)} of {figure(wanted)})"
     return f"{was.name} had the slot and does not fit beside the others: {best}"
+
+
+def _but_for(decision: Decision, slot: int) -> str:
+    spared = _spared(decision, slot)
+    return f", but for {decision.named(3)}, which has slot 3 and is not better beyond doubt" if spared else ""
+
+
+def _spared(decision: Decision, slot: int) -> Measured | None:
+    """Return the model that keeps slot 3, where it ranks before a slot's and is not better beyond doubt."""
+    third, chosen = decision.incumbents.get(3), decision.chosen[slot]
+    if third is None or third.model is None or slot == 3 or decision.chosen[3] is not third.model:
+        return None
+    if slots.unfit(third.model, slot, decision.by):
+        return None
+    ranks_before = _score(decision, slot, third.model) > _score(decision, slot, chosen)
+    equal = slot in race.open_to(chosen, {slot: third.model}, decision.by)
+    return third.model if ranks_before and equal else None
 
 
 def _challengers(decision: Decision, slot: int, holder: Measured) -> str:
@@ -72,7 +89,7 @@ def _passed_over(decision: Decision, slot: int, other: Measured) -> str:
         decision.incumbents.get(slot),
         _score(decision, slot, other) > _score(decision, slot, decision.chosen[slot]),
     )
-    if unfit or not better:
+    if unfit or not better or other is _spared(decision, slot):
         return unfit
     waits = was is not None and was.model is decision.chosen[slot]
     beyond = decision.evidence.of(slot, other) >= limit(decision.models)

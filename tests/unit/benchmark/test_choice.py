@@ -129,6 +129,33 @@ def test_an_incumbent_below_the_floor_loses_its_slot() -> None:
     assert "passed 20% of the coding items, and the floor is 40%" in told.choice(decision, 1)["why"]
 
 
+@pytest.mark.parametrize("failed", [{}, {"incumbent:7b": "it does not fit"}])
+def test_slot_3_loses_its_model_to_a_free_slot_for_no_tie(failed: dict[str, str]) -> None:
+    """Without an incumbent, or where it failed, the next best gets the slot: one switch, not two."""
+    models = [model("third:7b"), model("free:7b", 0.79, 0.79), model("low:7b", 0.6, 0.6)]
+    had = HAD if failed else {3: "third:7b"}
+    decision = decide(run(*models, failed=failed), had, State(), fit_all, WHEN)
+    assert slots(decision) == ["free:7b", "free:7b", "third:7b"]
+    said = told.choice(decision, 1)
+    assert said["why"].endswith("but for third:7b, which has slot 3 and is not better beyond doubt")
+    assert "passed_over" not in said
+    assert "third:7b" in said["tied"]
+
+
+def test_slot_3_loses_its_model_to_a_free_slot_where_it_is_better_beyond_doubt() -> None:
+    decision = decided(
+        model("third:7b", 0.95, 0.8), model("free:7b"), model("low:7b", 0.6, 0.6), had={3: "third:7b"}
+    )
+    assert slots(decision) == ["third:7b", "free:7b", "low:7b"]
+    assert "but for" not in told.choice(decision, 1)["why"]
+
+
+def test_slot_3_need_not_be_spared_where_another_model_takes_its_place_anyway() -> None:
+    models = [model("third:7b", 0.9, 0.5), model("next:7b", 0.89, 0.95), model("last:7b", 0.88, 0.94)]
+    decision = decided(*models, had={3: "third:7b"})
+    assert slots(decision) == ["third:7b", "next:7b", "last:7b"]
+
+
 def test_an_incumbent_that_failed_loses_its_slot_and_one_that_is_missing_ends_the_choice() -> None:
     models = three()[1:]
     models.append(model("fourth:7b", 0.7, 0.7))

@@ -10,26 +10,28 @@ ask() {
     NO_PROXY='*' no_proxy='*' $by curl -q -sS "$@"
 }
 
-# request SECONDS PATH [BODY [METHOD]]: prints the answer of $url and, on a line of its own, the seconds that it took;
-# fails, having printed the error in its place, on anything but HTTP 2xx (curl can do that itself only since 7.76).
-request() {
-    heard=$(ask --max-time "$1" -w '\n%{time_total} %{http_code}' ${3:+-d "$3"} ${4:+-X "$4"} "$url$2" 2>&1)
+# hear SECONDS PATH [BODY [METHOD]]: sets $heard, the answer of $url, and $heard_s, the seconds that it took; fails, with
+# the error in $heard, on anything but HTTP 2xx (curl can do that itself only since 7.76).
+# shellcheck disable=SC2034 # not everybody asks for the seconds
+hear() {
+    heard=$(by='exec' && ask --max-time "$1" -w '\n%{time_total} %{http_code}' ${3:+-d "$3"} ${4:+-X "$4"} "$url$2" 2>&1)
     set -- "$?" "${heard##*
-}" "$(printf '%s' "${heard%
-*}")"
+}"
+    heard=${heard%
+*} heard_s=${2% *}
     case $1,$2 in
-    0,*" 2"??) printf '%s\n' "$3" "${2% *}" ;;
-    0,*) printf '%s\n' "$3" "HTTP ${2#* }" 0 && return 1 ;;
-    *) printf '%s\n' "$3" 0 && return 1 ;;
+    0,*" 2"??) ;;
+    0,*) heard="$heard
+HTTP ${2#* }" && return 1 ;;
+    *) return 1 ;;
     esac
 }
 
-# api SECONDS PATH [BODY [METHOD]]: the same without the seconds.
+# api SECONDS PATH [BODY [METHOD]]: prints the answer, or the error and fails.
 api() {
-    replied=$(request "$@")
+    hear "$@"
     set -- "$?"
-    printf '%s\n' "${replied%
-*}"
+    printf '%s\n' "$heard"
     return "$1"
 }
 

@@ -2,8 +2,8 @@
 # pulls it again changes that time, and the base is theirs.
 # needs: engine replace
 
-# note NAME:TAG [TIME]: it is recorded with this time, and with no other; without one, it is recorded no more.
-note() {
+# note_base NAME:TAG [TIME]: it is recorded with this time, and with no other; without one, it is recorded no more.
+note_base() {
     : >>"$bases" || return
     others=$(grep -ivx "$(printf '%s' "$1" | sed 's/\./\\./g') .*" "$bases") || [ $? -eq 1 ] || return
     printf '%s\n' ${others:+"$others"} ${2:+"$1 $2"} >"$bases.new" &&
@@ -13,5 +13,5 @@ note() {
 # note_pulled NAME:TAG: it was pulled just now.
 note_pulled() {
     listed=$(api 10 /api/tags | rows models "name=$1" modified_at | head -n 1)
-    [ -n "$listed" ] && install -d -m 755 "$state_dir" && note "$1" "$listed"
+    [ -n "$listed" ] && install -d -m 755 "$state_dir" && note_base "$1" "$listed"
 }

@@ -1,5 +1,5 @@
 # Shared by the scripts on a host: models, runners, the proof of residency, unloading, the lock.
-# needs: ask json
+# needs: ask json records
 # Set before: $url (of the API), $keep_alive (JSON; nothing: Ollama's own), $load_seconds (bound of one load).
 
 # named: every name that Ollama lists, and its digest; one of several of each, where it is a manifest list (from 0.40 on).
@@ -10,17 +10,25 @@ named() {
 # digest_of NAME:TAG [NAMED]: the manifest digest of a model that is there, or nothing; the first of several. NAMED: what
 # named said, where it was asked a moment ago.
 digest_of() {
-    digests_of "$@" | head -n 1
+    awk -F '\t' -v name="$1" 'tolower($1) == tolower(name) && !found++ { print $2 }' <<END
+${2-$(named)}
+END
 }
 
 # digests_of NAME:TAG [NAMED]: all of them, a line each.
 digests_of() {
-    printf '%s\n' "${2-$(named)}" | awk -F '\t' -v name="$1" 'tolower($1) == tolower(name) { print $2 }'
+    awk -F '\t' -v name="$1" 'tolower($1) == tolower(name) { print $2 }' <<END
+${2-$(named)}
+END
 }
 
 # is NAME:TAG DIGEST [NAMED]: whether a model that is there has that manifest.
 is() {
-    digests_of "$1" "${3-$(named)}" | grep -qxF -e "${2:-none}"
+    awk -F '\t' -v name="$1" -v digest="${2:-none}" '
+        tolower($1) == tolower(name) && $2 == digest { found = 1 }
+        END { exit !found }' <<END
+${3-$(named)}
+END
 }
 
 # froms: of the leaves of /api/show on stdin, or of a list of such answers, the files that the Modelfile is FROM, those of
@@ -55,15 +63,22 @@ weights_of() {
         sed -n 's/.*sha256-\([0-9a-f]\{64\}\)$/\1/p'
 }
 
-# runner WEIGHTS DIGESTS: the entry of /api/ps that holds them: DIGEST BYTES BYTES_IN_GPU WINDOW EXPIRY. A runner is
-# found by its weights and keeps the digest under which it was loaded: one of those known for the weights, or one that
-# a name still has.
+# held: what Ollama holds in memory: DIGEST BYTES BYTES_IN_GPU WINDOW EXPIRY NAME of each.
+held() {
+    api 10 /api/ps | rows models digest size size_vram context_length expires_at name
+}
+
+# runner WEIGHTS DIGESTS [HELD]: what is held of the weights. A runner is found by them and keeps the digest under which it
+# was loaded: one of those known for the weights, or one that a name still has. HELD: what held said, where it was asked
+# a moment ago.
 runner() {
-    loaded_now=$(api 10 /api/ps | rows models digest size size_vram context_length expires_at)
+    loaded_now=${3-$(held)}
     # Those that are known first: to ask what another one is made of takes longer than all the rest.
-    printf '%s\n' "$loaded_now" | awk -F '\t' -v known=" $2 " '
-        $1 != "" && index(known, " " $1 " ") { print; found = 1; exit }
-        END { exit !found }' && return
+    awk -F '\t' -v known=" $2 " '
+        $1 != "" && index(known, " " $1 " ") && !found++ { print }
+        END { exit !found }' <<END && return
+$loaded_now
+END
     for digest in $(printf '%s\n' "$loaded_now" | cut -f 1); do
         [ "$(weights_of "$digest")" = "$1" ] || continue
         printf '%s\n' "$loaded_now" | grep "^$digest	" && return
@@ -89,15 +104,12 @@ answer() {
     embed) set -- "$1" "${3:-$load_seconds}" embed '"input":"Hi"' embeddings/0/0 ;; # the first number of the first one
     *) set -- "$1" "${3:-$load_seconds}" generate '"prompt":"Hi","stream":false,"options":{"num_predict":1}' 'done' ;;
     esac
-    answered=$(request "$2" "/api/$3" "{\"model\":\"$1\",${keep_alive:+\"keep_alive\":$keep_alive,}$4}") || { error_in "${answered%
-*}" && return 1; }
-    case $3,$(printf '%s\n' "${answered%
-*}" | value_of "$5") in
-    generate,true | embed,?*) echo "${answered##*
-}" ;;
-    *) error_in "${answered%
-*}" && return 1 ;;
-    esac
+    if hear "$2" "/api/$3" "{\"model\":\"$1\",${keep_alive:+\"keep_alive\":$keep_alive,}$4}"; then
+        case $3,$(printf '%s\n' "$heard" | value_of "$5") in
+        generate,true | embed,?*) echo "$heard_s" && return ;;
+        esac
+    fi
+    error_in "$heard" && return 1
 }
 
 leaving='about to be unloaded' away='not in memory'
@@ -105,7 +117,7 @@ leaving='about to be unloaded' away='not in memory'
 # leaves TIME: whether a runner that expires then is about to be unloaded: it goes when it is idle, whoever asked for
 # it since (server/sched.go, v0.32.15). The engine tells the time in its own zone, which need not be the host's.
 leaves() {
-    case $1 in [0-9]*-*T*) expiry=$(date -d "$1" '+%s%3N' 2>/dev/null) || return ;; *) return 1 ;; esac
+    case $1 in 2[2-9][0-9][0-9]-*) return 1 ;; [0-9]*-*T*) expiry=$(date -d "$1" '+%s%3N' 2>/dev/null) || return ;; *) return 1 ;; esac
     [ "$expiry" -le "$(date '+%s%3N')" ]
 }
 
@@ -143,12 +155,18 @@ slots() {
 
 # value KEY NAME: what the state of a slot says.
 value() {
-    sed -n "s/^$1=//p" "$state_dir/$2.slot"
+    noted "$1" "$state_dir/$2.slot"
 }
 
 # values KEY WEIGHTS: what the states of all slots on these weights say.
 values() {
-    grep -lsF "weights=$2" "$state_dir"/*.slot | xargs sed -n "s/^$1=//p" | tr '\n' ' '
+    # One program reads all.
+    awk -v key="$1" -v weights="weights=$2" '
+        FNR == 1 { mine = 0; its = "" }
+        $0 == weights { mine = 1 }
+        index($0, key "=") == 1 { its = its substr($0, length(key) + 2) " " }
+        { of[FILENAME] = mine ? its : "" }
+        END { for (at = 1; at < ARGC; at++) printf "%s", of[ARGV[at]] }' "$state_dir"/*.slot 2>/dev/null
 }
 
 # place NAME GPU(yes|no): whether a slot has to be wholly in GPU memory, on a host that asks for that or does not. One
@@ -157,14 +175,16 @@ place() {
     case $(values gpu "$(value weights "$1")") in *no*) echo no ;; *) echo "$2" ;; esac
 }
 
-# proven NAME GPU(yes|no): that a slot is resident, as prove says it. Slots with the same weights share a runner;
-# where they are allowed different windows, the one that was asked last has its own.
+# proven NAME GPU(yes|no) [NAMED HELD]: that a slot is resident, as prove says it. Slots with the same weights share a
+# runner; where they are allowed different windows, the one that was asked last has its own. NAMED, HELD: what named and
+# held said a moment ago.
 proven() {
-    slots_weights=$(value weights "$1") own=$(digests_of "$1:latest" | tr '\n' ' ')
+    slots_weights=$(value weights "$1") own=$(digests_of "$1:latest" ${3+"$3"} | tr '\n' ' ')
     # What the engine has made of the variant since (a manifest list, from 0.40 on) is it, too.
     case " $own" in *" $(value variant "$1") "*) ;; *) own='' ;; esac
     known_digests=$own$(values variant "$slots_weights")$(values loaded "$slots_weights")$(values base "$slots_weights")
-    prove "$slots_weights" "$known_digests" "$(values context "$slots_weights")" "$(place "$1" "$2")"
+    prove "$slots_weights" "$known_digests" "$(values context "$slots_weights")" "$(place "$1" "$2")" \
+        ${4+"$(runner "$slots_weights" "$known_digests" "$4")"}
 }
 
 # kept NAME:TAG ASKS PROOF...: runs a proof of residency of a model that has answered. Where its runner is on its way

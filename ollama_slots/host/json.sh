@@ -5,9 +5,9 @@
 # A text is decoded, but for what would not be one line: a backslash is \\, and a control character \n, \r, \t or \u001b.
 # In a key ~ is ~0 and / is ~1 (RFC 6901), so no key can look like another path.
 # Several documents have a line of \001 between them, and their leaves an empty one; each is left out for itself.
+text_has="[^\"\\\\[:cntrl:]]|$(printf '\177')|\\\\."
 read_json() {
-    any="[^\"\\\\[:cntrl:]]|$(printf '\177')|\\\\."
-    LC_ALL=C grep -aoE "\"($any)*\"|[][{}:,]|[^][{}:,\"[:space:]]+|[^[:space:]]" | LC_ALL=C awk '
+    LC_ALL=C grep -aoE "\"($text_has)*\"|[][{}:,]|[^][{}:,\"[:space:]]+|[^[:space:]]" | LC_ALL=C awk '
         function begin() { depth = count = wrong = 0; next_is = VALUE }
         function end(leaf) {
             if (wrong || depth || next_is != COMMA) failed = 1

@@ -61,6 +61,18 @@ processes() {
     command_lines "$main" | xargs grep -als -e "sha256-$(value weights "$1")" $split | sed 's|/cmdline$||'
 }
 
+# lives WEIGHTS: whether a process had them on its command line at that glance.
+lives() {
+    for known in "sha256-$1" $(values loaded "$1" | sed 's/\([0-9a-f]\{12\}\)[^ ]*/.ollama-split-\1/g'); do
+        case "
+$live_now
+" in *"
+$known
+"*) return ;; esac
+    done
+    return 1
+}
+
 # judge NAME: nothing, where the slot is resident as declared; else a cause and, after a tab, what is wrong:
 # name: its name means something else, which a deploy has to mend; away: not in memory; ended: its process has died;
 # window: another context window; cpu: not wholly in GPU memory; expires: it will be unloaded.
@@ -69,11 +81,11 @@ judge() {
         [ -n "$(digest_of "$1:latest" "$named_now")" ] && it="Ollama lists another" || it="Ollama does not list it"
         printf 'name\texpected %s as it was made, found that %s\n' "$1:latest" "$it" && return
     }
-    weights=$(value weights "$1")
-    if said=$(prove "$weights" '' "$(values context "$weights")" "$(place "$1" "$gpu")" "$(entry "$1")"); then
-        [ -n "$(processes "$1")" ] || { printf 'ended\tits runner has ended\n' && return; }
+    weights=$(value weights "$1") held_entry=$(entry "$1")
+    if said=$(prove "$weights" '' "$(values context "$weights")" "$(place "$1" "$gpu")" "$held_entry"); then
+        lives "$weights" || { printf 'ended\tits runner has ended\n' && return; }
         case $keep_alive in *-*) ;; *) return ;; esac
-        expires=$(entry "$1" | cut -f 5)
+        expires=$(printf '%s\n' "$held_entry" | cut -f 5)
         case $expires in 2[2-9]??-*) ;; *) printf 'expires\texpires at %s\n' "$expires" ;; esac
         return
     fi
@@ -86,9 +98,12 @@ judge() {
 
 # entry NAME: what /api/ps has of the slot's weights. What Ollama has made of a variant since (from 0.40 on) has others.
 entry() {
-    printf '%s\n' "$weighed_now" | awk -F '\t' -v weights="$(value weights "$1")" \
-        -v own=" $(digests_of "$1:latest" "$named_now" | tr '\n' ' ')" '
-        ($1 == weights || ($2 != "" && index(own, " " $2 " "))) && !found++ { sub(/^[^\t]*\t/, ""); print }'
+    awk -F '\t' -v weights="$(value weights "$1")" -v name="$1:latest" '
+        NF == 2 { if (tolower($1) == tolower(name)) own[$2]; next } # of what is named
+        ($1 == weights || ($2 != "" && $2 in own)) && !found++ { sub(/^[^\t]*\t/, ""); print }' <<END
+$named_now
+$weighed_now
+END
 }
 
 # works NAME...: whether a runner of theirs is at work for somebody: then nothing that would wait for it, or end it, is

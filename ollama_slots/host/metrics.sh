@@ -6,20 +6,24 @@ metric() {
     printf '# HELP %s %s\n# TYPE %s %s\n' "$1" "$2" "$1" "${3:-gauge}"
 }
 
-# labels [KEY=VALUE]...: what tells a series from all others of this host; with one Ollama it needs to be told of no unit.
-labels() {
-    told=''
+# sample METRIC VALUE [KEY=VALUE]...: its value in one series, and the labels that tell that from all others of this host;
+# with one Ollama it needs to be told of no unit.
+sample() {
+    metric=$1 value=$2 labels=''
+    shift 2
     [ "$unit" = ollama.service ] || set -- "$@" "unit=$unit"
-    for it in "$@"; do told="$told${told:+,}${it%%=*}=\"${it#*=}\""; done
-    [ -z "$told" ] || echo "{$told}"
+    for it in "$@"; do labels="$labels${labels:+,}${it%%=*}=\"${it#*=}\""; done
+    printf '%s\n' "$metric${labels:+{$labels\}} $value"
 }
 
 # each RESIDENT NAME COLUMN: a metric's value of each resident slot; none, where it is -.
 each() {
-    printf '%s' "$1" | while read -r name seconds bytes tokens; do
-        case $3 in seconds) value=$seconds ;; bytes) value=$bytes ;; *) value=$tokens ;; esac
-        [ "$value" = - ] || echo "$2$(labels "slot=$name") $value"
-    done
+    while read -r name seconds bytes tokens; do
+        case $3 in seconds) figure=$seconds ;; bytes) figure=$bytes ;; *) figure=$tokens ;; esac
+        [ "${figure:--}" = - ] || sample "$2" "$figure" "slot=$name"
+    done <<END
+$1
+END
 }
 
 # totals: what the watch has counted, which outlasts a reboot.
@@ -28,19 +32,19 @@ totals() {
     for name in $(slots); do
         for cause in away ended window cpu expires; do
             count=$(noted "$cause" "$heals/$name")
-            echo "ollama_slot_heals_total$(labels "slot=$name" "cause=$cause") ${count:-0}"
+            sample ollama_slot_heals_total "${count:-0}" "slot=$name" "cause=$cause"
         done
     done
     metric ollama_slot_heal_tries "Times in a row that the watch had to; 0 once the slot has stayed well."
     for name in $(slots); do
         count=$(noted tries "$heals/$name")
-        echo "ollama_slot_heal_tries$(labels "slot=$name") ${count:-0}"
+        sample ollama_slot_heal_tries "${count:-0}" "slot=$name"
     done
     metric ollama_slot_away_seconds_total "Seconds that the slot was not in memory as declared, as the watch saw it." counter
     for name in $(slots); do
         away_s=$(noted away "$looks/$name") since=$(noted since "$looks/$name")
         [ -z "$since" ] || away_s=$((${away_s:-0} + $(date '+%s') - since))
-        echo "ollama_slot_away_seconds_total$(labels "slot=$name") ${away_s:-0}"
+        sample ollama_slot_away_seconds_total "${away_s:-0}" "slot=$name"
     done
 }
 
@@ -48,8 +52,8 @@ totals() {
 info() {
     metric ollama_slot_info "The slot's base, and its variant's digest in 12 digits, as ollama list has it."
     for name in $(slots); do
-        digest=$(value variant "$name" | cut -c 1-12)
-        echo "ollama_slot_info$(labels "slot=$name" "base=$(value model "$name")" "digest=$digest") 1"
+        digest=$(value variant "$name")
+        sample ollama_slot_info 1 "slot=$name" "base=$(value model "$name")" "digest=$(printf %.12s "$digest")"
     done
 }
 
@@ -59,7 +63,7 @@ gpu_memory() {
     gpus_now=$(cards_found)
     metric ollama_slots_gpu_memory_bytes "Memory of a GPU that Ollama found when it started."
     printf '%s\n' "$gpus_now" | while read -r total _ id card; do
-        [ -z "$id" ] || echo "ollama_slots_gpu_memory_bytes$(labels "gpu=$id" "name=$card") $total"
+        [ -z "$id" ] || sample ollama_slots_gpu_memory_bytes "$total" "gpu=$id" "name=$card"
     done
     metric ollama_slots_gpu_memory_free_bytes "What Ollama found free in all GPUs, less what its models hold."
     [ -n "$gpus_now" ] && [ -n "${held_now+known}" ] || return 0
@@ -67,7 +71,7 @@ gpu_memory() {
         /\t/ { left -= $3; next }
         { left += $2 }
         END { printf "%.0f", (left > 0 ? left : 0) }')
-    echo "ollama_slots_gpu_memory_free_bytes$(labels) $left"
+    sample ollama_slots_gpu_memory_free_bytes "$left"
 }
 
 # metrics RESIDENT [SUCCESS]: the text. RESIDENT is a line of NAME SECONDS BYTES TOKENS for each slot that is; of another
@@ -78,7 +82,7 @@ metrics() {
         case "
 $1" in *"
 $name "*) is=1 ;; *) is=0 ;; esac
-        echo "ollama_slot_resident$(labels "slot=$name") $is"
+        sample ollama_slot_resident "$is" "slot=$name"
     done
     metric ollama_slot_load_seconds "Seconds until the slot answered one token, its load and those before it included."
     each "$1" ollama_slot_load_seconds seconds
@@ -90,9 +94,9 @@ $name "*) is=1 ;; *) is=0 ;; esac
     totals
     gpu_memory
     metric ollama_slots_warm_up_success "Whether the last warm-up proved every slot resident, and Ollama runs since."
-    echo "ollama_slots_warm_up_success$(labels) ${2:-$(systemctl is-active --quiet "$warm_up" && echo 1 || echo 0)}"
+    sample ollama_slots_warm_up_success "${2:-$(systemctl is-active --quiet "$warm_up" && echo 1 || echo 0)}"
     metric ollama_slots_last_look_timestamp_seconds "When the slots were last looked at."
-    echo "ollama_slots_last_look_timestamp_seconds$(labels) $(date '+%s')"
+    sample ollama_slots_last_look_timestamp_seconds "$(date '+%s')"
 }
 
 # took NAME: the seconds of a slot's last load: as published, or of the watch's, where it was away since; or -.

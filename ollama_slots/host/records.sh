@@ -1,8 +1,15 @@
-# The records of the watch: a file for each slot with KEY=VALUE lines.
+# Records: a slot's state, what the watch keeps of it; KEY=VALUE lines each.
 
-# noted KEY FILE: what a record says.
+# keyed KEY: what the record on stdin says. By the shell itself, for that is asked often.
+keyed() {
+    while IFS= read -r line; do
+        case $line in "$1="*) printf '%s\n' "${line#*=}" && return ;; esac
+    done
+}
+
+# noted KEY FILE: what the record in a file says; nothing, where there is none.
 noted() {
-    sed -n "s/^$1=//p" "$2" 2>/dev/null
+    keyed "$1" 2>/dev/null <"$2"
 }
 
 # note FILE KEY=VALUE...: it says so from now on; without a value no more.

@@ -46,7 +46,7 @@ fi
 for model in "$@"; do
     pass_on "$model" || exit 1
     why=$(delete "$model") || { printf '%s\n' "cannot delete $model: $why" >&2; exit 1; }
-    [ ! -e "$bases" ] || note "$model" || exit 1
+    [ ! -e "$bases" ] || note_base "$model" || exit 1
 done
 [ -z "$discarded" ] || use_blobs || exit 1
 for blob in $discarded; do

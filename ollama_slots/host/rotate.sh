@@ -35,7 +35,9 @@ refuse() {
 }
 
 stated() { # stated KEY: what the state says that is to be written
-    printf '%s\n' "$state" | sed -n "s/^$1=//p"
+    keyed "$1" <<END
+$state
+END
 }
 
 doubt() { # doubt WHY: weights that are not what they should be go, and the next step pulls them; else it refuses

@@ -37,26 +37,26 @@ def test_a_pull_is_noted_with_the_time_at_which_the_engine_lists_it(tmp_path: Pa
 
 
 def test_a_second_pull_is_noted_in_the_place_of_the_first_in_any_case(tmp_path: Path) -> None:
-    assert run(tmp_path, "note X:7b long-ago", "note x:70b then", "note_pulled x:7b") == 0
+    assert run(tmp_path, "note_base X:7b long-ago", "note_base x:70b then", "note_pulled x:7b") == 0
     assert record(tmp_path) == ["x:70b then", "x:7b 2025-01-01T00:00:00Z"]
 
 
 @pytest.mark.parametrize("other", ["hub:5000/me/x.y:7b-it", "5000/me/x.y:7b", "hub:5000/me/xzy:7b"])
 def test_what_is_gone_is_noted_no_more_and_no_other(tmp_path: Path, other: str) -> None:
-    assert run(tmp_path, "note hub:5000/me/x.y:7b then", f"note {other} then", "note HUB:5000/me/x.y:7b") == 0
+    assert run(tmp_path, "note_base hub:5000/me/x.y:7b then", f"note_base {other} then", "note_base HUB:5000/me/x.y:7b") == 0
     assert record(tmp_path) == [f"{other} then"]
-    assert run(tmp_path, f"note {other}") == 0
+    assert run(tmp_path, f"note_base {other}") == 0
     assert record(tmp_path) == []
 
 
 @pytest.mark.parametrize("tags", ['{"models":[]}', "curl: (7) Failed to connect"])
 def test_what_the_engine_does_not_list_is_not_noted(tmp_path: Path, tags: str) -> None:
-    assert run(tmp_path, "note x:7b then", "note_pulled x:7b", tags=tags) != 0
+    assert run(tmp_path, "note_base x:7b then", "note_pulled x:7b", tags=tags) != 0
     assert record(tmp_path) == ["x:7b then"]
 
 
 def test_a_record_that_cannot_be_written_is_a_failure_and_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "bases").write_text("x:7b then\n")
     (tmp_path / "bases.new").mkdir()
-    assert run(tmp_path, "note y:7b now") != 0
+    assert run(tmp_path, "note_base y:7b now") != 0
     assert (tmp_path / "bases").read_text() == "x:7b then\n"

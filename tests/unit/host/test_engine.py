@@ -60,7 +60,7 @@ def test_a_list_is_read_whatever_its_blanks_and_what_is_nested_in_it() -> None:
     for text in (json.dumps({"models": models}), json.dumps({"models": models}, indent=2)):
         answers = f"api() {{ printf '%s' \"{text.replace(chr(34), chr(92) + chr(34))}\"; }}\n"
         assert call(f"{answers}digests_of ONE:latest") == A
-        assert call(f"{answers}runner w {A}").split("\t") == [A, "5", "4", "3", "t"]
+        assert call(f"{answers}runner w {A}").split("\t") == [A, "5", "4", "3", "t", "one:latest"]
 
 
 def modelfile(*lines: str) -> str:

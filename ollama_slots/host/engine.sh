@@ -117,7 +117,11 @@ leaving='about to be unloaded' away='not in memory'
 # leaves TIME: whether a runner that expires then is about to be unloaded: it goes when it is idle, whoever asked for
 # it since (server/sched.go, v0.32.15). The engine tells the time in its own zone, which need not be the host's.
 leaves() {
-    case $1 in 2[2-9][0-9][0-9]-*) return 1 ;; [0-9]*-*T*) expiry=$(date -d "$1" '+%s%3N' 2>/dev/null) || return ;; *) return 1 ;; esac
+    case $1 in
+    2[2-9][0-9][0-9]-*) return 1 ;; # the end of time, as Go counts it: a keep_alive of -1
+    [0-9]*-*T*) expiry=$(date -d "$1" '+%s%3N' 2>/dev/null) || return ;;
+    *) return 1 ;;
+    esac
     [ "$expiry" -le "$(date '+%s%3N')" ]
 }
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -79,17 +80,17 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("script", ["exec python3 {}", "python3 {}; exit", "sh -c 'python3 {}; :'; :"])
+@pytest.mark.parametrize("script", ["exec {}", "{}; exit", "sh -c '{}; :'; :"])
 def test_the_process_that_serves_is_found_below_a_script_that_started_it(tmp_path: Path, script: str) -> None:
     (tmp_path / "serve.py").write_text(SERVE)
-    command = ["sh", "-c", script.format(tmp_path / "serve.py")]
+    command = ["sh", "-c", script.format(f"{sys.executable} {tmp_path / 'serve.py'}")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
             assert process.stdout
             process.stdout.readline()
             code, said = sh(f"systemctl() {{ echo {process.pid}; }}; engine_pid")
             assert code == 0
-            assert "python3" in Path(f"/proc/{said}/cmdline").read_text().partition("\0")[0]
+            assert Path(f"/proc/{said}/cmdline").read_text().startswith(f"{sys.executable}\0")
             assert sh(f"listening {said}")[1].startswith("http://127.0.0.1:")
         finally:
             os.killpg(process.pid, signal.SIGKILL)

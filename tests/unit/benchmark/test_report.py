@@ -44,7 +44,7 @@ PARTS = {
         "slot 4: small:1b",
     ],
     "Since the last run": ["Evidence against", "of 120", "2026-11-26"],
-    "Where models differ": ["did not pass", "an answer of better:30b", "What is trivial/"],
+    "Where models differ": ["did not pass", "an answer of better:30b", "What is trivial/", "answers-WEIGHTS-"],
     "What is not in it": [
         "huge:70b",
         "does not fit",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import takewhile
 
 from ollama_slots.core import names
 from ollama_slots.core.differences import of_variant
@@ -19,6 +21,7 @@ from ollama_slots.core.targets import Target, asks, context, lies, targets
 
 # A slot's names: what serves, what was made for it last, and what served before.
 TAGS = ("latest", "current", "previous")
+MOST_TOGETHER = 4  # steps in one command, whose length Linux bounds (128 KiB)
 
 
 def questions(settings: Settings, observed: Observed) -> list[str]:
@@ -74,7 +77,8 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
 def steps(snapshot: Snapshot, modelfile: Modelfile) -> list[Step]:
     """Return the ordered steps from observed to desired; none if nothing differs.
 
-    Only the first is sure to be right when it is taken: a step changes what the later ones depend on.
+    Only the first is sure to be right when it is taken, with what goes ``together`` with it: a step changes what
+    later ones depend on.
     """
     observed, details, wanted = snapshot.observed, snapshot.detailed, snapshot.wanted
     missing: dict[str, list[Target]] = defaultdict(list)
@@ -100,6 +104,20 @@ def steps(snapshot: Snapshot, modelfile: Modelfile) -> list[Step]:
         *(it for it in rotations if it),
         *_empties(snapshot, held),
     ]
+
+
+def together(steps: Sequence[Step]) -> list[Step]:
+    """Return the first steps of a plan that one command takes: none of them changes what the others depend on.
+
+    Those are pulls; or slots that serve nothing yet, each on weights of its own: nothing makes way for them.
+    """
+    pulls = [*takewhile(lambda it: isinstance(it, Pull), steps)]
+    begun: dict[str, Step] = {}
+    for step in steps:
+        if not isinstance(step, Rotate) or not (step.begins and step.alone) or step.state.weights in begun:
+            break
+        begun[step.state.weights] = step
+    return (pulls or [*begun.values()] or [*steps[:1]])[:MOST_TOGETHER]
 
 
 def removals(snapshot: Snapshot, wanted: list[Target]) -> list[Remove]:
@@ -256,5 +274,6 @@ def rotation(
         make_room=(not room and old in held.loaded and old not in {*others, new, None} and new not in held.loaded),
         unload_old=old is not None and old not in {*held.needed, *others, new},
         alone=new not in {*others, old},
+        begins=old is None,
         why=why,
     )

@@ -51,6 +51,7 @@ class Rotate:
     make_room: bool
     unload_old: bool
     alone: bool
+    begins: bool  # the slot serves nothing yet
     why: str
 
     def __str__(self) -> str:

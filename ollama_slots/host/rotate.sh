@@ -3,15 +3,15 @@
 # What fails before that leaves the slot as it was. It runs to its end without whoever started it. Nothing is switched
 # to, or written down, before it is on the disk.
 # needs: engine store moves replace
-# takes: url keep_alive load_seconds lock_seconds slot rolls_back state weights context known gpu make_room unload_old alone
+# takes: url keep_alive load_seconds lock_seconds slot rolls_back state weights context known gpu make_room unload_old alone bytes
 # rolls_back (yes|no): there is no Modelfile; state: what to write into the state file, all but the digests that come of
 # it; known: digests that are known to be of these weights; gpu (yes|no): it must be wholly in GPU memory; make_room
 # (yes|no): both do not fit in memory, the old one is unloaded first; unload_old (yes|no): no slot uses the old weights
-# once this one is switched; alone (yes|no): no slot serves from the new weights now
-# stdin: the Modelfile and a newline, for every user can read a command line
+# once this one is switched; alone (yes|no): no slot serves from the new weights now; bytes: how much it reads
+# stdin: the Modelfile and a newline, for every user can read a command line; what comes after is the next script's
 set -u
 trap '' HUP PIPE
-modelfile=$(timeout 60 cat && echo .)
+modelfile=$(timeout 60 head -c "$bytes" && echo .)
 modelfile=${modelfile%
 .}
 exec </dev/null

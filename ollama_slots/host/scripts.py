@@ -422,10 +422,11 @@ def remove(step: Remove, settings: Settings, url: str) -> Script:
 def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> Script:
     """Make a slot's variant, prove it, and switch the slot to it.
 
-    The Modelfile's end is told by a newline that is always there, for pyinfra would add one where none is.
+    After the Modelfile is a newline that is always there, for pyinfra would add one where none is.
 
     + needs_gpu: whether a runner must be wholly in GPU memory
     """
+    stdin = f"{step.modelfile}\n"
     return Script(
         "rotate",
         {
@@ -443,8 +444,9 @@ def rotate(step: Rotate, settings: Settings, url: str, needs_gpu: bool) -> Scrip
             "make_room": _word(step.make_room),
             "unload_old": _word(step.unload_old),
             "alone": _word(step.alone),
+            "bytes": len(stdin.encode()),
         },
-        stdin=f"{step.modelfile}\n",
+        stdin=stdin,
     )
 
 

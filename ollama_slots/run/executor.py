@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import chain, takewhile
+from itertools import chain
 from typing import Any, cast
 
 import click
@@ -39,13 +39,12 @@ from ollama_slots.run.session import (
 Plan = Callable[[Settings, Observed, bool], list[Step]]
 MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect, not a reason to go on
 OF_A_LOOK = re.compile(rf"\[[^\]]*\]\s+{re.escape(scripts.MARK)}")  # after the host, as pyinfra shows a line
-MOST_PULLS = 4  # in one command, whose length Linux bounds (128 KiB)
 
 
 def take(settings: Settings, steps: Plan, settled: str) -> Commands:
     """Plan, take the first step, and plan again until no step is left: a step changes what later ones depend on.
 
-    Pulls do not: what is to be pulled, is in one command.
+    What it does not change is in the same command (``plan.together``).
 
     + steps: plans from settings, from what the host has, and whether it is the first time; its ValueError refuses
     + settled: what to say where nothing is to be done
@@ -69,7 +68,7 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
             else:
                 hand_on(observed)
             return
-        batch = [*takewhile(lambda it: isinstance(it, Pull), planned[:MOST_PULLS])] or planned[:1]
+        batch = plan.together(planned)
         for step in planned if not host.state.is_executing else batch:
             host.log(f"{step}")
         if again := taken.again(batch):
@@ -110,7 +109,7 @@ class _Taken:
 
 
 def command(steps: Sequence[Step], settings: Settings, observed: Observed, since: str = "") -> FunctionCommand:
-    """Return the one command that takes steps on the host: pulls, or a single one.
+    """Return the one command that takes steps on the host, one after the other.
 
     + since: as for ``perform``
     """

@@ -14,7 +14,7 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
 
-from ollama_slots.core.plan import questions
+from ollama_slots.core.plan import questions, together
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import render, scripts
 from ollama_slots.run import errors, table
@@ -93,7 +93,7 @@ def parts(command: str) -> list[str]:
     for name in names:
         before, own, rest = rest.partition(scripts.source(name))
         found.append(f"ollama-slots/{name} {before}{own}")
-        while name in {"pull", "fetch"} and scripts.source(name) in rest:
+        while name in {"pull", "fetch", "rotate"} and scripts.source(name) in rest:
             rest = rest.partition(scripts.source(name))[2]
     return found
 
@@ -145,12 +145,9 @@ def answers(world: World, settings: Settings) -> Answers:
     def look() -> None:
         world.looked = "inactive"
 
-    def pulls() -> None:
-        for it in world.plan(settings):
+    def steps() -> None:
+        for it in together(world.plan(settings)):
             world.apply(it)
-
-    def step() -> None:
-        world.apply(world.plan(settings)[0])
 
     said = {
         "ollama-slots/install": Asked(put),  # first, for what is installed has words of the others in it
@@ -160,10 +157,10 @@ def answers(world: World, settings: Settings) -> Answers:
         "ollama-slots/watching": Asked(watch),
         "ollama-slots/looking": Asked(look),
         "ollama-slots/warm": Asked(world.warm_up),
-        "ollama-slots/pull": Asked(pulls),
-        "ollama-slots/fetch": Asked(pulls),
-        "ollama-slots/rotate": Asked(step),
-        "ollama-slots/remove": Asked(step),
+        "ollama-slots/pull": Asked(steps),
+        "ollama-slots/fetch": Asked(steps),
+        "ollama-slots/rotate": Asked(steps),
+        "ollama-slots/remove": Asked(steps),
     }
     return Answers(said, world)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ollama_slots.core.plan import together
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Rotate
 from tests.unit.declared import declared
@@ -35,6 +36,41 @@ def test_the_first_model_of_a_slot() -> None:
         "old": False,
         "alone": True,
     }
+
+
+def taken(world: World, settings: Settings) -> list[str]:
+    """The slots whose rotations one command takes, once every base is there."""
+    rotation(world, settings)
+    return [it.target.slot.name for it in together(world.plan(settings)) if isinstance(it, Rotate)]
+
+
+ABC = ("one", "two", "three")
+
+
+@pytest.mark.parametrize(
+    ("world", "settings", "slots"),
+    [
+        (World(), declared("a:1b", "b:1b", "c:1b"), ABC),
+        (World(), declared("a:1b", "b:1b", "a:1b"), ABC[:2]),  # the third shares a runner that there is by then
+        (World(), declared("a:1b", "a:1b", "c:1b"), ABC[:1]),
+        (deployed(declared("a:1b")), declared("a:1b", "b:1b", "c:1b"), ABC[1:]),
+        (deployed(declared("a:1b")), declared("a:1b", "a:1b", "c:1b"), ABC[1:2]),  # which the first one has
+        (deployed(declared("a:1b")), declared("d:1b", "b:1b", "c:1b"), ABC[:1]),  # what goes makes room
+        (deployed(AB), declared("c:1b", "d:1b"), ABC[:1]),
+        (deployed(AB), declared("b:1b", "a:1b"), ABC[:1]),
+    ],
+)
+def test_one_command_makes_new_slots_on_weights_of_their_own(
+    world: World, settings: Settings, slots: tuple[str, ...]
+) -> None:
+    assert taken(world, settings) == [*slots]
+
+
+def test_one_command_takes_four_steps_at_the_most() -> None:
+    five = declared("a:1b", "b:1b", "c:1b", "d:1b", "e:1b", max_loaded_models=9)
+    plan = World(most=9).plan(five)
+    assert together(plan) == plan[:4]
+    assert len(taken(World(most=9), five)) == 4
 
 
 def test_to_another_window_of_the_same_weights() -> None:

@@ -102,6 +102,7 @@ def rotation(host: DirectoryHost, name: str, model: str, window: int = 4096, mor
         "make_room": "no",
         "unload_old": "yes",
         "alone": "yes",
+        "bytes": len(f"{text}\n".encode()),
         "stdin": f"{text}\n",
     }
 

@@ -215,7 +215,7 @@ def expected(taken: Settings, script: str) -> dict[str, str]:
         "rotate": {
             **{"url": url, **loading, "slot": slot.name, "rolls_back": "no", "state": state, "weights": sha},
             **{"context": "[0-9]+", "known": f"({sha} ?)+", "gpu": "no", "make_room": "no"},
-            **{"unload_old": "no", "alone": "yes"},
+            **{"unload_old": "no", "alone": "yes", "bytes": "[0-9]+"},
         },
     }[script]
 

@@ -131,7 +131,7 @@ WATCH, LOOK_AT = "host/test_watch.py", "templates/ollama-slots-watch.sh.j2"
 OF_THE_WATCH = [
     fault("a runner at work is ended", "look", '[ "$(ticks "$@")" != "$spent" ]', "false", WATCH),
     fault("it is always time", "look", '[ "${tried:-0}" -gt 1 ] &&', "false &&", WATCH),
-    fault("a dead runner is resident", "look", '[ -n "$(processes "$1")" ] ||', "true ||", WATCH),
+    fault("a dead runner is resident", "look", 'lives "$weights" ||', "true ||", WATCH),
     fault("an expiry is well", "look", "2[2-9]??-*) ;;", "*) ;;", WATCH),
     fault("whose room it is does not matter", "look", '[ -n "$strangers" ] || return 0', "return 0", WATCH),
     fault("a load has a keep_alive", "mend", "    keep_alive='' #", "    : #", WATCH),
@@ -260,7 +260,7 @@ MORE = [
     fault(
         "what was resident still is",
         TEMPLATE,
-        'proof=$(proven "$name" "$gpu") ||\n        { say "<3>$name: no longer',
+        'proof=$(proven "$name" "$gpu" "$named_now" "$held_now") ||\n        { say "<3>$name: no longer',
         'false ||\n        { say "<3>$name: no longer',
         WARM,
     ),

@@ -76,7 +76,8 @@ def as_declared(host: Host) -> bool:
 
 def kill_runner(name: str) -> str:
     """What kills the process that holds a slot."""
-    return f"kill -9 $(pgrep -f $(sed -n 's/^weights=//p' /var/lib/ollama-slots/{name}.slot))"
+    weights = f"$(sed -n 's/^weights=//p' /var/lib/ollama-slots/{name}.slot)"
+    return f'kill -9 $(pgrep -f -- "--model .*{weights}")'  # a look has them on its command line, too
 
 
 def asks(name: str, options: str = "", keep_alive: str = "") -> str:

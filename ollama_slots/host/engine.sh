@@ -164,13 +164,16 @@ value() {
 
 # values KEY WEIGHTS: what the states of all slots on these weights say.
 values() {
-    # One program reads all.
-    awk -v key="$1" -v weights="weights=$2" '
-        FNR == 1 { mine = 0; its = "" }
-        $0 == weights { mine = 1 }
-        index($0, key "=") == 1 { its = its substr($0, length(key) + 2) " " }
-        { of[FILENAME] = mine ? its : "" }
-        END { for (at = 1; at < ARGC; at++) printf "%s", of[ARGV[at]] }' "$state_dir"/*.slot 2>/dev/null
+    for file in "$state_dir"/*.slot; do
+        its_weights='' its=''
+        while IFS= read -r line || [ -n "$line" ]; do
+            case $line in
+            weights=*) its_weights=${line#*=} ;;
+            "$1="*) its=${line#*=} ;;
+            esac
+        done 2>/dev/null <"$file"
+        [ "$its_weights" != "$2" ] || [ -z "$its" ] || printf '%s ' "$its"
+    done
 }
 
 # place NAME GPU(yes|no): whether a slot has to be wholly in GPU memory, on a host that asks for that or does not. One

@@ -2,7 +2,7 @@
 
 # keyed KEY: what the record on stdin says. By the shell itself, for that is asked often.
 keyed() {
-    while IFS= read -r line; do
+    while IFS= read -r line || [ -n "$line" ]; do
         case $line in "$1="*) printf '%s\n' "${line#*=}" && return ;; esac
     done
 }

@@ -168,7 +168,7 @@ values() {
         its_weights='' its=''
         while IFS= read -r line || [ -n "$line" ]; do
             case $line in
-            weights=*) its_weights=${line#*=} ;;
+            "weights="*) its_weights=${line#*=} ;;
             "$1="*) its=${line#*=} ;;
             esac
         done 2>/dev/null <"$file"

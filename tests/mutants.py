@@ -132,7 +132,7 @@ OF_THE_WATCH = [
     fault("a runner at work is ended", "look", '[ "$(ticks "$@")" != "$spent" ]', "false", WATCH),
     fault("it is always time", "look", '[ "${tried:-0}" -gt 1 ] &&', "false &&", WATCH),
     fault("a dead runner is resident", "look", 'lives "$weights" ||', "true ||", WATCH),
-    fault("an expiry is well", "look", "2[2-9]??-*) ;;", "*) ;;", WATCH),
+    fault("an expiry is well", "look", 'for_ever "$expires" ||', "true ||", WATCH),
     fault("whose room it is does not matter", "look", '[ -n "$strangers" ] || return 0', "return 0", WATCH),
     fault("a load has a keep_alive", "mend", "    keep_alive='' #", "    : #", WATCH),
     fault("a GPU that is lost is not missed", "mend", '[ "$gpu" = no ] || driven ||', "true ||", WATCH),

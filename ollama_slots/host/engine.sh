@@ -4,7 +4,12 @@
 
 # named: every name that Ollama lists, and its digest; one of several of each, where it is a manifest list (from 0.40 on).
 named() {
-    api 10 /api/tags | rows models name digest
+    api 10 /api/tags | named_in
+}
+
+# named_in: the same of an answer of /api/tags on stdin.
+named_in() {
+    rows models name digest
 }
 
 # digest_of NAME:TAG [NAMED]: the manifest digest of a model that is there, or nothing; the first of several. NAMED: what
@@ -65,7 +70,12 @@ weights_of() {
 
 # held: what Ollama holds in memory: DIGEST BYTES BYTES_IN_GPU WINDOW EXPIRY NAME of each.
 held() {
-    api 10 /api/ps | rows models digest size size_vram context_length expires_at name
+    api 10 /api/ps | held_in
+}
+
+# held_in: the same of an answer of /api/ps on stdin.
+held_in() {
+    rows models digest size size_vram context_length expires_at name
 }
 
 # runner WEIGHTS DIGESTS [HELD]: what is held of the weights. A runner is found by them and keeps the digest under which it
@@ -114,14 +124,16 @@ answer() {
 
 leaving='about to be unloaded' away='not in memory'
 
+# for_ever TIME: whether a runner that expires then stays: the end of time, as Go counts it, is a keep_alive of -1.
+for_ever() {
+    case $1 in 2[2-9][0-9][0-9]-*) ;; *) return 1 ;; esac
+}
+
 # leaves TIME: whether a runner that expires then is about to be unloaded: it goes when it is idle, whoever asked for
 # it since (server/sched.go, v0.32.15). The engine tells the time in its own zone, which need not be the host's.
 leaves() {
-    case $1 in
-    2[2-9][0-9][0-9]-*) return 1 ;; # the end of time, as Go counts it: a keep_alive of -1
-    [0-9]*-*T*) expiry=$(date -d "$1" '+%s%3N' 2>/dev/null) || return ;;
-    *) return 1 ;;
-    esac
+    ! for_ever "$1" || return 1
+    case $1 in [0-9]*-*T*) expiry=$(date -d "$1" '+%s%3N' 2>/dev/null) || return ;; *) return 1 ;; esac
     [ "$expiry" -le "$(date '+%s%3N')" ]
 }
 

@@ -1,15 +1,13 @@
 # One exact reader of JSON: for what the engine answers, what a registry sends, and what a manifest says.
 
-# What a text may have: no control character but DEL, which grep counts as one; and a backslash with what follows it.
-text_has="[^\"\\\\[:cntrl:]]|$(printf '\177')|\\\\."
-
 # read_json: the JSON on stdin as its leaves, PATH<tab>VALUE on a line each, such as models/0/digest<tab>sha256:...; nothing,
 # and a failure, where it is not JSON from its begin to its end. Of an empty object or list there is no leaf.
 # A text is decoded, but for what would not be one line: a backslash is \\, and a control character \n, \r, \t or \u001b.
 # In a key ~ is ~0 and / is ~1 (RFC 6901), so no key can look like another path.
 # Several documents have a line of \001 between them, and their leaves an empty one; each is left out for itself.
 read_json() {
-    LC_ALL=C grep -aoE "\"($text_has)*\"|[][{}:,]|[^][{}:,\"[:space:]]+|[^[:space:]]" | LC_ALL=C awk '
+    any="[^\"\\\\[:cntrl:]]|$(printf '\177')|\\\\."
+    LC_ALL=C grep -aoE "\"($any)*\"|[][{}:,]|[^][{}:,\"[:space:]]+|[^[:space:]]" | LC_ALL=C awk '
         function begin() { depth = count = wrong = 0; next_is = VALUE }
         function end(leaf) {
             if (wrong || depth || next_is != COMMA) failed = 1

@@ -18,8 +18,8 @@ observe() {
 
 # read_glance: sets what Ollama lists and holds, as lines.
 read_glance() {
-    named_now=$(printf '%s\n' "$tags_now" | rows models name digest)
-    held_now=$(printf '%s\n' "$ps_now" | rows models digest size size_vram context_length expires_at name)
+    named_now=$(printf '%s\n' "$tags_now" | named_in)
+    held_now=$(printf '%s\n' "$ps_now" | held_in)
     weighed_now=$(weighed)
 }
 
@@ -86,7 +86,7 @@ judge() {
         lives "$weights" || { printf 'ended\tits runner has ended\n' && return; }
         case $keep_alive in *-*) ;; *) return ;; esac
         expires=$(printf '%s\n' "$held_entry" | cut -f 5)
-        case $expires in 2[2-9]??-*) ;; *) printf 'expires\texpires at %s\n' "$expires" ;; esac
+        for_ever "$expires" || printf 'expires\texpires at %s\n' "$expires"
         return
     fi
     case $said in

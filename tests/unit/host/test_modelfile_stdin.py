@@ -40,7 +40,8 @@ def rotation(text: str) -> Rotate:
     settings = declared("a:1b")
     state = SlotState(model="a:1b", modelfile=sha256(text.encode()).hexdigest(), base="b", weights="w", context=1)
     target = Target(settings.slots[0], "a:1b", 4096)
-    return Rotate(target, text, state, ("b",), False, False, alone=True, begins=True, why="made")
+    flags = {"make_room": False, "unload_old": False, "alone": True, "begins": True}
+    return Rotate(target, text, state, ("b",), **flags, why="made")
 
 
 def command(step: Rotate, tmp_path: Path) -> StringCommand:

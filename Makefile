@@ -25,7 +25,7 @@ MOMENTS ?= 10
 BENCHMARK := ollama_slots/benchmark/requirements
 SLOT4  := 10.79.0.1:5000/lab/smollm2-math:135m
 
-.PHONY: demo test check faults hosts watch benchmark pages chaos powercut engines performance lab lab-down awks requirements
+.PHONY: demo test check faults hosts watch cold benchmark pages chaos powercut engines performance lab lab-down awks requirements
 
 demo: lab
 	.venv/bin/pyinfra inventory.py deploy.py -y --data slot4_model=$(SLOT4)
@@ -42,9 +42,9 @@ faults: lab lab-down
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_faults.py
 	cp .lab/apart-one/faults.md docs/faults.md
 
-# What some of the flavours are made of.
-hosts: export LAB_HOSTS := 1
-hosts: export LAB_PACKAGES := fish,e2fsprogs
+# What some of the flavours are made of, and a disk.
+hosts cold: export LAB_HOSTS := 1
+hosts cold: export LAB_PACKAGES := fish,e2fsprogs
 hosts: lab lab-down
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/hosts/table.py
 	cp .lab/apart-one/hosts.md docs/hosts.md
@@ -55,6 +55,12 @@ watch: lab lab-down
 	sed -i '/by make watch/q' docs/watch.md
 	(echo && cat .lab/apart-one/ways.md) >>docs/watch.md
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/watch.py
+
+# Slows a disk of the machine down, and drops what the kernel has in memory of all: the machine alone.
+cold: lab lab-down
+	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/cold.py
+	sed -i '/by make cold/q' docs/cold.md
+	(echo && cat .lab/apart-one/cold.md) >>docs/cold.md
 
 # Measures models on gpu2 while users ask all slots: minutes, and the machine alone.
 benchmark: lab lab-down

@@ -20,13 +20,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HOST, TEMPLATE = "ollama_slots/host", "templates/ollama-warmup.sh.j2"
-ROTATE, REMOVE, LOOKS, WARM, PULLS, AWAIT, FETCH, KINDS = (
+ROTATE, REMOVE, LOOKS, WARM, AHEAD, PULLS, AWAIT, FETCH, KINDS = (
     f"host/test_{it}.py"
     for it in (
         "rotate",
         "remove",
         "looks",
         "warm_up",
+        "ahead",
         "unfinished_pulls",
         "await_and_install",
         "fetch_into_a_store",
@@ -237,7 +238,7 @@ MORE = [
         '[ "$gpu" = yes ] && [',
         KINDS,
     ),
-    fault("a slot on the CPU comes first", TEMPLATE, "sort -s -k 1,1r -k 2,2rn", "sort -s -k 2,2rn", KINDS),
+    fault("a slot on the CPU comes first", "ahead", "sort -s -k 1,1r -k 2,2rn", "sort -s -k 2,2rn", KINDS),
     fault(
         "an unload does not wait for split weights", "engine", "[.]ollama-split-$(", "[.]ollama-splits-$(", KINDS
     ),
@@ -256,7 +257,12 @@ MORE = [
         LOOKS,
     ),
     fault("doubted weights are not read", "showing", 'case " $doubted " in', "case x in", LOOKS),
-    fault("the smallest comes first", TEMPLATE, "-k 2,2rn", "-k 2,2n", WARM),
+    fault("what is in memory is read ahead", "ahead", '*" $name:latest "*) ;;', "x) ;;", AHEAD),
+    fault("twice is once", "ahead", "-ge $((2 * bytes))", "-ge $bytes", AHEAD),
+    fault("only the first part is read ahead", "ahead", "    } | awk '!seen[$0]++'", "    } | head -n 1", AHEAD),
+    fault("nothing is read", "ahead", 'cat "$store/blobs/sha256-$blob" >/dev/null', ":", AHEAD),
+    fault("what Ollama reads past the cache is read", "ahead", "*type=iGPU*", "*type=none*", AHEAD),
+    fault("the smallest comes first", "ahead", "-k 2,2rn", "-k 2,2n", WARM),
     fault(
         "what was resident still is",
         TEMPLATE,

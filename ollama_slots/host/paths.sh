@@ -5,6 +5,7 @@
 # shellcheck disable=SC2034 # no script uses all of them
 {
     warm_up=$stem-warmup.service
+    ahead=$stem-slots-ahead.service
     watcher=$stem-slots-watch.service
     watch_timer=$stem-slots-watch.timer
     healer=$stem-slots-heal.service

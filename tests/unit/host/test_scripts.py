@@ -10,7 +10,7 @@ import pytest
 from ollama_slots.host import scripts
 
 SCRIPTS = scripts.every()
-OF_TEMPLATES = ("metrics", "mend")  # libraries that only those have
+OF_TEMPLATES = ("metrics", "mend", "ahead")  # libraries that only those have
 FUNCTION = re.compile(r"^([a-z_0-9]+)\(\) \{", re.MULTILINE)
 SOURCES = {path.stem: path.read_text() for path in scripts.HERE.glob("*.sh")}
 COMMAND = r"(?:^|[|&;!({]|\$\(|\b(?:then|do|else|if|elif|until|while)\b)"  # where one may begin

@@ -55,7 +55,8 @@ read_ahead() {
     case $gpus in *type=iGPU*) echo "reads no weights ahead: the GPU shares the host's memory" && return ;; esac
     for name in $cold; do
         for blob in $(runs_on "$name"); do
-            bytes=$(stat -L -c %s "$store/blobs/sha256-$blob") free=$(unused)
+            bytes=$(stat -L -c %s "$store/blobs/sha256-$blob") || continue # whoever loads it tells of it
+            free=$(unused)
             [ -n "$free" ] || { echo "reads no weights ahead: how much memory is unused is not known" && return; }
             [ "$free" -ge $((2 * bytes)) ] || {
                 echo "$name: its weights are not read ahead: expected twice their $(gigabytes "$bytes") GB of unused" \

@@ -66,7 +66,7 @@ def measure(bench: Bench, of: Week, challengers: Sequence[str], kit: Kit) -> Non
             continue
         try:
             with bench.subject(model) as subject:
-                _measure(subject, of, bench.room.kind, kit)
+                _measure(subject, of, bench, kit)
         except BenchmarkError as error:
             of.failed.setdefault(model, f"{error}")
             bench.tell(f"{model} is not measured here: {error}")
@@ -91,8 +91,8 @@ def _is_settled(weights: str, of: Week, kit: Kit) -> bool:
     return known.settled == kit.digest and not (known.dropped and compare.has_a_slot(of, known))
 
 
-def _measure(subject: Subject, of: Week, kind: str, kit: Kit) -> None:
-    weights = subject.weights
+def _measure(subject: Subject, of: Week, bench: Bench, kit: Kit) -> None:
+    weights, kind = subject.weights, bench.room.kind
     of.met(subject.model, weights, subject.digest)
     if weights not in of.speeds.get(kind, {}):
         of.speeds.setdefault(kind, {})[weights] = subject.speed()
@@ -108,6 +108,11 @@ def _measure(subject: Subject, of: Week, kind: str, kit: Kit) -> None:
             nonlocal dropped
             now = {**others, weights: kit.marks.of(upto, kept, subject.digest)}
             dropped = not compare.may_win(of, kind, weights, now)
+            if dropped:
+                bench.tell(
+                    f"{subject.model} is asked no more after {len(upto)} of {len(kit.items)} items: "
+                    "for each slot another model is better beyond doubt"
+                )
             return not dropped
 
         subject.ask(kit.items, kept, goes_on)

@@ -122,6 +122,13 @@ def test_all_parts_of_split_weights_are_read(three: DirectoryHost) -> None:
     assert [it.partition(":")[0] for it in ahead(three)] == ["two", "three", "one", "split", "split", "split"]
 
 
+def test_a_file_that_is_gone_keeps_no_other_from_being_read(three: DirectoryHost) -> None:
+    os.unlink(blob(three, "c:1b"))
+    done = three.warm_up("ahead")
+    assert (done.code, [it.partition(":")[0] for it in done.out.splitlines()]) == (0, ["two", "one"])
+    assert "No such file" in done.err
+
+
 def test_an_ollama_that_does_not_answer_is_waited_for_and_no_longer(three: DirectoryHost) -> None:
     three.engine.down = True
     assert ahead(three) == []

@@ -129,6 +129,8 @@ def test_a_hopeless_candidate_is_asked_no_more_and_keeps_its_figures(project: Pr
     result = json.loads(project.text)["results"]["worse:7b"]
     assert result["coding"]["items"] + result["general"]["items"] == asked
     assert "coding_composite" not in result
+    [told] = [it for it in host.told if "asked no more" in it]
+    assert told.startswith(f"worse:7b is asked no more after {asked} of {COUNT} items: for each slot another")
     assert any(line.startswith("  not worse:7b: answered ") for line in said)
     again = bench(WORSE)
     project.run(again, now=LATER)

@@ -40,10 +40,10 @@ read_ahead() {
         [ "$(clock)" -lt "$end" ] || return 0
         sleep 0.05
     done
-    there=" $(printf '%s\n' "$heard" | rows models name | tr '\n' ' ')"
     cold=''
-    for name in $(by_size); do
-        case $there in *" $name:latest "*) ;; *) cold="$cold $name" ;; esac
+    for name in $(slots); do
+        # What a rotation has loaded keeps the manifest by which it was loaded.
+        case $heard in *"$(value variant "$name")"* | *"$(value loaded "$name")"*) ;; *) cold="$cold $name" ;; esac
     done
     [ -n "$cold" ] && use_store || return 0
     # To a GPU that shares the host's memory the engine reads past the kernel's cache (llm/llama_server.go, v0.34.4), and
@@ -53,7 +53,8 @@ read_ahead() {
         sleep 0.2
     done
     case $gpus in *type=iGPU*) echo "reads no weights ahead: the GPU shares the host's memory" && return ;; esac
-    for name in $cold; do
+    for name in $(by_size); do
+        case " $cold " in *" $name "*) ;; *) continue ;; esac
         for blob in $(runs_on "$name"); do
             bytes=$(stat -L -c %s "$store/blobs/sha256-$blob") || continue # whoever loads it tells of it
             free=$(unused)

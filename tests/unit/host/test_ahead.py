@@ -92,6 +92,16 @@ def test_what_is_in_memory_is_not_read(three: DirectoryHost) -> None:
     assert ahead(three) == []
 
 
+@pytest.mark.parametrize("name", ["b:1b", "two:latest"])
+def test_what_a_rotation_has_loaded_is_in_memory(three: DirectoryHost, name: str) -> None:
+    """By another manifest than its variant's, as that of who had the weights before; after a boot by its own."""
+    state = three.root / "var/lib/ollama-slots/two.slot"
+    lines = [it for it in state.read_text().splitlines() if not it.startswith("loaded=")]
+    state.write_text("".join(f"{it}\n" for it in [*lines, f"loaded={three.digest('b:1b')}"]))
+    three.engine.generate({"model": name})
+    assert ahead(three) == [THREE, ONE]
+
+
 def test_no_file_that_others_read_goes_for_it(three: DirectoryHost) -> None:
     unused(three, 61 * MB)
     assert ahead(three) == [TWO, THREE, ONE]

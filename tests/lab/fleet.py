@@ -58,6 +58,11 @@ def listens(address: str, port: int) -> bool:
         return probe.connect_ex((address, port)) == 0
 
 
+def holds(weights: str) -> str:
+    """What finds the process that holds weights: none that looks for them or reads them ahead, nor its shell."""
+    return f'pgrep -f -- "--model .*[s]ha256-{weights}"'
+
+
 @dataclass(frozen=True)
 class Host:
     """One of the lab's hosts."""

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import SLOT4
-from tests.lab.fleet import SLOTS, Host, Project, until
+from tests.lab.fleet import SLOTS, Host, Project, holds, until
 from tests.lab.prometheus import Prometheus, collecting, prometheus
 from tests.monitoring import queries, ready
 
 WATCH_SECONDS = 2
 AWAY = "/root/away"
-KILLED = "kill -9 $(pgrep -f $(sed -n 's/^weights=//p' /var/lib/ollama-slots/backup.slot))"
+KILLED = f"kill -9 $({holds('$(sed -n s/^weights=//p /var/lib/ollama-slots/backup.slot)')})"
 RECORD = "/var/lib/ollama-slots/watch/heals/backup"
 
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 from lab import registry
-from tests.lab.fleet import SLOTS, Host, Project, Run, model, until
+from tests.lab.fleet import SLOTS, Host, Project, Run, holds, model, until
 
 DROP_IN = "/etc/systemd/system/ollama.service.d/zz-ollama-slots.conf"
 
@@ -53,7 +53,7 @@ def test_all_that_was_done_by_hand_is_told_of_at_once_and_repaired(project: Proj
     gpu2.run("""curl -s localhost:11434/api/generate -d '{"model":"coding-primary","keep_alive":"24h"}'""")
     # The engine minds it once it is done with the unload, which takes it seconds.
     until("a model expires", lambda: any(it["expires_at"] < "2200" for it in gpu2.ps().values()))
-    gpu2.run("kill -9 $(pgrep -f " + gpu2.weights("experimental") + ")", check=False)  # and this very shell
+    gpu2.run(f"kill -9 $({holds(gpu2.weights('experimental'))})")
     gpu2.run(f"echo '# edited' >>{DROP_IN}; systemctl disable ollama-warmup")
     before = traces(gpu2)
     run = status(project)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from tests.lab.fleet import ROOT, Host, Project, model
+from tests.lab.fleet import ROOT, Host, Project, holds, model
 
 
 def verify(project: Project) -> tuple[int, set[str], str]:
@@ -52,7 +52,7 @@ SHORT_KEEP_ALIVE = """curl -s localhost:11434/api/generate -d '{"model":"general
 QUIET = {
     "gpu2-unit": "systemctl disable ollama",
     "gpu2-warm_up": "systemctl disable --now ollama-warmup",
-    "gpu2-coding-primary": "kill -9 $(pgrep -f {coding-primary})",
+    "gpu2-coding-primary": f"kill -9 $({holds('{coding-primary}')})",
     "gpu2-general-primary": SHORT_KEEP_ALIVE,
     "gpu2-backup": "rm /var/lib/ollama-slots/backup.slot",
     "gpu2-experimental": "sed -i /num_ctx/d /etc/ollama/modelfiles/experimental.Modelfile",
@@ -73,9 +73,9 @@ def test_quiet_damage_is_found_and_repaired(project: Project, gpu2: Host) -> Non
 
 
 def test_a_system_prompt_can_change_again_and_again(project: Project, gpu1: Host) -> None:
-    process = gpu1.out("pgrep -f " + gpu1.weights("coding-primary"))
+    process = gpu1.out(holds(gpu1.weights("coding-primary")))
     for prompt in ("Be brief.", "Be kind.", "Be exact."):
         run = project.deploy(f"slot1_system={prompt}")
         assert run.code == 0, run.output
         assert project.deploy(f"slot1_system={prompt}").changes == 0
-    assert gpu1.out("pgrep -f " + gpu1.weights("coding-primary")) == process, "the weights were never reloaded"
+    assert gpu1.out(holds(gpu1.weights("coding-primary"))) == process, "the weights were never reloaded"

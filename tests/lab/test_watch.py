@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lab.client import asking, assert_none_failed
 from tests.lab.conftest import SLOT4
-from tests.lab.fleet import BACK_SECONDS, ROOT, SLOTS, STORE, Host, Project, model, until
+from tests.lab.fleet import BACK_SECONDS, ROOT, SLOTS, STORE, Host, Project, holds, model, until
 
 HEAL, TIMER = "ollama-slots-heal", "ollama-slots-watch.timer"
 SECONDS = int(os.environ.get("WATCH_SECONDS", "2"))  # between two looks
@@ -77,7 +77,7 @@ def as_declared(host: Host) -> bool:
 def kill_runner(name: str) -> str:
     """What kills the process that holds a slot."""
     weights = f"$(sed -n 's/^weights=//p' /var/lib/ollama-slots/{name}.slot)"
-    return f'kill -9 $(pgrep -f -- "--model .*{weights}")'  # a look has them on its command line, too
+    return f"kill -9 $({holds(weights)})"
 
 
 def asks(name: str, options: str = "", keep_alive: str = "") -> str:

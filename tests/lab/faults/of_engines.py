@@ -6,7 +6,7 @@ from subprocess import Popen
 
 from lab import registry
 from tests.lab.faults.fault import Stage, fault
-from tests.lab.fleet import BACK_SECONDS, LOCK, REGISTRY, SLOTS, STORE, Host, catch, model, until
+from tests.lab.fleet import BACK_SECONDS, LOCK, REGISTRY, SLOTS, STORE, Host, catch, holds, model, until
 from tests.lab.hold import held, silent, waits
 
 OTHER = model("smollm2-chat:135m")  # which no slot has
@@ -59,12 +59,10 @@ def killed_in_the_making(stage: Stage) -> None:
 def killed_in_the_load(stage: Stage) -> None:
     """Ollama is killed in a rotation, its candidate being loaded."""
     weights = registry.weights(OTHER.removeprefix(f"{REGISTRY}/")).name.removeprefix("sha256:")
-    loading = f"pgrep -f [s]ha256-{weights}"
-
     with held(stage.gpu1) as let_go:
 
         def go(_: Popen[str]) -> None:
-            catch("it is being loaded", lambda: stage.gpu1.run(loading, check=False).returncode == 0)
+            catch("it is being loaded", lambda: stage.gpu1.run(holds(weights), check=False).returncode == 0)
             kill(stage.gpu1)
             let_go()  # for the warm-up
 
@@ -91,7 +89,7 @@ def killed_after_the_switch(stage: Stage) -> None:
 def runner_killed(stage: Stage) -> None:
     """A slot's runner is killed."""
     weights = stage.gpu1.weights("backup")
-    stage.gpu1.run(f"kill -9 $(pgrep -f [s]ha256-{weights})")
+    stage.gpu1.run(f"kill -9 $({holds(weights)})")
     stage.deploy()
 
 

@@ -11,7 +11,7 @@ from lab import hosts
 from tests.lab.faults.fault import Stage, fault
 from tests.lab.faults.of_engines import OTHER, hot
 from tests.lab.faults.of_registries import NEW, pulling
-from tests.lab.fleet import LOCK, Host, Running, catch, until
+from tests.lab.fleet import LOCK, Host, Running, catch, holds, until
 from tests.lab.hold import held, silent
 from tests.lab.upstream import TRICKLE, upstream
 
@@ -97,7 +97,7 @@ def dropped_in_a_rotation(stage: Stage) -> None:
 @fault(1, BROKE, loses=True)
 def dropped_in_the_warm_up(stage: Stage) -> None:
     """SSH breaks in the warm-up."""
-    runners = " ".join(f"$(pgrep -f [s]ha256-{stage.gpu1.weights(it)})" for it in ("general-primary", "backup"))
+    runners = " ".join(f"$({holds(stage.gpu1.weights(it))})" for it in ("general-primary", "backup"))
 
     def go(_: Popen[str]) -> None:
         catch("the warm-up runs", lambda: stage.gpu1.active("ollama-warmup") == "activating")

@@ -53,7 +53,9 @@ def fault(name: str, file: str, old: str, new: str, *tests: str) -> Fault:
 
 
 ASKING = "ollama_slots/benchmark/asking"
-CANDIDATES, SPEED, TIMING = (f"benchmark/asking/test_{it}.py" for it in ("candidates", "speed", "timing"))
+CANDIDATES, MAKES_WAY, SPEED, TIMING = (
+    f"benchmark/asking/test_{it}.py" for it in ("candidates", "makes_way", "speed", "timing")
+)
 RUN, RUNS, TASK = "ollama_slots/benchmark/run", "benchmark/run/test_run.py", "benchmark/run/test_task.py"
 SHAPE = "ollama_slots/core/shape.py"
 NAMED = [
@@ -329,8 +331,17 @@ MORE = [
     fault("users are not waited for", "asking", '[ "$polite" = yes ] && works', "false && works", SPEED),
     fault("it asks at any time", "asking", "open_now || { echo closed", "true || { echo closed", SPEED),
     fault("one GPU is all of them", "asking", "sort -n | tail -n 1", "head -n 1", SPEED),
-    fault("a candidate finds room always", "trial", "why=$(no_room)", "why=", CANDIDATES),
-    fault("a slot that was lost is not missed", "trial", "ask_all\ngone=$(lost)", "ask_all\ngone=", CANDIDATES),
+    fault("a candidate finds room always", "trial", "why=$(no_room)\n    [ -z", "why=''\n    [ -z", CANDIDATES),
+    fault(
+        "a slot that was lost is not missed",
+        "trial",
+        "ask_all\ncome_back\ngone=$(lost)",
+        "ask_all\ncome_back\ngone=",
+        CANDIDATES,
+    ),
+    fault("slots that made way stay away", "trial", "ask_all\ncome_back\n", "ask_all\n", MAKES_WAY),
+    fault("all slots make way", "trial", '[ -n "$why" ] || break', ":", MAKES_WAY),
+    fault("slots make way until the connection breaks", "trial", "trap '' HUP PIPE #", "#", MAKES_WAY),
     fault("a candidate takes no lock", "trial", "one_at_a_time", ": one_at_a_time", CANDIDATES),
     fault("a slot gets a keep_alive", "trial", "again=$(keep_alive='' &&", "again=$(", CANDIDATES),
     fault("a candidate may lie anywhere", "trial", '"$context" "$whole"', '"$context" no', CANDIDATES),

@@ -6,10 +6,11 @@ a runner lies nobody tells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ollama_slots.core.gpus import Driven
-from ollama_slots.core.observed import Observed
+from ollama_slots.core.observed import Observed, Runner
 from ollama_slots.core.placing import Card, loaded
 from ollama_slots.core.snapshot import Snapshot
 
@@ -81,6 +82,13 @@ def room(snapshot: Snapshot) -> list[Card] | None:
     if sum(spare):
         rooms = [it + more * share // sum(spare) for it, share in zip(rooms, spare, strict=True)]
     return _of(observed, rooms)
+
+
+def cards_without(snapshot: Snapshot, away: Collection[Runner]) -> list[Card] | None:
+    """Return the cards as they would be without these runners. None: their memory is not known."""
+    found, runners = room(snapshot), snapshot.observed.runners or ()
+    left = snapshot.observed.model_copy(update={"runners": tuple(it for it in runners if it not in away)})
+    return found and loaded(found, _held_now(replace(snapshot, observed=left)))
 
 
 def _of(observed: Observed, free: Sequence[int]) -> list[Card]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ollama_slots.core import names, versions
-from ollama_slots.core.cards import cards_now, driver_takes
+from ollama_slots.core.cards import cards_now, cards_without, driver_takes
 from ollama_slots.core.gpus import does_flash_attention
-from ollama_slots.core.observed import Observed
+from ollama_slots.core.observed import Observed, Runner
 from ollama_slots.core.placing import USABLE, Card, Rule, Taken, fit, place
 from ollama_slots.core.residency import weights_by_digest
 from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted
@@ -46,20 +46,24 @@ def fits(snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True) -> bo
     return unfit(snapshot, model, tokens, in_gpu) is None
 
 
-def unfit(snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True) -> str | None:
+def unfit(
+    snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True, away: Collection[Runner] = ()
+) -> str | None:
     """Return why it would evict another one for that, with what it needs and what is free; None if it would not.
+
+    + away: runners that are unloaded before
 
     Where the GPU memory is unknown it would not: the engine does not check it on a host without a GPU, and what a
     load evicted all the same is seen by the proof, and warmed again.
     """
     observed = snapshot.observed
     # The benchmark's candidate is the first that goes: it stays for minutes, and slots for ever.
-    runners = [it for it in observed.runners or () if not names.same(it.name, names.CANDIDATE)]
+    runners = [it for it in observed.runners or () if not names.same(it.name, names.CANDIDATE) and it not in away]
     if len(runners) >= (limit := most_loaded(observed)):
         return f"{len(runners)} of at most {limit} models are in memory"
     if not in_gpu:
         return None
-    now = cards_now(snapshot)
+    now = cards_without(snapshot, away) if away else cards_now(snapshot)
     if now is None:
         return None
     taken, by = takes(snapshot, names.parse(model).key, tokens), rule(observed)

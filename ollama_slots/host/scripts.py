@@ -154,6 +154,7 @@ class Trial(NamedTuple):
     + needs: the bytes of GPU memory that have to be free before it is loaded; nothing: that is not looked at
     + most: how many models Ollama holds at once
     + stay: how long it stays in memory after an answer, in JSON
+    + makes_way: whether slots make way for it
     """
 
     model: str
@@ -165,6 +166,7 @@ class Trial(NamedTuple):
     needs: int | Literal[""]
     most: int
     stay: str
+    makes_way: bool
 
 
 def text(script: str, /, *, root: str = "", unit: str = units.DEFAULT, **arguments: str | int) -> str:

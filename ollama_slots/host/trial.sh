@@ -1,13 +1,14 @@
 # Asks a candidate of the benchmark questions, as questions.sh asks a slot. It is loaded where it is not in memory, and
-# only where that evicts nothing; in the end each slot that was resident has to be so still. Takes the lock, so that no
-# rotation and no watch loads a model meanwhile; a deploy has its turn after it.
+# only where that evicts nothing, or slots make way for it; in the end each slot that was resident has to be so still or
+# again. Takes the lock, so that no rotation and no watch loads a model meanwhile; a deploy has its turn after it.
 # needs: asking
-# takes: url keep_alive stay load_seconds lock_seconds model candidate variant blob context gpu whole needs most seconds polite opens closes turn bytes mark
+# takes: url keep_alive stay load_seconds lock_seconds model candidate variant blob context gpu whole needs most makes_way seconds polite opens closes turn bytes mark
 # keep_alive: the slots'; stay: the candidate's; model: its base; candidate: its name on the host; variant: its manifest
 # digest; blob: the sha256 of its weights; context: its window; gpu (yes|no): slots have to be wholly in GPU memory; whole (yes|no): so has it; needs: the
-# bytes of GPU memory that have to be free before it is loaded, or nothing; most: models that Ollama holds at once; all
-# else, what is on stdin, and what it prints: see asking.sh
-loaded=''
+# bytes of GPU memory that have to be free before it is loaded, or nothing; most: models that Ollama holds at once;
+# makes_way (yes|no): slots are unloaded where it does not fit beside them; all else, what is on stdin, and what it
+# prints: see asking.sh
+loaded='' made_way=''
 arrived || exit 1
 one_at_a_time "$lock_seconds" "the benchmark of $model"
 main=$(engine_pid)
@@ -33,6 +34,31 @@ no_room() { # prints why something would be unloaded for it
     [ -z "$needs" ] || spare "$needs" || awk -v bytes="$needs" 'BEGIN { printf "%.1f GiB of GPU memory are not free\n", bytes / 2 ^ 30 }'
 }
 
+make_way() { # unloads slots until it fits; sets $why to why it does not even then
+    trap '' HUP PIPE # they come back, whoever waits for it or not
+    trap come_back EXIT
+    for it in $were; do
+        unload "$it:latest"
+        observe
+        why=$(no_room)
+        [ -n "$why" ] || break
+    done
+    here=''
+    for it in $were; do
+        if proven "$it" "$gpu" >/dev/null; then here="$here $it"; else made_way="$made_way $it"; fi
+    done
+    were=$here
+}
+
+come_back() { # those slots are loaded again
+    [ -n "$made_way" ] || return 0
+    unload "$candidate:latest"
+    for it in $made_way; do
+        answer "$it:latest" "$(value asks "$it")" >/dev/null
+    done
+    were="$were $made_way" made_way=''
+}
+
 lost() { # the slots that were resident and are not; what has left memory is loaded again, the candidate unloaded first
     for it in $were; do
         why=$(proven "$it" "$gpu") && continue
@@ -56,13 +82,19 @@ if [ "$is" = "$away" ]; then
     why=$(not_now)
     [ -z "$why" ] || end_with "$why"
     why=$(no_room)
-    [ -z "$why" ] || end_with "does not fit beside what is in memory: $why"
+    [ -z "$why" ] || [ "$makes_way" = no ] || make_way
+    if [ -n "$why" ]; then
+        come_back
+        gone=$(lost)
+        end_with "does not fit beside what is in memory: $why${gone:+; $gone}"
+    fi
     if loaded=$(keep_alive=$stay && answer "$candidate:latest" ''); then is=$(resident); else is="does not load: $loaded"; fi
-    is_resident || unload "$candidate:latest"
+    is_resident || { unload "$candidate:latest" && come_back; }
     gone=$(lost)
     [ -z "$gone" ] || end_with "$gone"
 fi
 is_resident || end_with "$is"
 ask_all
+come_back
 gone=$(lost)
 [ -z "$gone" ] || echo "$mark== $gone"

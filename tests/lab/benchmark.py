@@ -166,6 +166,23 @@ def test_a_loser_is_asked_one_block_and_no_more(project: Project, gpu2: Host, fi
     assert not [it for it in gpu2.made() if "candidate" in it]
 
 
+def test_slots_make_way_on_a_spare_host(project: Project, gpu2: Host, figures: list[str]) -> None:
+    """Four models are all that its Ollama holds."""
+    with (project.path / "group_data" / "lab.py").open("a") as data:
+        data.write("\nmax_loaded_models = 4\n")
+    spare = with_few(project, {"trivial": 3, "choice": 4}, CHALLENGER)
+    start = time.monotonic()
+    run = measured(spare)
+    figures.append(f"benchmark: {time.monotonic() - start:.0f} s where slots make way for a candidate")
+    assert run.lines("gpu2", CHALLENGER, "slots make way for it"), run.output
+    assert CHALLENGER in content(spare)["results"]
+    assert gpu2.resident(*SLOTS)
+    assert len(gpu2.ps()) == len(SLOTS)
+    assert all(it["expires_at"] > "2200" for it in gpu2.ps().values())
+    assert not [it for it in gpu2.made() if "candidate" in it]
+    assert spare.deploy(SLOT4, tasks="tasks/status.py").code == 0
+
+
 def test_a_run_that_is_killed_at_ten_moments_ends_as_one_that_is_not(project: Project, figures: list[str]) -> None:
     few, chance, ended = with_few(project, {"trivial": 6, "choice": 6}, CHALLENGER), Random(SEED), 0
     for _ in range(10):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from pyinfra import logger
 from pyinfra.api import Host
 from pyinfra.api.exceptions import FactProcessError
 
@@ -33,7 +34,8 @@ def candidate(host: Host, settings: Settings, model: str, number: int) -> Iterat
     """Make a model a candidate for a slot, with its window, system prompt and parameters, until it is closed.
 
     It is loaded when it is asked first, and each time when something else took its place, where that evicts
-    nothing.
+    nothing. On a host of the group ``benchmark`` slots make way for it where it does not fit beside them: each
+    command that asks it unloads them first, and loads and proves them again at its end.
     In the end its name is gone, and so is what it had in memory.
 
     + model: a base, which is on the host
@@ -42,7 +44,9 @@ def candidate(host: Host, settings: Settings, model: str, number: int) -> Iterat
     Raises BenchmarkError with one line where it cannot be one, or cannot be taken away again.
     """
     observed = _look(host, settings, model)
-    fit = fitted(settings, observed, model, number)
+    fit = fitted(settings, observed, model, number, spare=hosts.GROUP in host.groups)
+    if fit.makes_way:
+        logger.info(f"    [{host.name}] candidate {model}: slots make way for it, until each block is answered")
     url, text = observed.url or "", render.modelfile(fit.target)
     variant = _made(host, settings, scripts.candidate("make", settings, url, NAME, text), model)
     slot = Slot(NAME, variant, fit.weights, fit.target.model)
@@ -70,6 +74,7 @@ def sender(host: Host, settings: Settings, observed: Observed, slot: Slot, fit: 
         needs="" if fit.needs is None else fit.needs,
         most=most_loaded(observed),
         stay=json.dumps(STAY),
+        makes_way=fit.makes_way,
     )
     gpu = needs_gpu(settings, observed)
 

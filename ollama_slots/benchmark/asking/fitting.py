@@ -8,7 +8,7 @@ from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.core import names, plan
 from ollama_slots.core.gpu_memory import guess, unfit
 from ollama_slots.core.observed import Observed
-from ollama_slots.core.residency import needs_gpu, weights_by_digest
+from ollama_slots.core.residency import needs_gpu, residency, weights_by_digest
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target, context, lies
@@ -23,6 +23,7 @@ class Fit(NamedTuple):
     + context: its window, in tokens
     + whole: it has to be wholly in GPU memory
     + needs: the bytes of GPU memory that have to be free before; nothing: they are not looked at
+    + makes_way: slots are unloaded before, and loaded again after each command
     """
 
     target: Target
@@ -30,12 +31,14 @@ class Fit(NamedTuple):
     context: int
     whole: bool
     needs: int | None
+    makes_way: bool
 
 
-def fitted(settings: Settings, observed: Observed, model: str, number: int) -> Fit:
+def fitted(settings: Settings, observed: Observed, model: str, number: int, spare: bool = False) -> Fit:
     """Return how a model would be loaded beside all that a host holds.
 
     + observed: with the details of the model, and of what is in memory
+    + spare: slots may make way for it, where it does not fit beside them
 
     Raises BenchmarkError where it is not there, is a slot's or somebody else's already, or does not fit.
     """
@@ -59,12 +62,16 @@ def fitted(settings: Settings, observed: Observed, model: str, number: int) -> F
     else:
         target = Target(slot, entry.name, slot.num_ctx)
         tokens, whole = context(target, details), lies(target, details.shown[names.parse(model).key]) != "no"
-        why = unfit(snapshot, entry.name, tokens, whole)
+        why, beside = unfit(snapshot, entry.name, tokens, whole), "beside what is in memory"
+        makes_way = bool(why) and spare
+        if makes_way:
+            slots = [it for name in found.states if (it := residency(name, found, details))]
+            why, beside = unfit(snapshot, entry.name, tokens, whole, slots), "where all slots make way for it"
         if why is None:
             looks = whole and found.gpus and found.runners
             needed = guess(snapshot, entry.name, tokens) if looks else None
-            return Fit(target, weights, tokens, whole and needs_gpu(settings, found), needed)
-        wrong = f"does not fit beside what is in memory: {why}"
+            return Fit(target, weights, tokens, whole and needs_gpu(settings, found), needed, makes_way)
+        wrong = f"does not fit {beside}: {why}"
     raise BenchmarkError(f"candidate {model}: {wrong}")
 
 

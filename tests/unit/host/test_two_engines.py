@@ -84,7 +84,7 @@ def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
     settings, url = declared("a:1b", ollama_unit=OTHER), "http://127.0.0.1:1"
     pull = Pull("a:1b", ())
     asking = scripts.Asking("", 1, polite=True, turn=1)
-    tried = scripts.Trial("a:1b", "x", "v", "w", 4096, whole=False, needs="", most=2, stay="1")
+    tried = scripts.Trial("a:1b", "x", "v", "w", 4096, whole=False, needs="", most=2, stay="1", makes_way=False)
     told = [
         scripts.probe(settings),
         scripts.details(url, []),

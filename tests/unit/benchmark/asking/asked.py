@@ -24,6 +24,7 @@ class Connected:
     """As much of pyinfra's host as asking needs."""
 
     current_op_global_arguments: dict[str, Any]
+    name = "gpu1"
 
     def __init__(self, host: DirectoryHost) -> None:
         self.host = host

@@ -7,7 +7,7 @@
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py,
 #             and the summary in docs/status.md, from a deploy to 200 simulated hosts
 # make hosts  docs/hosts.md, from a run on all flavours of a host; make watch: the table of docs/watch.md, and the watch
-#             beside 200 rotations, rollbacks and prunes, and beside a user; make cold: that of docs/cold.md
+#             beside 200 rotations, rollbacks and prunes, and beside a user
 # make benchmark  the benchmark's whole chain on the lab: measured, chosen, deployed, verified; its report in docs/
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
 #             WALK="--disk xfs" the power takes away what is not synced; WALK=--watch: with the watch on; WALK=--alone:
@@ -33,13 +33,10 @@ demo: lab
 # Half of the lab's tests each: they wait more than they work.
 APART := --dist loadfile --tx 'popen//python=tests/lab/apart one' --tx 'popen//python=tests/lab/apart two'
 
-# The lab is built here, where there is a network; each half of its tests brings up one of its own. They wait a good deal:
-# the unit tests take what processor they leave.
+# The lab is built here, where there is a network; each half of its tests brings up one of its own.
 test: check awks lab lab-down
-	@mkdir -p .lab
-	nice -n 19 .venv/bin/pytest -n auto tests/unit >.lab/unit.log 2>&1 & unit=$$!; \
-	.venv/bin/pytest --durations=15 $(APART) tests/lab; lab=$$?; \
-	wait $$unit; unit=$$?; cat .lab/unit.log; exit $$((lab + unit))
+	.venv/bin/pytest -n auto tests/unit
+	.venv/bin/pytest --durations=15 $(APART) tests/lab
 
 faults: lab lab-down
 	.venv/bin/pytest --dist loadfile --tx 'popen//python=tests/lab/apart one' tests/lab/test_faults.py

@@ -7,7 +7,7 @@
 # make faults docs/faults.md, from a run of all faults; make pages: docs/configuration.md, from group_data/all.py,
 #             and the summary in docs/status.md, from a deploy to 200 simulated hosts
 # make hosts  docs/hosts.md, from a run on all flavours of a host; make watch: the table of docs/watch.md, and the watch
-#             beside 200 rotations, rollbacks and prunes, and beside a user
+#             beside 200 rotations, rollbacks and prunes, and beside a user; make cold: that of docs/cold.md
 # make benchmark  the benchmark's whole chain on the lab: measured, chosen, deployed, verified; its report in docs/
 # make chaos  100 random steps on gpu1 (STEPS=n), and what has to hold after each; SEED=n repeats a walk. With
 #             WALK="--disk xfs" the power takes away what is not synced; WALK=--watch: with the watch on; WALK=--alone:

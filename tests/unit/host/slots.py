@@ -113,8 +113,9 @@ def rotate(host: DirectoryHost, name: str, model: str, window: int = 4096, more:
 
 
 def memory(host: DirectoryHost) -> set[str]:
-    """The weights that are in memory."""
-    return set(host.engine.runners.all)
+    """The weights that are in memory; a runner that is just going goes first."""
+    with host.engine.runners.lock:
+        return set(host.engine.runners.all)
 
 
 def names(host: DirectoryHost, name: str) -> dict[str, str]:

@@ -148,24 +148,6 @@ def test_each_model_takes_its_place(project: Project, gpu2: Host, figures: list[
     assert not [it for it in gpu2.made() if "candidate" in it]
 
 
-def test_a_loser_is_asked_one_block_and_no_more(project: Project, gpu2: Host, figures: list[str]) -> None:
-    """After the first few items, which are too few to doubt anybody."""
-    sizes = {"trivial": 48, "choice": 8}
-    slots = (CHALLENGER, model("smollm2-math:135m"), model("smollm2:135m"))
-    with (project.path / "group_data" / "lab.py").open("a") as data:
-        data.writelines(f"\nslot{number}_model = {it!r}" for number, it in enumerate(slots, 1))
-        data.write("\n")
-    ladder = with_few(project, sizes, WORST)
-    run = measured(ladder)
-    asked = sorted(len(it.read_text().splitlines()) for it in answers(ladder))
-    assert asked == [3 + 20, *[sum(sizes.values())] * len(slots)], run.output
-    [line] = run.lines("gpu2", "asked no more")
-    figures.append(f"benchmark: {line}")
-    assert WORST in line
-    assert chosen(ladder) == [*slots]
-    assert not [it for it in gpu2.made() if "candidate" in it]
-
-
 def test_slots_make_way_on_a_spare_host(project: Project, gpu2: Host, figures: list[str]) -> None:
     """Four models are all that its Ollama holds."""
     with (project.path / "group_data" / "lab.py").open("a") as data:

@@ -2,17 +2,6 @@
 # needs: engine gpus store
 # Set before: what engine.sh needs, $api_seconds (bound of what Ollama takes to start)
 
-# by_size: the slots that Ollama lists, the largest first: it loads a model beside others only into a part of what they
-# leave. Last are those that need not be wholly in GPU memory, for which it does not look at that: the first one is to
-# show whether it sees the GPU.
-by_size() {
-    listed=$(api 10 /api/tags | rows models name size)
-    for name in $(slots); do
-        printf '%s\n' "$listed" | awk -F '\t' -v slot="$name" -v place="$(place "$name" yes)" '
-            tolower($1) == tolower(slot) ":latest" && !found++ { print place, $2, slot }'
-    done | sort -s -k 1,1r -k 2,2rn | cut -d ' ' -f 3
-}
-
 gigabytes() { # gigabytes BYTES
     printf '%d.%02d\n' $((($1 + 5000000) / 1000000000)) $((($1 + 5000000) / 10000000 % 100))
 }
@@ -31,6 +20,12 @@ runs_on() {
     } | awk '!seen[$0]++'
 }
 
+# in_memory NAME: whether a runner holds its weights, by $held_now.
+in_memory() {
+    its=$(value weights "$1")
+    [ -n "$(runner "$its" "$(values variant "$its")$(values loaded "$its")$(values base "$its")" "$held_now")" ]
+}
+
 # read_ahead: reads what slots run on that are not in memory, in the order in which they are loaded, so that a load finds
 # it in memory; the first one, too, for the engine takes its weights in small pieces. Only into memory that holds nothing:
 # no file has to go for it that others read. Twice as much has to be free, for the engine may copy it there.
@@ -40,12 +35,12 @@ read_ahead() {
         [ "$(clock)" -lt "$end" ] || return 0
         sleep 0.05
     done
-    cold=''
+    held_now=$(printf '%s\n' "$heard" | held_in) cold=''
     for name in $(slots); do
-        # What a rotation has loaded keeps the manifest by which it was loaded.
-        case $heard in *"$(value variant "$name")"* | *"$(value loaded "$name")"*) ;; *) cold="$cold $name" ;; esac
+        in_memory "$name" || cold="$cold $name"
     done
-    [ -n "$cold" ] && use_store || return 0
+    [ -n "$cold" ] || return 0
+    use_store || { echo "reads no weights ahead: the directory of Ollama's models is not to be read" && return; }
     # To a GPU that shares the host's memory the engine reads past the kernel's cache (llm/llama_server.go, v0.34.4), and
     # goes by what holds nothing when it places a model. It answers before it has looked for GPUs.
     until gpus=$(found) && [ -n "$gpus" ]; do
@@ -53,9 +48,14 @@ read_ahead() {
         sleep 0.2
     done
     case $gpus in *type=iGPU*) echo "reads no weights ahead: the GPU shares the host's memory" && return ;; esac
+    # An Ollama of before it told the type.
+    ! printf '%s\n' "$gpus" | grep -a 'library=' | grep -av 'library=cpu' | grep -qav ' type=' ||
+        { echo "reads no weights ahead: whether the GPU shares the host's memory is not known" && return; }
+    seen=''
     for name in $(by_size); do
         case " $cold " in *" $name "*) ;; *) continue ;; esac
         for blob in $(runs_on "$name"); do
+            case $seen in *"$blob"*) continue ;; *) seen="$seen $blob" ;; esac # several slots may run on it
             bytes=$(stat -L -c %s "$store/blobs/sha256-$blob") || continue # whoever loads it tells of it
             free=$(unused)
             [ -n "$free" ] || { echo "reads no weights ahead: how much memory is unused is not known" && return; }
@@ -65,7 +65,7 @@ read_ahead() {
                 return
             }
             since=$(clock)
-            cat "$store/blobs/sha256-$blob" >/dev/null || return
+            cat "$store/blobs/sha256-$blob" >/dev/null || continue
             echo "$name: $(gigabytes "$bytes") GB of its weights read ahead in $(($(clock) - since)) s"
         done
     done

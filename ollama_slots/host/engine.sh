@@ -194,6 +194,17 @@ place() {
     case $(values gpu "$(value weights "$1")") in *no*) echo no ;; *) echo "$2" ;; esac
 }
 
+# by_size: the slots that Ollama lists, the largest first: it loads a model beside others only into a part of what they
+# leave. Last are those that need not be wholly in GPU memory, for which it does not look at that: the first one is to
+# show whether it sees the GPU.
+by_size() {
+    listed=$(api 10 /api/tags | rows models name size)
+    for name in $(slots); do
+        printf '%s\n' "$listed" | awk -F '\t' -v slot="$name" -v place="$(place "$name" yes)" '
+            tolower($1) == tolower(slot) ":latest" && !found++ { print place, $2, slot }'
+    done | sort -s -k 1,1r -k 2,2rn | cut -d ' ' -f 3
+}
+
 # proven NAME GPU(yes|no) [NAMED HELD]: that a slot is resident, as prove says it. Slots with the same weights share a
 # runner; where they are allowed different windows, the one that was asked last has its own. NAMED, HELD: what named and
 # held said a moment ago.

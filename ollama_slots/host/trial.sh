@@ -8,7 +8,7 @@
 # bytes of GPU memory that have to be free before it is loaded, or nothing; most: models that Ollama holds at once;
 # makes_way (yes|no): slots are unloaded where it does not fit beside them; all else, what is on stdin, and what it
 # prints: see asking.sh
-loaded='' made_way=''
+loaded='' made_way='' beside="beside what is in memory"
 arrived || exit 1
 one_at_a_time "$lock_seconds" "the benchmark of $model"
 main=$(engine_pid)
@@ -31,26 +31,36 @@ end_with() { # end_with WHY: nothing is asked
 no_room() { # prints why something would be unloaded for it
     held=$(printf '%s\n' "$held_now" | grep -c .)
     [ "$held" -lt "$most" ] || { echo "$held of at most $most models are in memory" && return; }
+    [ "$held" -gt 0 ] || return 0 # alone it is loaded as it is; whether wholly into GPU memory is seen then
     [ -z "$needs" ] || spare "$needs" || awk -v bytes="$needs" 'BEGIN { printf "%.1f GiB of GPU memory are not free\n", bytes / 2 ^ 30 }'
 }
 
 make_way() { # unloads slots until it fits; sets $why to why it does not even then
     trap '' HUP PIPE # they come back, whoever waits for it or not
+    trap 'exit 1' INT TERM
     trap come_back EXIT
-    for it in $were; do
-        unload "$it:latest"
-        observe
-        why=$(no_room)
-        [ -n "$why" ] || break
+    full=$why first='' last='' here=''
+    # The last ones that the warm-up would load go first, so that those that stay are not in the way of their return; but
+    # who has nothing in GPU memory goes last.
+    for it in $(by_size); do
+        case " $were " in *" $it "*) ;; *) continue ;; esac
+        if [ "$(place "$it" yes)" = yes ]; then first="$it $first"; else last="$it $last"; fi
     done
-    here=''
-    for it in $were; do
+    for it in $first $last; do
+        unload "$it:latest"
+        observe || { why="Ollama does not answer" && break; }
+        why=$(no_room)
+        # Who sent it here saw more than this host tells of itself, where that has found room from the beginning.
+        [ -z "$full" ] || [ -n "$why" ] || break
+    done
+    for it in $(by_size); do
+        case " $were " in *" $it "*) ;; *) continue ;; esac
         if proven "$it" "$gpu" >/dev/null; then here="$here $it"; else made_way="$made_way $it"; fi
     done
     were=$here
 }
 
-come_back() { # those slots are loaded again
+come_back() { # those slots are loaded again, as the warm-up does it
     [ -n "$made_way" ] || return 0
     unload "$candidate:latest"
     for it in $made_way; do
@@ -75,23 +85,26 @@ observe || end_with "Ollama does not answer"
 # shellcheck disable=SC2046 # names
 set -- $(grep -lsF "weights=$blob" "$state_dir"/*.slot)
 [ $# -eq 0 ] || end_with "slot $(basename "$1" .slot) has its weights by now: that is asked in its place"
-were=$(for it in $(slots); do ! proven "$it" "$gpu" >/dev/null || echo "$it"; done)
+were=$(for it in $(slots); do ! proven "$it" "$gpu" >/dev/null || printf ' %s' "$it"; done)
 is=$(resident)
 if [ "$is" = "$away" ]; then
     turn_began=$(clock)
     why=$(not_now)
     [ -z "$why" ] || end_with "$why"
     why=$(no_room)
-    [ -z "$why" ] || [ "$makes_way" = no ] || make_way
-    if [ -n "$why" ]; then
-        come_back
-        gone=$(lost)
-        end_with "does not fit beside what is in memory: $why${gone:+; $gone}"
+    if [ "$makes_way" = yes ]; then
+        make_way
+        beside="where slots make way for it"
     fi
+    [ -z "$why" ] || { come_back && end_with "does not fit $beside: $why$(lost | sed 's/^./; &/')"; }
     if loaded=$(keep_alive=$stay && answer "$candidate:latest" ''); then is=$(resident); else is="does not load: $loaded"; fi
-    is_resident || { unload "$candidate:latest" && come_back; }
+    if ! is_resident; then
+        unload "$candidate:latest"
+        come_back
+        end_with "$is$(lost | sed 's/^./; &/')"
+    fi
     gone=$(lost)
-    [ -z "$gone" ] || end_with "$gone"
+    [ -z "$gone" ] || { come_back && end_with "$gone$(lost | sed 's/^./; &/')"; }
 fi
 is_resident || end_with "$is"
 ask_all

@@ -6,11 +6,12 @@ import os
 import statistics
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.lab.fleet import ROOT, SLOTS, STORE, Host, Project, model
+from tests.lab.fleet import ROOT, SLOTS, STORE, Host, Project, model, until
 from tests.lab.hosts.flavour import RESTART
 from tests.lab.hosts.of_stores import DISK
 
@@ -55,8 +56,8 @@ def drop() -> None:
 
 def seconds(host: Host, script: str) -> float:
     """What lies between the two times that a script on the host prints, in nanoseconds."""
-    since, until = (int(it) for it in host.run(script, timeout=300).stdout.split())
-    return (until - since) / 1e9
+    begun, ended = (int(it) for it in host.run(script, timeout=300).stdout.split())
+    return (ended - begun) / 1e9
 
 
 def power_on(host: Host, how: str, cold: bool = True) -> float:
@@ -121,13 +122,18 @@ def read_ahead(host: Host) -> int:
     return host.out("journalctl -q -o cat -u ollama-slots-ahead").count(" GB of its weights read ahead in ")
 
 
+def have_read(host: Host, count: int) -> bool:
+    """Whether it has come to so many."""
+    return read_ahead(host) == count
+
+
 def measured(host: Host) -> dict[str, list[float]]:
     """The seconds of each way, in turn."""
     took: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         before = read_ahead(host)
         took.setdefault("weights read ahead", []).append(power_on(host, WITH))
-        assert read_ahead(host) - before == len(SLOTS)
+        until("all are read", partial(have_read, host, before + len(SLOTS)))
         took.setdefault("not read ahead", []).append(power_on(host, WITHOUT))
         took.setdefault("the weights in memory already", []).append(power_on(host, WITHOUT, cold=False))
         took.setdefault("the sum of bare loads, each with a cold disk", []).append(bare(host, [*SLOTS]))

@@ -121,9 +121,21 @@ def test_a_gpu_in_the_hosts_memory_is_read_to_past_the_cache(three: DirectoryHos
     assert ahead(three) == ["reads no weights ahead: the GPU shares the host's memory"]
 
 
+def test_an_ollama_that_tells_no_type_may_have_such_a_gpu(three: DirectoryHost) -> None:
+    found(three, FOUND.format("discrete").replace(" type=discrete", ""))
+    assert ahead(three) == ["reads no weights ahead: whether the GPU shares the host's memory is not known"]
+    found(three, FOUND.format("").replace("CUDA", "cpu"))
+    assert ahead(three) == [TWO, THREE, ONE]
+
+
 def test_of_a_gpu_that_is_not_known_nothing_is_taken_for_granted(three: DirectoryHost) -> None:
     (three.root / "log").unlink()
     assert ahead(three) == ["reads no weights ahead: which GPU Ollama found is not known"]
+
+
+def test_slots_on_the_same_weights_are_read_once(three: DirectoryHost) -> None:
+    holds(three, "twin", "b:1b", window=8192, loaded=False)
+    assert [it.partition(": ")[2] for it in ahead(three)] == [it.partition(": ")[2] for it in (TWO, THREE, ONE)]
 
 
 def test_all_parts_of_split_weights_are_read(three: DirectoryHost) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from ollama_slots.benchmark.cache import BenchmarkError
 from tests.unit.benchmark.asking.asked import Connected
 from tests.unit.benchmark.asking.test_ask import Model
-from tests.unit.benchmark.asking.test_candidates import NAME, A, B, C, clear, locked, run, slots
+from tests.unit.benchmark.asking.test_candidates import NAME, SETTINGS, A, B, C, clear, locked, run, slots
 from tests.unit.host.directory_host import DirectoryHost
 from tests.unit.host.slots import holds, memory, pulled
 from tests.unit.world import of_start
@@ -47,8 +48,8 @@ def held(host: DirectoryHost) -> Any:
 
 
 def test_no_more_slots_than_need_to_and_for_a_command_at_a_time(full: DirectoryHost, tmp_path: Path) -> None:
-    before, model, during = held(full), Model(full), []
-    said = model.says
+    before, model = held(full), Model(full)
+    said, during = model.says, list[Any]()
 
     def says(asked: dict[str, Any]) -> dict[str, Any]:
         during.append((asked["model"], memory(full), locked(full)))
@@ -60,7 +61,7 @@ def test_no_more_slots_than_need_to_and_for_a_command_at_a_time(full: DirectoryH
     found = run(connected, tmp_path)
     assert [it.text for it in found] == [f"{number}" for number in range(6)]
     assert [it for it in during if isinstance(it, set) and it != {A, B}] == [], "between commands all is as ever"
-    assert [it for it in during if isinstance(it, tuple) and it[0] == NAME] == [(NAME, {B, C}, True)] * 9
+    assert [it for it in during if isinstance(it, tuple) and it[0] == NAME] == [(NAME, {A, C}, True)] * 9
     assert full.engine.runners.evicted == []
     assert held(full) == before
     assert (full.digest(NAME), locked(full)) == (None, False)
@@ -95,7 +96,31 @@ def test_by_memory_too(full: DirectoryHost, tmp_path: Path) -> None:
     before = held(full)
     assert len(run(spare(full), tmp_path)) == 6
     assert held(full) == before
-    assert full.engine.runners.loaded[:2] == [NAME, "one:latest"]
+    assert full.engine.runners.loaded[:2] == [NAME, "two:latest"]
+
+
+def test_what_ollama_loads_only_where_it_is_alone(full: DirectoryHost, tmp_path: Path) -> None:
+    """Beside others it leaves a fifth of the memory free. The largest slot is the first to come back."""
+    full.engine.shapes[A] = replace(full.engine.shapes[A], size=2 * GB)
+    has_gpu(full, 4.5)
+    pulled(full, "c:3b", size=3 * GB)
+    clear(full)
+    before = held(full)
+    assert len(run(spare(full), tmp_path, "c:3b", count=3)) == 3
+    assert held(full) == before
+    assert full.engine.runners.loaded[:3] == [NAME, "one:latest", "two:latest"]
+
+
+def test_where_the_host_does_not_know_its_gpu_all_make_way(full: DirectoryHost, tmp_path: Path) -> None:
+    full.engine.runners.most = 4
+    full.restart()
+    for name in ("one", "two"):
+        full.engine.generate({"model": f"{name}:latest", "keep_alive": -1})
+    clear(full)
+    before, settings = held(full), SETTINGS.model_copy(update={"gpu_memory_gib": 3.0})
+    assert len(run(spare(full), tmp_path, settings=settings, count=3)) == 3
+    assert held(full) == before
+    assert full.engine.runners.loaded[:3] == [NAME, "one:latest", "two:latest"]
 
 
 def test_what_does_not_fit_even_then_is_not_tried(full: DirectoryHost, tmp_path: Path) -> None:
@@ -113,8 +138,8 @@ def test_what_does_not_fit_even_then_is_not_tried(full: DirectoryHost, tmp_path:
 
 
 def test_a_slot_that_does_not_come_back_is_told(full: DirectoryHost, tmp_path: Path) -> None:
-    full.engine.fails["one:latest"] = "unable to load model"
-    with pytest.raises(BenchmarkError, match="slot one: resident before, and then not in memory: unable to load"):
+    full.engine.fails["two:latest"] = "unable to load model"
+    with pytest.raises(BenchmarkError, match="slot two: resident before, and then not in memory: unable to load"):
         run(spare(full), tmp_path)
 
 

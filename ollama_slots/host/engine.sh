@@ -199,8 +199,8 @@ place() {
 # show whether it sees the GPU.
 by_size() {
     listed=$(api 10 /api/tags | rows models name size)
-    for name in $(slots); do
-        printf '%s\n' "$listed" | awk -F '\t' -v slot="$name" -v place="$(place "$name" yes)" '
+    for it in $(slots); do
+        printf '%s\n' "$listed" | awk -F '\t' -v slot="$it" -v place="$(place "$it" yes)" '
             tolower($1) == tolower(slot) ":latest" && !found++ { print place, $2, slot }'
     done | sort -s -k 1,1r -k 2,2rn | cut -d ' ' -f 3
 }

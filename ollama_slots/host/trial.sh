@@ -39,11 +39,12 @@ make_way() { # unloads slots until it fits; sets $why to why it does not even th
     trap '' HUP PIPE # they come back, whoever waits for it or not
     trap 'exit 1' INT TERM
     trap come_back EXIT
-    full=$why first='' last='' here=''
+    full=$why ordered='' first='' last='' here=''
     # The last ones that the warm-up would load go first, so that those that stay are not in the way of their return; but
     # who has nothing in GPU memory goes last.
     for it in $(by_size); do
         case " $were " in *" $it "*) ;; *) continue ;; esac
+        ordered="$ordered $it"
         if [ "$(place "$it" yes)" = yes ]; then first="$it $first"; else last="$it $last"; fi
     done
     for it in $first $last; do
@@ -53,8 +54,7 @@ make_way() { # unloads slots until it fits; sets $why to why it does not even th
         # Who sent it here saw more than this host tells of itself, where that has found room from the beginning.
         [ -z "$full" ] || [ -n "$why" ] || break
     done
-    for it in $(by_size); do
-        case " $were " in *" $it "*) ;; *) continue ;; esac
+    for it in $ordered; do
         if proven "$it" "$gpu" >/dev/null; then here="$here $it"; else made_way="$made_way $it"; fi
     done
     were=$here
@@ -81,6 +81,12 @@ lost() { # the slots that were resident and are not; what has left memory is loa
     done | paste -sd ';' | sed 's/;/; /g'
 }
 
+give_up() { # give_up WHY: slots that made way come back, and what is lost all the same is told, too
+    come_back
+    gone=$(lost)
+    end_with "$1${gone:+; $gone}"
+}
+
 observe || end_with "Ollama does not answer"
 # shellcheck disable=SC2046 # names
 set -- $(grep -lsF "weights=$blob" "$state_dir"/*.slot)
@@ -96,15 +102,11 @@ if [ "$is" = "$away" ]; then
         make_way
         beside="where slots make way for it"
     fi
-    [ -z "$why" ] || { come_back && end_with "does not fit $beside: $why$(lost | sed 's/^./; &/')"; }
+    [ -z "$why" ] || give_up "does not fit $beside: $why"
     if loaded=$(keep_alive=$stay && answer "$candidate:latest" ''); then is=$(resident); else is="does not load: $loaded"; fi
-    if ! is_resident; then
-        unload "$candidate:latest"
-        come_back
-        end_with "$is$(lost | sed 's/^./; &/')"
-    fi
+    is_resident || { unload "$candidate:latest"; give_up "$is"; }
     gone=$(lost)
-    [ -z "$gone" ] || { come_back && end_with "$gone$(lost | sed 's/^./; &/')"; }
+    [ -z "$gone" ] || give_up "$gone"
 fi
 is_resident || end_with "$is"
 ask_all

@@ -27,12 +27,17 @@ def full(host: DirectoryHost) -> DirectoryHost:
     holds(host, "one", "a:1b")
     holds(host, "two", "b:1b")
     pulled(host, "c:1b")
-    host.engine.runners.most = 2
+    restarted(host, most=2)
+    return host
+
+
+def restarted(host: DirectoryHost, most: int) -> None:
+    """Ollama holds the slots, and so many models at most."""
+    host.engine.runners.most = most
     host.restart()
     for name in ("one", "two"):
         host.engine.generate({"model": f"{name}:latest", "keep_alive": -1})
     clear(host)
-    return host
 
 
 def spare(host: DirectoryHost) -> Connected:
@@ -68,11 +73,7 @@ def test_no_more_slots_than_need_to_and_for_a_command_at_a_time(full: DirectoryH
 
 
 def test_where_it_fits_nothing_makes_way(full: DirectoryHost, tmp_path: Path) -> None:
-    full.engine.runners.most = 3
-    full.restart()
-    for name in ("one", "two"):
-        full.engine.generate({"model": f"{name}:latest", "keep_alive": -1})
-    clear(full)
+    restarted(full, most=3)
     before = slots(full)
     run(spare(full), tmp_path)
     assert slots(full) == before
@@ -80,15 +81,11 @@ def test_where_it_fits_nothing_makes_way(full: DirectoryHost, tmp_path: Path) ->
 
 def has_gpu(host: DirectoryHost, gib: float) -> None:
     """Ollama found a GPU of so much memory, and holds the slots on it."""
-    host.engine.runners.most = 4
     (host.root / "log").write_text(of_start(gib * 1024) + "\n")
     started = host.root / host.paths["started"].lstrip("/")
     started.parent.mkdir(parents=True)
     started.symlink_to("0123456789abcdef0123456789abcdef")
-    host.restart()
-    for name in ("one", "two"):
-        host.engine.generate({"model": f"{name}:latest", "keep_alive": -1})
-    clear(host)
+    restarted(host, most=4)
 
 
 def test_by_memory_too(full: DirectoryHost, tmp_path: Path) -> None:
@@ -112,11 +109,7 @@ def test_what_ollama_loads_only_where_it_is_alone(full: DirectoryHost, tmp_path:
 
 
 def test_where_the_host_does_not_know_its_gpu_all_make_way(full: DirectoryHost, tmp_path: Path) -> None:
-    full.engine.runners.most = 4
-    full.restart()
-    for name in ("one", "two"):
-        full.engine.generate({"model": f"{name}:latest", "keep_alive": -1})
-    clear(full)
+    restarted(full, most=4)
     before, settings = held(full), SETTINGS.model_copy(update={"gpu_memory_gib": 3.0})
     assert len(run(spare(full), tmp_path, settings=settings, count=3)) == 3
     assert held(full) == before

@@ -148,6 +148,23 @@ def test_each_model_takes_its_place(project: Project, gpu2: Host, figures: list[
     assert not [it for it in gpu2.made() if "candidate" in it]
 
 
+def test_a_hopeless_challenger_is_asked_no_more(project: Project, figures: list[str]) -> None:
+    """Three equals have the slots. What is asked of the challenger is enough to doubt it, and not all there is."""
+    with (project.path / "group_data" / "lab.py").open("a") as data:
+        held = (HELD[0], model("smollm2-math:135m"), model("smollm2:135m"))
+        data.writelines(f"\nslot{number}_model = {it!r}" for number, it in enumerate(held, 1))
+        data.write("\n")
+    sizes = {"trivial": 36, "choice": 108}
+    few = with_few(project, sizes, WORST)
+    run = measured(few)
+    (line,) = run.lines(WORST, "is asked no more")
+    asked = int(line.partition(" after ")[2].split()[0])
+    figures.append(f"benchmark: a hopeless challenger is asked {asked} of {sum(sizes.values())} items")
+    assert sorted(len(it.read_text().splitlines()) for it in answers(few)) == [asked, 144, 144, 144]
+    assert WORST in content(few)["results"]
+    assert chosen(few) == [*held]
+
+
 def test_slots_make_way_on_a_spare_host(project: Project, gpu2: Host, figures: list[str]) -> None:
     """Four models are all that its Ollama holds."""
     with (project.path / "group_data" / "lab.py").open("a") as data:

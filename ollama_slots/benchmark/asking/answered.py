@@ -61,15 +61,10 @@ def answered(item: Item, variant: str, reply: Reply) -> Answered:
     """Return what came of an item, whatever it is."""
     base: dict[str, Any] = {"item": item.id, "asked": digest(item), "variant": variant}
     base["seconds"] = (reply.first, reply.total)
-    if reply.failed:
-        found = "none in time" if reply.failed == OUT_OF_TIME else f"none (curl ended with {reply.failed})"
-        return Answered(**base, error=f"expected an answer, found {found}")
-    content = document(reply)
-    if reply.status != 200 or content is None or "error" in content:
-        said = shown(f"{(content or {}).get('error', reply.text)}")
-        if REPEATS in said:
-            return Answered(**base, cut="engine")
-        return Answered(**base, error=f"expected an answer, found HTTP {reply.status}: {said}")
+    why = failure(reply)
+    if why:
+        return Answered(**base, cut="engine") if REPEATS in why else Answered(**base, error=why)
+    content = document(reply) or {}
     message = content.get("message")
     text, thought = _texts(message, "content") if isinstance(message, dict) else _texts(content, "response")
     cut = "" if content.get("done_reason") != "length" else "length"
@@ -81,6 +76,18 @@ def answered(item: Item, variant: str, reply: Reply) -> Answered:
         cut=cut if content.get("done") is True else "engine",
         figures={it: content[it] for it in (*COUNTS, *DURATIONS) if type(content.get(it)) is int},
     )
+
+
+def failure(reply: Reply) -> str:
+    """Return why a reply is no answer, in the engine's own words where it has any; nothing, if it is one."""
+    if reply.failed:
+        found = "none in time" if reply.failed == OUT_OF_TIME else f"none (curl ended with {reply.failed})"
+        return f"expected an answer, found {found}"
+    content = document(reply)
+    if reply.status != 200 or content is None or "error" in content:
+        said = shown(f"{(content or {}).get('error', reply.text)}")
+        return f"expected an answer, found HTTP {reply.status}: {said}"
+    return ""
 
 
 def document(reply: Reply) -> dict[str, Any] | None:

@@ -53,9 +53,13 @@ def test_a_run_is_what_the_engine_s_durations_say_without_the_load() -> None:
         (reply(eval_count=None), "an answer ended after 0 of 128 tokens"),
         (reply(eval_duration=0), "an answer had no durations"),
         (reply(total_duration=0), "an answer had no durations"),
-        (Reply("", 0, 300, 0, 28), "an answer failed: HTTP 0, curl ended with 28"),
-        (Reply("{}", 0, 1, 500, 0), "an answer failed: HTTP 500, curl ended with 0"),
-        (Reply("no", 0, 1, 200, 0), "an answer ended after 0 of 128 tokens"),
+        (Reply("", 0, 300, 0, 28), "expected an answer, found none in time"),
+        (Reply("", 0, 1, 0, 52), "expected an answer, found none (curl ended with 52)"),
+        (
+            Reply('{"error":"token repeat limit"}', 0, 1, 500, 0),
+            "expected an answer, found HTTP 500: token repeat limit",
+        ),
+        (Reply("no", 0, 1, 200, 0), "expected an answer, found HTTP 200: no"),
     ],
 )
 def test_what_says_nothing_of_the_speed_is_told(found: Reply, why: str) -> None:

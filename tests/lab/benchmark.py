@@ -41,6 +41,12 @@ globals().update(slot_models("{file}"))
 """
 
 
+def declare(project: Project, **data: Any) -> None:
+    """Declares data for both hosts, before `with_few`."""
+    with (project.path / "group_data" / "lab.py").open("a") as file:
+        file.writelines(f"\n{key} = {value!r}\n" for key, value in data.items())
+
+
 def with_few(project: Project, sizes: dict[str, int], *models: str) -> Project:
     """The project, deployed, with a task few.py that asks gpu2 so many items of each family."""
     with (project.path / "group_data" / "lab.py").open("a") as data:
@@ -124,9 +130,7 @@ def test_from_the_measurement_to_the_deploy(
 def test_each_model_takes_its_place(project: Project, gpu2: Host, figures: list[str]) -> None:
     """Slot 1 has a model that answers nonsense: who is better beyond doubt takes its place, and nobody else's."""
     was = {1: WORST, 2: model("smollm2-math:135m"), 3: model("smollm2:135m")}
-    with (project.path / "group_data" / "lab.py").open("a") as data:
-        data.writelines(f"\nslot{number}_model = {it!r}" for number, it in was.items())
-        data.write("\n")
+    declare(project, **{f"slot{number}_model": it for number, it in was.items()})
     ladder = with_few(project, {"trivial": 24, "choice": 4}, TWIN, CHALLENGER, WORSE, UNKNOWN, VAST)
     start = time.monotonic()
     with asking(gpu2, *SLOTS, pause=PAUSE) as records:
@@ -150,25 +154,21 @@ def test_each_model_takes_its_place(project: Project, gpu2: Host, figures: list[
 
 def test_a_hopeless_challenger_is_asked_no_more(project: Project, figures: list[str]) -> None:
     """Three equals have the slots. What is asked of the challenger is enough to doubt it, and not all there is."""
-    with (project.path / "group_data" / "lab.py").open("a") as data:
-        held = (HELD[0], model("smollm2-math:135m"), model("smollm2:135m"))
-        data.writelines(f"\nslot{number}_model = {it!r}" for number, it in enumerate(held, 1))
-        data.write("\n")
-    sizes = {"trivial": 36, "choice": 108}
-    few = with_few(project, sizes, WORST)
+    held = [HELD[0], model("smollm2-math:135m"), model("smollm2:135m")]
+    declare(project, **{f"slot{number}_model": it for number, it in enumerate(held, 1)})
+    few = with_few(project, {"trivial": 36, "choice": 108}, WORST)
     run = measured(few)
     (line,) = run.lines(WORST, "is asked no more")
     asked = int(line.partition(" after ")[2].split()[0])
-    figures.append(f"benchmark: a hopeless challenger is asked {asked} of {sum(sizes.values())} items")
+    figures.append(f"benchmark: a hopeless challenger is asked {asked} of 144 items")
     assert sorted(len(it.read_text().splitlines()) for it in answers(few)) == [asked, 144, 144, 144]
     assert WORST in content(few)["results"]
-    assert chosen(few) == [*held]
+    assert chosen(few) == held
 
 
 def test_slots_make_way_on_a_spare_host(project: Project, gpu2: Host, figures: list[str]) -> None:
     """Four models are all that its Ollama holds."""
-    with (project.path / "group_data" / "lab.py").open("a") as data:
-        data.write("\nmax_loaded_models = 4\n")
+    declare(project, max_loaded_models=4)
     spare = with_few(project, {"trivial": 3, "choice": 4}, CHALLENGER)
     start = time.monotonic()
     run = measured(spare)

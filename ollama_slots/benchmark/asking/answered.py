@@ -61,10 +61,9 @@ def answered(item: Item, variant: str, reply: Reply) -> Answered:
     """Return what came of an item, whatever it is."""
     base: dict[str, Any] = {"item": item.id, "asked": digest(item), "variant": variant}
     base["seconds"] = (reply.first, reply.total)
-    why = failure(reply)
-    if why:
-        return Answered(**base, cut="engine") if REPEATS in why else Answered(**base, error=why)
-    content = document(reply) or {}
+    content = said(reply)
+    if isinstance(content, str):
+        return Answered(**base, cut="engine") if REPEATS in content else Answered(**base, error=content)
     message = content.get("message")
     text, thought = _texts(message, "content") if isinstance(message, dict) else _texts(content, "response")
     cut = "" if content.get("done_reason") != "length" else "length"
@@ -78,16 +77,15 @@ def answered(item: Item, variant: str, reply: Reply) -> Answered:
     )
 
 
-def failure(reply: Reply) -> str:
-    """Return why a reply is no answer, in the engine's own words where it has any; nothing, if it is one."""
+def said(reply: Reply) -> dict[str, Any] | str:
+    """Return the JSON object that an answer is, or why there is none, in the engine's own words if it has any."""
     if reply.failed:
         found = "none in time" if reply.failed == OUT_OF_TIME else f"none (curl ended with {reply.failed})"
         return f"expected an answer, found {found}"
     content = document(reply)
-    if reply.status != 200 or content is None or "error" in content:
-        said = shown(f"{(content or {}).get('error', reply.text)}")
-        return f"expected an answer, found HTTP {reply.status}: {said}"
-    return ""
+    if reply.status == 200 and content is not None and "error" not in content:
+        return content
+    return f"expected an answer, found HTTP {reply.status}: {shown(str((content or {}).get('error', reply.text)))}"
 
 
 def document(reply: Reply) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from ollama_slots.benchmark.asking.answered import COUNTS, DURATIONS, document, failure
+from ollama_slots.benchmark.asking.answered import COUNTS, DURATIONS, said
 from ollama_slots.benchmark.asking.request import Request, Way
 from ollama_slots.benchmark.choice.measured import Depth, Fixed, Spread
 from ollama_slots.benchmark.items.item import stream
@@ -88,10 +88,9 @@ def run(reply: Reply, tokens: int) -> Run | str:
 
     + tokens: that were asked for: an answer that ends early is too short to be timed
     """
-    why = failure(reply)
-    if why:
-        return why
-    content = document(reply) or {}
+    content = said(reply)
+    if isinstance(content, str):
+        return content
     figures = {it: content[it] for it in (*COUNTS, *DURATIONS) if type(content.get(it)) is int}
     made, took = figures.get("eval_count", 0), figures.get("eval_duration", 0)
     first = figures.get("total_duration", 0) - took - figures.get("load_duration", 0)

@@ -23,7 +23,8 @@ runs_on() {
 # in_memory NAME: whether a runner holds its weights, by $held_now.
 in_memory() {
     its=$(value weights "$1")
-    [ -n "$(runner "$its" "$(values variant "$its")$(values loaded "$its")$(values base "$its")" "$held_now")" ]
+    gather "$its"
+    [ -n "$(runner "$its" "$digests" "$held_now")" ]
 }
 
 # read_ahead: reads what slots run on that are not in memory, in the order in which they are loaded, so that a load finds

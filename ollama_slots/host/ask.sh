@@ -35,10 +35,13 @@ api() {
     return "$1"
 }
 
-# clock: whole seconds since the boot, as the start of a process tells them: the date may jump, above all at a boot,
-# and a unit with ProcSubset=pid has no /proc/uptime.
+# clock: whole seconds since the boot, as the start of a process tells them, which that of a $(clock) is: the date may
+# jump, above all at a boot, and a unit with ProcSubset=pid has no /proc/uptime.
 clock() {
-    echo $(($(cut -d ' ' -f 22 "$own_process/stat") / 100))
+    IFS= read -r now_runs <"$own_process/stat"
+    # shellcheck disable=SC2086 # what follows the name of the program: numbers
+    set -- ${now_runs##*) }
+    echo $((${20} / 100))
 }
 
 # listening PID: the address at which a process takes connections, as a URL; nothing, where it does not. One that takes

@@ -3,17 +3,26 @@
 # beside STORE DIRECTORY: where a file is written that takes its place in that directory of the store by a rename, which
 # knows no way to another disk.
 beside() {
-    if [ -d "$2" ] && [ "$(mount_of "$1")" != "$(mount_of "$2")" ]; then
+    if [ -d "$2" ] && ! one_mount "$1" "$2"; then
         echo "$2/.ollama-slots"
     else
         echo "$1/.ollama-slots"
     fi
 }
 
-# mount_of DIRECTORY: its filesystem and its mount, of which one may be in several places.
-mount_of() {
-    { stat -L -c %d "$1" && sed -n 's/^mnt_id:[[:blank:]]*//p' "$own_process/fdinfo/0" <"$1"; } 2>/dev/null
+# one_mount DIRECTORY OTHER: whether both are of one filesystem, and by one mount of it, of which it may have several.
+one_mount() {
+    # shellcheck disable=SC2046 # a number a line
+    set -- "$(mount_of "$1")" "$(mount_of "$2")" $(stat -L -c %d "$1" "$2" 2>/dev/null)
+    [ "$1" = "$2" ] && [ "${3-}" = "${4-}" ]
 }
+
+# mount_of DIRECTORY: the number of its mount.
+mount_of() {
+    while read -r key mount; do
+        [ "$key" != mnt_id: ] || echo "$mount"
+    done 3<"$1" <"$own_process/fdinfo/3"
+} 2>/dev/null
 
 # fetches STORE: where a fetch from a mirror has what is no model's yet.
 fetches() {

@@ -3,5 +3,6 @@
 # takes: url doubted
 # lists: MODEL...
 # doubted: weights whose digest is to be checked
+store=$(model_store)
 show "$@"
 exit 0

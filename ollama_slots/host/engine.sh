@@ -36,36 +36,42 @@ ${3-$(named)}
 END
 }
 
-# froms: of the leaves of /api/show on stdin, or of a list of such answers, the files that the Modelfile is FROM, those of
-# each model in their order: its weights come first. What a license or a prompt has in it is none: the engine quotes a
-# text of several lines with " or """ (parser/parser.go, v0.32.15).
-froms() {
-    LC_ALL=C awk -F '\t' '
-        $1 ~ /^([0-9]+\/)?modelfile$/ {
-            gsub(/\\\\/, "\001", $2)
-            count = split($2, lines, /\\n/)
-            quotes = ""
-            for (at = 1; at <= count; at++) {
-                line = lines[at]
-                sub(/\\r$/, "", line)
-                if (quotes != "") {
-                    if (index(line, quotes)) quotes = ""
-                } else if (line ~ /^FROM /) {
-                    gsub("\001", "\\", line)
-                    print substr(line, 6)
-                } else if (match(line, /^[A-Z]+ ([a-z_]+ )?"/)) {
-                    quotes = substr(line, RLENGTH, 3) == "\"\"\"" ? "\"\"\"" : "\""
-                    if (index(substr(line, RLENGTH + length(quotes)), quotes)) quotes = ""
-                }
+# Of a Modelfile, as a leaf has it, the files that it is FROM, in their order: its weights come first. A function of awk.
+# What a license or a prompt has in it is none: the engine quotes a text of several lines with " or """
+# (parser/parser.go, v0.32.15).
+# shellcheck disable=SC2016 # awk's
+print_froms='
+    function print_froms(modelfile, lines, total, at, line, quotes) {
+        gsub(/\\\\/, "\001", modelfile)
+        total = split(modelfile, lines, /\\n/)
+        for (at = 1; at <= total; at++) {
+            line = lines[at]
+            sub(/\\r$/, "", line)
+            if (quotes != "") {
+                if (index(line, quotes)) quotes = ""
+            } else if (line ~ /^FROM /) {
+                gsub("\001", "\\", line)
+                print substr(line, 6)
+            } else if (match(line, /^[A-Z]+ ([a-z_]+ )?"/)) {
+                quotes = substr(line, RLENGTH, 3) == "\"\"\"" ? "\"\"\"" : "\""
+                if (index(substr(line, RLENGTH + length(quotes)), quotes)) quotes = ""
             }
+        }
+    }'
+
+# froms: of an answer of /api/show on stdin, the files that the model is FROM.
+froms() {
+    LC_ALL=C awk "$json_reader$print_froms"'
+        function document(at) {
+            for (at = 1; at <= count; at++) if (paths[at] == "modelfile") print_froms(values[at])
         }'
 }
 
 # weights_of DIGEST [NAMED]: the blob behind a manifest that some name still has, or nothing.
 weights_of() {
     whose=$(printf '%s\n' "${2-$(named)}" | awk -F '\t' -v digest="$1" '$2 == digest && !found++ { print $1 }')
-    [ -z "$whose" ] || api 10 /api/show "{\"model\":\"$whose\"}" | read_json | froms | head -n 1 |
-        sed -n 's/.*sha256-\([0-9a-f]\{64\}\)$/\1/p'
+    [ -z "$whose" ] || api 10 /api/show "{\"model\":\"$whose\"}" | froms |
+        sed -n '1s/.*sha256-\([0-9a-f]\{64\}\)$/\1/p'
 }
 
 # held: what Ollama holds in memory: DIGEST BYTES BYTES_IN_GPU WINDOW EXPIRY NAME of each.
@@ -174,47 +180,67 @@ value() {
     noted "$1" "$state_dir/$2.slot"
 }
 
-# values KEY WEIGHTS: what the states of all slots on these weights say.
-values() {
+# gather WEIGHTS: sets what the states of all slots on these weights say, as words: the $digests that these may be loaded
+# under, those that they were ($loads), the $windows that they may have, and in $places what is said of GPU memory.
+gather() {
+    digests='' loads='' windows='' places=''
     for file in "$state_dir"/*.slot; do
-        its_weights='' its=''
+        its_weights='' its_digests='' its_load='' its_window='' its_place=''
         while IFS= read -r line || [ -n "$line" ]; do
             case $line in
             "weights="*) its_weights=${line#*=} ;;
-            "$1="*) its=${line#*=} ;;
+            "variant="?* | "base="?*) its_digests="$its_digests ${line#*=}" ;;
+            "loaded="?*) its_load=${line#*=} ;;
+            "context="?*) its_window=${line#*=} ;;
+            "gpu="?*) its_place=${line#*=} ;;
             esac
         done 2>/dev/null <"$file"
-        [ "$its_weights" != "$2" ] || [ -z "$its" ] || printf '%s ' "$its"
+        [ "$its_weights" = "$1" ] || continue
+        digests="$digests$its_digests $its_load" loads="$loads $its_load"
+        windows="$windows $its_window" places="$places $its_place"
     done
 }
 
-# place NAME GPU(yes|no): whether a slot has to be wholly in GPU memory, on a host that asks for that or does not. One
-# whose num_gpu is for less need not, nor need another on the same weights: they share a runner.
+# place GPU(yes|no): sets $placed to whether a slot has to be wholly in GPU memory, on a host that asks for that or does
+# not. One whose num_gpu is for less need not, nor need another on the same weights, which are gathered: they share a runner.
 place() {
-    case $(values gpu "$(value weights "$1")") in *no*) echo no ;; *) echo "$2" ;; esac
+    case $places in *no*) placed=no ;; *) placed=$1 ;; esac
+}
+
+# abridge DIGEST: sets $abridged to its first 12 digits.
+# shellcheck disable=SC2034 # not everybody's
+abridge() {
+    abridged=${1%"${1#????????????}"}
 }
 
 # by_size: the slots that Ollama lists, the largest first: it loads a model beside others only into a part of what they
 # leave. Last are those that need not be wholly in GPU memory, for which it does not look at that: the first one is to
 # show whether it sees the GPU.
 by_size() {
-    listed=$(api 10 /api/tags | rows models name size)
-    for it in $(slots); do
-        printf '%s\n' "$listed" | awk -F '\t' -v slot="$it" -v place="$(place "$it" yes)" '
-            tolower($1) == tolower(slot) ":latest" && !found++ { print place, $2, slot }'
-    done | sort -s -k 1,1r -k 2,2rn | cut -d ' ' -f 3
+    {
+        for it in $(slots); do
+            gather "$(value weights "$it")"
+            place yes
+            printf 'slot\t%s\t%s\n' "$it" "$placed"
+        done
+        api 10 /api/tags | rows models name size
+    } | awk -F '\t' '
+        NF == 3 { it = tolower($2) ":latest"; slot[it] = $2; place[it] = $3; next }
+        { it = tolower($1) }
+        it in slot && !found[it]++ { print place[it], $2, slot[it] }' | sort -s -k 1,1r -k 2,2rn | cut -d ' ' -f 3
 }
 
 # proven NAME GPU(yes|no) [NAMED HELD]: that a slot is resident, as prove says it. Slots with the same weights share a
 # runner; where they are allowed different windows, the one that was asked last has its own. NAMED, HELD: what named and
 # held said a moment ago.
 proven() {
-    slots_weights=$(value weights "$1") own=$(digests_of "$1:latest" ${3+"$3"} | tr '\n' ' ')
+    slots_weights=$(value weights "$1") own=''
+    gather "$slots_weights"
+    place "$2"
+    for listed in $(digests_of "$1:latest" ${3+"$3"}); do own="$own $listed"; done
     # What the engine has made of the variant since (a manifest list, from 0.40 on) is it, too.
-    case " $own" in *" $(value variant "$1") "*) ;; *) own='' ;; esac
-    known_digests=$own$(values variant "$slots_weights")$(values loaded "$slots_weights")$(values base "$slots_weights")
-    prove "$slots_weights" "$known_digests" "$(values context "$slots_weights")" "$(place "$1" "$2")" \
-        ${4+"$(runner "$slots_weights" "$known_digests" "$4")"}
+    case "$own " in *" $(value variant "$1") "*) digests="$digests$own" ;; esac
+    prove "$slots_weights" "$digests" "$windows" "$placed" ${4+"$(runner "$slots_weights" "$digests" "$4")"}
 }
 
 # kept NAME:TAG ASKS PROOF...: runs a proof of residency of a model that has answered. Where its runner is on its way
@@ -243,19 +269,26 @@ unload() {
     listed_now=$(named)
     runs_on=$(weights_of "$(digest_of "$1" "$listed_now")" "$listed_now")
     [ -n "$runs_on" ] || return 0
-    held_as="sha256-$runs_on"
-    holding=$(command_lines "$(engine_pid)" | xargs grep -als "$held_as")
+    under=$(command_lines "$(engine_pid)") held_as="sha256-$runs_on"
+    holding=$(on_lines "$held_as" "$under")
     if [ -z "$holding" ]; then # of split weights, by what they were loaded under: see parse_probe's live
-        held_as="[.]ollama-split-$(runner "$runs_on" "$(values loaded "$runs_on")" | cut -c 1-12)-"
-        holding=$(command_lines "$(engine_pid)" | xargs grep -als "$held_as")
+        gather "$runs_on"
+        held_as="[.]ollama-split-$(runner "$runs_on" "$loads" | cut -c 1-12)-"
+        holding=$(on_lines "$held_as" "$under")
     fi
     api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     end=$(($(clock) + 20))
     while [ -n "$holding" ] && [ "$(clock)" -lt "$end" ]; do
         sleep 0.1
-        holding=$(printf '%s\n' "$holding" | xargs grep -als "$held_as")
+        holding=$(on_lines "$held_as" "$holding")
         [ -z "$holding" ] || api 10 /api/generate "{\"model\":\"$1\",\"keep_alive\":0}" >/dev/null
     done
+}
+
+# on_lines PATTERN FILES: those of the files with command lines, a line each, that have it.
+on_lines() {
+    # shellcheck disable=SC2086 # a path a line, without spaces
+    grep -als "$1" $2 /dev/null
 }
 
 # delete NAME:TAG: the manifest, and the blobs that no other manifest needs. Its runner is left alone.

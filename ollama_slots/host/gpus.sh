@@ -26,9 +26,10 @@ driver() {
         "$told" "$bound" nvidia-smi "$@" >/dev/null 2>&1 </dev/null &
     deadline=$(($(clock) + bound + 1))
     until [ -s "$told/code" ] || [ "$(clock)" -ge "$deadline" ]; do sleep 0.05; done
-    code=$(cat "$told/code" 2>/dev/null)
+    code=''
+    [ ! -s "$told/code" ] || read -r code <"$told/code"
     cat "$told/said"
-    cat "$told/complained" >&2
+    [ ! -s "$told/complained" ] || cat "$told/complained" >&2
     rm -rf "$told"
     [ "${code:-137}" = 137 ] && return 124
     return "$code"

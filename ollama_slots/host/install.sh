@@ -6,7 +6,7 @@
 # gone: a file that is to go, or nothing; reload (yes|no): systemd reads its units again; enable: units, or nothing
 set -eu
 while [ $# -ge 3 ]; do
-    install -d -m 755 "${1%/*}"
+    [ -d "${1%/*}" ] || install -d -m 755 "${1%/*}"
     timeout 60 head -c "$3" >"$1.new"
     [ "$(stat -c %s "$1.new")" = "$3" ] || {
         rm -f "$1.new"
@@ -18,5 +18,10 @@ while [ $# -ge 3 ]; do
     shift 3
 done
 [ -z "$gone" ] || rm -f "$gone"
-[ "$reload" = no ] || systemctl daemon-reload
-for it in $enable; do systemctl enable --quiet "$it"; done
+# To enable a unit has systemd read all units anew, too; that takes it as long as all else here, and once is enough.
+if [ -n "$enable" ]; then
+    # shellcheck disable=SC2086 # units
+    systemctl enable --quiet $enable
+elif [ "$reload" = yes ]; then
+    systemctl daemon-reload
+fi

@@ -56,18 +56,30 @@ picture() {
 
 # processes NAME: the directories in /proc of those that hold a slot's weights.
 processes() {
-    split=$(values loaded "$(value weights "$1")" | tr ' ' '\n' | sed -n 's/^\(............\).*/-e [.]ollama-split-\1-/p')
-    # shellcheck disable=SC2046,SC2086 # a path, and a pattern, a word
-    command_lines "$main" | xargs grep -als -e "sha256-$(value weights "$1")" $split | sed 's|/cmdline$||'
+    on=$(value weights "$1") split=''
+    gather "$on"
+    for digest in $loads; do
+        abridge "$digest"
+        split="$split -e [.]ollama-split-$abridged-"
+    done
+    # shellcheck disable=SC2086 # a pattern a word
+    command_lines "$main" | xargs grep -als -e "sha256-$on" $split | sed 's|/cmdline$||'
 }
 
 # lives WEIGHTS: whether a process had them on its command line at that glance.
 lives() {
-    for known in "sha256-$1" $(values loaded "$1" | sed 's/\([0-9a-f]\{12\}\)[^ ]*/.ollama-split-\1/g'); do
+    case "
+$live_now
+" in *"
+sha256-$1
+"*) return ;; esac
+    gather "$1"
+    for digest in $loads; do
+        abridge "$digest"
         case "
 $live_now
 " in *"
-$known
+.ollama-split-$abridged
 "*) return ;; esac
     done
     return 1
@@ -82,7 +94,9 @@ judge() {
         printf 'name\texpected %s as it was made, found that %s\n' "$1:latest" "$it" && return
     }
     weights=$(value weights "$1") held_entry=$(entry "$1")
-    if said=$(prove "$weights" '' "$(values context "$weights")" "$(place "$1" "$gpu")" "$held_entry"); then
+    gather "$weights"
+    place "$gpu"
+    if said=$(prove "$weights" '' "$windows" "$placed" "$held_entry"); then
         lives "$weights" || { printf 'ended\tits runner has ended\n' && return; }
         case $keep_alive in *-*) ;; *) return ;; esac
         expires=$(printf '%s\n' "$held_entry" | cut -f 5)

@@ -31,20 +31,22 @@ totals() {
     metric ollama_slot_heals_total "Times that the watch has loaded the slot again, or had it stay." counter
     for name in $(slots); do
         for cause in away ended window cpu expires; do
-            count=$(noted "$cause" "$heals/$name")
-            sample ollama_slot_heals_total "${count:-0}" "slot=$name" "cause=$cause"
+            recall "$cause" "$heals/$name"
+            sample ollama_slot_heals_total "${keyed:-0}" "slot=$name" "cause=$cause"
         done
     done
     metric ollama_slot_heal_tries "Times in a row that the watch had to; 0 once the slot has stayed well."
     for name in $(slots); do
-        count=$(noted tries "$heals/$name")
-        sample ollama_slot_heal_tries "${count:-0}" "slot=$name"
+        recall tries "$heals/$name"
+        sample ollama_slot_heal_tries "${keyed:-0}" "slot=$name"
     done
     metric ollama_slot_away_seconds_total "Seconds that the slot was not in memory as declared, as the watch saw it." counter
     for name in $(slots); do
-        away_s=$(noted away "$looks/$name") since=$(noted since "$looks/$name")
-        [ -z "$since" ] || away_s=$((${away_s:-0} + $(date '+%s') - since))
-        sample ollama_slot_away_seconds_total "${away_s:-0}" "slot=$name"
+        recall away "$looks/$name"
+        away_s=${keyed:-0}
+        recall since "$looks/$name"
+        [ -z "$keyed" ] || away_s=$((away_s + $(date '+%s') - keyed))
+        sample ollama_slot_away_seconds_total "$away_s" "slot=$name"
     done
 }
 
@@ -52,8 +54,11 @@ totals() {
 info() {
     metric ollama_slot_info "The slot's base, and its variant's digest in 12 digits, as ollama list has it."
     for name in $(slots); do
-        digest=$(value variant "$name")
-        sample ollama_slot_info 1 "slot=$name" "base=$(value model "$name")" "digest=$(printf %.12s "$digest")"
+        recall model "$state_dir/$name.slot"
+        base=$keyed
+        recall variant "$state_dir/$name.slot"
+        abridge "$keyed"
+        sample ollama_slot_info 1 "slot=$name" "base=$base" "digest=$abridged"
     done
 }
 

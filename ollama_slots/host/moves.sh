@@ -22,7 +22,7 @@ moved_as_files() {
 # manifest NAME:TAG: the file of a variant's name, in the case that it has; or where it would be.
 manifest() {
     library=$store/manifests/registry.ollama.ai/library
-    file=$(find -L "$library" -mindepth 2 -maxdepth 2 -ipath "*/${1%:*}/${1##*:}" 2>/dev/null | head -n 1)
+    file=$(find -L "$library" -mindepth 2 -maxdepth 2 -ipath "*/${1%:*}/${1##*:}" -print -quit 2>/dev/null)
     printf '%s\n' "${file:-$library/${1%:*}/${1##*:}}"
 }
 
@@ -37,7 +37,7 @@ mean() {
     if moved_as_files && [ "$(sha256sum 2>/dev/null <"$file")" = "$meant  -" ]; then
         into=$(manifest "$1") moving=$(beside "$store" "$store/manifests")/.manifest-$stem
         # A copy: of two names for one file, a create that writes in place would change both.
-        install -d -m 700 "${moving%/*}" && cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into" || return
+        { [ -d "${moving%/*}" ] || install -d -m 700 "${moving%/*}"; } && cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into" || return
     else
         said=$(api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1\"}") || { error_in "$said" && return 1; }
     fi

@@ -75,6 +75,8 @@ url=${url:-$listens}
 echo "== api"
 answers=$([ -z "$url" ] || ask --max-time 30 -w '\n' "$url/api/version" "$url/api/tags" "$url/api/ps" 2>/dev/null)
 printf '%s\n' "$answers"
+store=''
+! models=$(models_of "$pid" "$environ") || store=$(reach "$pid" "$models")
 {
     echo "== since"
     since "$start"
@@ -82,8 +84,7 @@ printf '%s\n' "$answers"
     grep -asH '' "$state_dir"/*.slot "$previous_states"/*.slot "$bases"
     echo "== store" # as the process that serves has it: see sees.sh
     contained "$pid" "${main%%[!0-9]*}" "$listens"
-    store=''
-    seen "$pid" "$answers" "$environ"
+    [ -z "$store" ] || seen "$models" "$store" "$answers"
     echo "== scraps"
     [ -z "$store" ] || scraps "$store"
     settings "$unit" "$shown"

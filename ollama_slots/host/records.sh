@@ -1,15 +1,24 @@
 # Records: a slot's state, what the watch keeps of it; KEY=VALUE lines each.
 
-# keyed KEY: what the record on stdin says. By the shell itself, for that is asked often.
+# They are read by the shell itself, for that is asked often.
+
+# keyed KEY: sets $keyed to what the record on stdin says; to nothing, where it does not say it.
 keyed() {
+    keyed=''
     while IFS= read -r line || [ -n "$line" ]; do
-        case $line in "$1="*) printf '%s\n' "${line#*=}" && return ;; esac
+        case $line in "$1="*) keyed=${line#*=} && return ;; esac
     done
 }
 
-# noted KEY FILE: what the record in a file says; nothing, where there is none.
+# recall KEY FILE: the same of the record in a file; nothing, where there is none.
+recall() {
+    { keyed "$1" <"$2"; } 2>/dev/null || keyed=''
+}
+
+# noted KEY FILE: prints it.
 noted() {
-    keyed "$1" 2>/dev/null <"$2"
+    recall "$1" "$2"
+    [ -z "$keyed" ] || printf '%s\n' "$keyed"
 }
 
 # note FILE KEY=VALUE...: it says so from now on; without a value no more.

@@ -38,6 +38,7 @@ stated() { # stated KEY: what the state says that is to be written
     keyed "$1" <<END
 $state
 END
+    printf '%s\n' "$keyed"
 }
 
 doubt() { # doubt WHY: weights that are not what they should be go, and the next step pulls them; else it refuses

@@ -98,13 +98,11 @@ contained() {
     done
 }
 
-# seen PID LISTED [ENVIRON]: what a deploy has to know of the models of that process, a KEY VALUE a line: where they are
-# as it has it (models) and as root has it (path), what root may do there (may), and the names (name PATH). Where Ollama
-# lists none (LISTED is what it answers) and there is a whole one, that (whole).
+# seen MODELS STORE LISTED: what a deploy has to know of a process' models, a KEY VALUE a line: where they are as it has it
+# (models) and as root has it (path), what root may do there (may), and the names (name PATH). Where Ollama lists none
+# (LISTED is what it answers) and there is a whole one, that (whole).
 seen() {
-    models=$(models_of "$1" ${3+"$3"}) || return 0
-    store=$(reach "$1" "$models")
-    may='write'
+    store=$2 may='write'
     for directory in "$store" "$store/manifests" "$store/blobs"; do
         if [ ! -d "$directory" ] || [ ! -r "$directory" ] || [ ! -x "$directory" ]; then
             may='nothing'
@@ -112,9 +110,9 @@ seen() {
             may='read'
         fi
     done
-    printf '%s\n' "models $models" "path $store" "may $may"
+    printf '%s\n' "models $1" "path $store" "may $may"
     find -L "$store/manifests" "$store/manifests-v2" -mindepth 4 -maxdepth 4 ! -type d -printf 'name %P\n' 2>/dev/null
-    case $2 in *'"digest"'*) return 0 ;; esac
+    case $3 in *'"digest"'*) return 0 ;; esac
     find -L "$store/manifests" -mindepth 4 -maxdepth 4 -type f -size -200k -exec grep -ohE '"config":\{[^}]*\}' {} + \
         2>/dev/null | grep -oE '[0-9a-f]{64}' | while read -r digest; do
         [ ! -e "$store/blobs/sha256-$digest" ] || { echo "whole $digest" && break; }

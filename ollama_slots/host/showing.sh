@@ -1,6 +1,7 @@
 # What models are made of, and what room there is: shared by details.sh and probe.sh.
 # needs: engine store gpus
-# Set before: $url (of the API), $doubted (weights whose digest is to be checked)
+# Set before: $url (of the API), $store (where a script gets to the models, or nothing), $doubted (weights whose digest
+# is to be checked)
 
 card() { # card FIELDS
     driver 10 --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null
@@ -20,35 +21,50 @@ show() {
     [ $# -eq 0 ] || answers=$(ask "$@" 2>/dev/null)
     echo "== show"
     printf '%s\n' "$answers"
-    # Figures that differ by layer are lists, which it leaves out unless asked for everything, the vocabulary, too. What an
-    # embedding model holds depends on the size of that.
-    echo "== lists"
+    # What asks for more: of a model whose figures differ by layer the lists, which it leaves out unless asked for
+    # everything, the vocabulary, too, on whose size depends what an embedding model holds; and those that it cannot read.
+    # Of the others the files that they are FROM. After each answer comes its status.
     of_layers='"[a-z0-9_.-]*\.attention\.(head_count_kv|sliding_window_pattern)":'
     of_words='"name":"token_embd\.weight","type":"[A-Za-z0-9_]*","shape":'
-    printf '%s\n' "$answers" | grep -anE "^[{].*($of_layers(\[\]|null)|\.pooling_type\":)" | cut -d : -f 1 | while read -r line; do
-        model=$(printf '%s' "$models" | sed -n "$(((line + 1) / 2))p")
-        api 60 /api/show "{\"model\":\"$model\",\"verbose\":true}" | grep -aoE "($of_layers|$of_words)\[[0-9a-z,]+\]" |
-            sed "s|^$of_words|\"token_embd\":|; s|^|$model |"
-    done
+    told=$(printf '%s\n' "$answers" | LC_ALL=C models=$models lists="^[{].*($of_layers(\[\]|null)|\.pooling_type\":)" awk '
+        BEGIN { split(ENVIRON["models"], model, "\n") }
+        NR % 2 && $0 ~ ENVIRON["lists"] { print "lists\t" model[(NR + 1) / 2] }
+        NR % 2 == 0 {
+            if (/^5/) print "unreadable\t" model[NR / 2]
+            fine = $0 == 200
+            end()
+            fine = 0
+            next
+        }'"$json_reader$print_froms"'
+        function document(at) {
+            for (at = 1; fine && at <= count; at++) if (paths[at] == "modelfile") print_froms(values[at])
+        }')
+    shown='' unreadable=''
+    echo "== lists"
+    while IFS='	' read -r what model; do
+        case $what,$model in
+        /*/sha256-*,) shown="$shown$what
+" ;;
+        unreadable,?*) unreadable="$unreadable $model" ;;
+        lists,?*)
+            api 60 /api/show "{\"model\":\"$model\",\"verbose\":true}" | grep -aoE "($of_layers|$of_words)\[[0-9a-z,]+\]" |
+                sed "s|^$of_words|\"token_embd\":|; s|^|$model |"
+            ;;
+        esac
+    done <<END
+$told
+END
     # The engine answers from a cache: that it shows a model does not say that its weights are there, and whole.
-    store=$(model_store)
-    leaves=$(manifests)
-    expected=$(printf '%s\n' "$leaves" | sizes)
-    others=$(printf '%s\n' "$leaves" | further)
     echo "== missing" # what is shown, and the blob that is not whole: that, or one that goes with it
-    shown=$(printf '%s\n' "$answers" | awk '
-        NR % 2 { body = $0; next }
-        { print (some++ ? "," : "["), $0 == 200 ? body : "null" }
-        END { print some ? "]" : "[]" }' | read_json | froms | grep '^/.*/sha256-[0-9a-f]*$' | sort -u)
     [ -n "$store" ] || store=${shown%%/blobs/*} # where this script gets to it
     # A line of one word is a blob that is shown; of two, with what goes with it; of three, its bytes: as expected or there.
     {
-        printf '%s\n' "$shown" | sed 's/.*sha256-//'
-        printf '%s\n' "$others"
-        printf '%s\n' "$expected" | sed 's/$/ expected/'
-        find -L "$store/blobs" -maxdepth 1 -type f -printf '%f %s there\n' 2>/dev/null | sed 's/^sha256-//'
+        printf %s "$shown"
+        made_of
+        find -L "$store/blobs" -maxdepth 1 -type f -printf '%f %s there\n' 2>/dev/null
     } | awk '
-        NF == 1 { shown[++count] = $1 }
+        { sub(/^(.*\/)?sha256-/, "") }
+        NF == 1 && /^[0-9a-f]+$/ && !seen[$1]++ { shown[++count] = $1 }
         NF == 2 { with[$1] = with[$1] " " $2 }
         $3 == "expected" && !($1 in expected) { expected[$1] = $2 }
         $3 == "there" { there[$1] = $2 }
@@ -67,8 +83,7 @@ show() {
     done
     # What it cannot read it cannot show: damaged weights are named after their model.
     echo "== unreadable"
-    printf '%s\n' "$answers" | awk 'NR % 2 == 0 && /^5/ { print NR / 2 }' | while read -r number; do
-        model=$(printf '%s' "$models" | sed -n "${number}p")
+    for model in $unreadable; do
         for digest in $(stored_weights "$(digest_of "$model")"); do
             ! damaged "$digest" || echo "$model $digest"
         done
@@ -77,7 +92,7 @@ show() {
     # Drivers of before 2022 do not know the last field, and answer nothing at all.
     card pci.bus_id,memory.total,memory.free,compute_cap || [ $? = 124 ] || card pci.bus_id,memory.total,memory.free
     echo "== disk"
-    df -Pk "$store" 2>/dev/null | awk 'NR == 2 { print $4 }'
+    df -Pk "$store" 2>/dev/null | { read -r _ && read -r _ _ _ free _ && echo "$free"; }
     echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes
     find -H "$store/blobs" "$(fetches "$store")" -type f -printf '%f %b\n' 2>/dev/null
 }

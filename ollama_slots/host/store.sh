@@ -7,53 +7,49 @@ use_store() {
     store=$(model_store "$server") && [ -d "$store/blobs" ]
 }
 
-# manifests: the leaves of all that says what models are made of, an empty line between two. From 0.40 on those are blobs:
-# names are links to them in manifests-v2, and one may be no more than a list of others.
-manifests() {
+# manifest_texts: all that says what models are made of, a line of \001 before each. From 0.40 on those are blobs: names
+# are links to them in manifests-v2, and one may be no more than a list of others.
+manifest_texts() {
     find -L "$store/manifests" "$store/manifests-v2" "$store/blobs" -type f -size -200k \
         ! -name '*-partial*' ! -path '*/.ollama-slots/*' -exec awk '
         FNR == 1 { print "\001"; json = "" }
         json == "" && NF { json = /^[ \t\r]*[{]([^{]|$)/ } # and no template
-        json' {} + 2>/dev/null | read_json
+        json' {} + 2>/dev/null
 }
 
-# sizes: of the leaves of manifests on stdin, each blob that one names, and its bytes: DIGEST BYTES.
-sizes() {
-    awk -F '\t' '
-        /^$/ { split("", digest); split("", bytes); next }
-        $1 !~ /^(config|(layers|manifests)\/[0-9]+)\/(digest|size)$/ { next }
-        { path = $1; sub(/[a-z]+$/, "", path) }
-        $1 ~ /digest$/ { digest[path] = substr($2, 8) } # after sha256:
-        $1 ~ /size$/ { bytes[path] = $2 }
-        path in digest && path in bytes { print digest[path], bytes[path] }'
+# manifests: their leaves, an empty line between two.
+manifests() {
+    manifest_texts | read_json
 }
 
-# further: of the leaves of manifests on stdin, what weights go with: FIRST OTHER, for each further part of split ones,
-# and for a projector. Only what all manifests with that first blob have: of several, the API does not tell which.
-further() {
-    awk -F '\t' '
-        function told(at, first, own) {
-            for (at = count - 1; at >= 0; at--) if (kind[at] ~ /\.image\.model$/) first = digest[at]
+# made_of: what models are made of: each blob that a manifest names, and its bytes (DIGEST BYTES expected); and what weights
+# go with (FIRST OTHER), for each further part of split ones, and for a projector. Only what all manifests with that first
+# blob have: of several, the API does not tell which.
+made_of() {
+    manifest_texts | LC_ALL=C awk "$json_reader"'
+        function document(at, place, key, layers, digest, bytes, kind, first, own) {
+            for (at = 1; at <= count; at++) {
+                if (paths[at] !~ /^(config|(layers|manifests)\/[0-9]+)\/(digest|size|mediaType)$/) continue
+                place = key = paths[at]
+                sub(/\/[^\/]*$/, "", place)
+                sub(/.*\//, "", key)
+                if (key == "digest") digest[place] = substr(values[at], 8) # after sha256:
+                else if (key == "size") bytes[place] = values[at]
+                else { kind[place] = values[at]; continue }
+                if (place in digest && place in bytes) print digest[place], bytes[place], "expected"
+                if (place ~ /^layers/) layers = substr(place, 8) + 1
+            }
+            for (at = layers - 1; at >= 0; at--)
+                if (kind["layers/" at] ~ /\.image\.model$/) first = digest["layers/" at]
             own[first] = 1
-            for (at = 0; at < count; at++) {
-                if (kind[at] ~ /\.image\.(model|projector)$/ && !(digest[at] in own)) with[first " " digest[at]]++
-                own[digest[at]] = 1
+            for (at = 0; at < layers; at++) {
+                place = "layers/" at
+                if (kind[place] ~ /\.image\.(model|projector)$/ && !(digest[place] in own)) with[first " " digest[place]]++
+                own[digest[place]] = 1
             }
             manifests[first]++
-            split("", kind)
-            count = 0
         }
-        /^$/ { told(); next }
-        $1 ~ /^layers\/[0-9]+\/(mediaType|digest)$/ {
-            split($1, path, "/")
-            if (path[2] >= count) count = path[2] + 1
-            if (path[3] == "digest") digest[path[2] + 0] = substr($2, 8) # after sha256:
-            else kind[path[2] + 0] = $2
-        }
-        END {
-            told()
-            for (pair in with) if (with[pair] == manifests[substr(pair, 1, 64)]) print pair
-        }'
+        END { for (pair in with) if (with[pair] == manifests[substr(pair, 1, 64)]) print pair }'
 }
 
 # stored_weights DIGEST: the blobs that a manifest runs on, a line each, by the manifest's own digest, or nothing. For

@@ -45,7 +45,9 @@ make_way() { # unloads slots until it fits; sets $why to why it does not even th
     for it in $(by_size); do
         case " $were " in *" $it "*) ;; *) continue ;; esac
         ordered="$ordered $it"
-        if [ "$(place "$it" yes)" = yes ]; then first="$it $first"; else last="$it $last"; fi
+        gather "$(value weights "$it")"
+        place yes
+        if [ "$placed" = yes ]; then first="$it $first"; else last="$it $last"; fi
     done
     for it in $first $last; do
         unload "$it:latest"

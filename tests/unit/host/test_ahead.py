@@ -92,13 +92,15 @@ def test_what_is_in_memory_is_not_read(three: DirectoryHost) -> None:
     assert ahead(three) == []
 
 
-@pytest.mark.parametrize("name", ["b:1b", "two:latest"])
+@pytest.mark.parametrize("name", ["before:1b", "two:latest"])
 def test_what_a_rotation_has_loaded_is_in_memory(three: DirectoryHost, name: str) -> None:
-    """By another manifest than its variant's, as that of who had the weights before; after a boot by its own."""
+    """By a manifest that is gone, as that of who had the weights before; after a boot by its own."""
+    three.engine.create("before:1b", "FROM b:1b\nPARAMETER num_ctx 1000\n")
     state = three.root / "var/lib/ollama-slots/two.slot"
     lines = [it for it in state.read_text().splitlines() if not it.startswith("loaded=")]
-    state.write_text("".join(f"{it}\n" for it in [*lines, f"loaded={three.digest('b:1b')}"]))
+    state.write_text("".join(f"{it}\n" for it in [*lines, f"loaded={three.digest('before:1b')}"]))
     three.engine.generate({"model": name})
+    three.engine.delete("before:1b")
     assert ahead(three) == [THREE, ONE]
 
 

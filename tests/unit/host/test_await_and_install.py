@@ -150,11 +150,13 @@ def test_systemd_is_told_of_what_is_put_in_place(host: DirectoryHost) -> None:
     gone = host.root / "etc/gone"
     gone.parent.mkdir(parents=True, exist_ok=True)
     gone.touch()
-    assert install(host, {}, gone=str(gone), reload=True, enable=["ollama.service"]).code == 0
+    assert install(host, {}, gone=str(gone), reload=True).code == 0
     assert not gone.exists()
+    assert host.programs.called[-1:] == [["systemctl", "daemon-reload"]]
+    assert install(host, {}, reload=True, enable=["ollama.service"]).code == 0
     assert host.programs.called[-2:] == [
         ["systemctl", "daemon-reload"],
-        ["systemctl", "enable", "--quiet", "ollama.service"],
+        ["systemctl", "enable", "--quiet", "ollama.service"],  # which has it read them anew, too
     ]
 
 

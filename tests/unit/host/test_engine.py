@@ -75,8 +75,8 @@ def test_a_state_is_read_by_the_shell_and_one_that_is_not_there_hides_no_other(t
         (tmp_path / f"{name}.slot").write_text(text)
     (tmp_path / "gone.slot").symlink_to(tmp_path / "nowhere")
     given = f"state_dir={tmp_path}"
-    assert call(f"{given}; values loaded {A}") == "d f "
-    assert call(f"{given}; values loaded {C}; values none {A}") == ""
+    assert call(f"{given}; gather {A}; echo $loads, $digests, $windows, $places.") == "d f, d f, 8192, ."
+    assert call(f'{given}; gather {C}; echo "$loads$digests$windows$places."') == "."
     assert call(f"{given}; value asks one; value model one; value context three") == " a\\n b=\nhub/x:y=z\n8192"
     assert call(f"{given}; value loaded gone; value loaded none") == ""
 
@@ -108,7 +108,7 @@ def test_the_weights_are_those_of_the_true_from_line(text: str, blobs: list[str]
         "model_info": {"modelfile": f"FROM /x/sha256-{C}"},
     }
     for body in (json.dumps(answer), json.dumps(answer, indent=1)):
-        found = call("read_json | froms", text=body).split("\n")
+        found = call("froms", text=body).split("\n")
         assert [it.rpartition("sha256-")[2] for it in found if "sha256-" in it] == blobs
     shown = Shown.of(answer)
     assert (shown.weights if shown else None) == (blobs[0] if blobs else None)
@@ -151,8 +151,8 @@ def test_what_the_store_says_of_sizes(tmp_path: Path) -> None:
     (place / "manifests/registry.ollama.ai/library/x/damaged").write_text(
         '{"config":{"digest":"sha256:no","size":1}'
     )
-    said = call(f"store={place}\nmanifests | sizes", library="store").split("\n")
-    assert set(said) == {f"{C} 3", f"{B} 2", f"{A} 1"}
+    said = call(f"store={place}\nmade_of", library="store").split("\n")
+    assert set(said) == {f"{C} 3 expected", f"{B} 2 expected", f"{A} 1 expected"}
 
 
 def test_the_weights_of_a_manifest_that_the_api_does_not_show(tmp_path: Path) -> None:

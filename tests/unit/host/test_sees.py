@@ -185,7 +185,7 @@ def test_what_may_be_done_there_is_told(outside: Path, part: str, mode: int, may
     process(outside, f"OLLAMA_MODELS={store}")
     (store / part).chmod(mode)
     nobody = None if os.getuid() else pwd.getpwnam("nobody").pw_uid
-    code, said = sees(outside, "seen 7 '\"digest\"'", user=nobody)
+    code, said = sees(outside, 'seen "$(models_of 7)" "$(model_store 7)" \'"digest"\'', user=nobody)
     (store / part).chmod(0o755)
     assert (code, said.splitlines()) == (0, [f"models {store}", f"path {store}", f"may {may}"])
 

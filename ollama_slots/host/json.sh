@@ -96,7 +96,9 @@ json_reader='
         two = "[0-9a-fA-F][0-9a-fA-F]"
         PAIR = "\\\\u[dD][89abAB]" two "\\\\u[dD][c-fC-F]" two
         SINGLE = "\\\\u" two two
-        TOKEN = "\"([^\"\\\\[:cntrl:]]|\177|\\\\.)*\"|[][{}:,]|[^][{}:,\"[:space:]]+|[^[:space:]]"
+        SPACE = " \t\n\v\f\r" # no [:space:], which mawk has only since 1.3.4
+        TOKEN = "\"([^\"\\\\\001-\037]|\\\\.)*\"|[][{}:,]|[^][{}:,\"" SPACE "]+|[^" SPACE "]"
+        BLANKS = "^[" SPACE "]+"
         begin()
     }
     {
@@ -104,7 +106,7 @@ json_reader='
         tokens = split($0, token_at, "\n")
         for (line_at = 1; line_at <= tokens; line_at++) {
             it = token_at[line_at]
-            sub(/^[[:space:]]+/, "", it)
+            sub(BLANKS, "", it)
             if (it != "") token(it)
         }
     }

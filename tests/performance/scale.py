@@ -19,6 +19,7 @@ from tests.performance import kept, tables
 from tests.performance.declared import defaults
 from tests.performance.measured import Measured, measured
 from tests.unit.fake import install
+from tests.unit.host.seam import marked
 from tests.unit.world import deployed
 
 INVENTORY = """
@@ -80,7 +81,7 @@ def settled() -> list[str]:
 
 def lay_out(path: Path, hosts: int, floor: bool) -> None:
     """Makes a project of so many hosts: this one, or the one that shows what pyinfra alone costs."""
-    (path / "answer.json").write_text(json.dumps(settled()))
+    (path / "answer.json").write_text(json.dumps(marked(settled())))
     (path / "inventory.py").write_text(INVENTORY.format(hosts=hosts))
     if floor:
         (path / "tasks").mkdir()
@@ -88,7 +89,7 @@ def lay_out(path: Path, hosts: int, floor: bool) -> None:
         for name, text in FLOOR.items():
             (path / name).write_text(text)
         return
-    for name in ("deploy.py", "tasks", "templates", "ollama_slots", "group_data"):
+    for name in ("deploy.py", "tasks", "templates", "ollama_slots", "group_data", "lab"):
         (path / name).symlink_to(ROOT / name)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.host import scripts
-from tests.performance import boot, fleet, hosts, page, profile, tables
+from tests.performance import boot, fleet, hosts, page, profile, scale, tables
 from tests.performance.declared import BARE as BARE_SCRIPT
 from tests.performance.declared import LARGE, PLAYBOOK, SMALL
 from tests.performance.measured import Measured
@@ -280,3 +280,7 @@ def test_nobody_there_ends_the_connection() -> None:
             socket.create_connection(("127.0.0.1", near), 5) as near_side,
         ):
             assert near_side.recv(1) == b""
+
+
+def test_the_hosts_of_which_there_are_very_many_are_as_declared() -> None:
+    assert scale.cost(1, floor=False).code == 0

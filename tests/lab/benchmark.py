@@ -18,6 +18,8 @@ from tests.lab.conftest import SLOT4
 from tests.lab.fleet import ROOT, SLOTS, Host, Project, Run, model
 
 FILE, PAUSE = "model_selection.json", 3  # seconds between two questions of a user
+# Seconds: who asks the slot that is asked waits for its answer, of up to 1024 tokens, by a part of a processor.
+PATIENCE = 300
 SEED = 1
 SIZES = {"trivial": 5, "arithmetic": 4, "choice": 16}
 ITEMS = sum(SIZES.values())
@@ -86,7 +88,8 @@ def test_from_the_measurement_to_the_deploy(
 ) -> None:
     before = [{it: host.made()[f"{it}:latest"] for it in SLOTS} for host in (gpu1, gpu2)]
     runners = [host.runners() for host in (gpu1, gpu2)]
-    with asking(gpu1, *SLOTS, pause=PAUSE) as ours, asking(gpu2, *SLOTS, pause=PAUSE) as theirs:
+    patient = {"pause": PAUSE, "patience": PATIENCE}
+    with asking(gpu1, *SLOTS, **patient) as ours, asking(gpu2, *SLOTS, **patient) as theirs:
         run = measured(measuring)
     for record in (*ours, *theirs):
         figures.append(f"benchmark: {record}")
@@ -133,7 +136,7 @@ def test_each_model_takes_its_place(project: Project, gpu2: Host, figures: list[
     declare(project, **{f"slot{number}_model": it for number, it in was.items()})
     ladder = with_few(project, {"trivial": 24, "choice": 4}, TWIN, CHALLENGER, WORSE, UNKNOWN, VAST)
     start = time.monotonic()
-    with asking(gpu2, *SLOTS, pause=PAUSE) as records:
+    with asking(gpu2, *SLOTS, pause=PAUSE, patience=PATIENCE) as records:
         run = measured(ladder)
     figures.append(f"benchmark: {time.monotonic() - start:.0f} s for the ladder")
     assert_none_failed(*records)

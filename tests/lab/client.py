@@ -35,7 +35,8 @@ class Record:
 
 def assert_none_failed(*records: Record) -> None:
     """No request failed."""
-    assert [failure for record in records for failure in record.failures] == []
+    failures = [failure for record in records for failure in record.failures]
+    assert not failures, failures
 
 
 @contextmanager
@@ -60,10 +61,11 @@ def tunnel(host: Host) -> Iterator[str]:
 
 
 @contextmanager
-def asking(host: Host, *models: str, pause: float = 0) -> Iterator[list[Record]]:
+def asking(host: Host, *models: str, pause: float = 0, patience: float = 60) -> Iterator[list[Record]]:
     """Asks each of the models again and again for the time of the ``with``, in parallel; a record of each.
 
     + pause: seconds between an answer and the next request
+    + patience: seconds after which an answer does not come
     """
     records, stop = [Record() for _ in models], threading.Event()
 
@@ -73,7 +75,7 @@ def asking(host: Host, *models: str, pause: float = 0) -> Iterator[list[Record]]
             while not stop.is_set():
                 start = time.monotonic()
                 try:
-                    answer = session.post(f"{url}/api/generate", json=request, timeout=60)
+                    answer = session.post(f"{url}/api/generate", json=request, timeout=patience)
                     if answer.status_code != 200 or not answer.json().get("done"):
                         record.failures.append(f"{answer.status_code} {answer.text[:200]}")
                 except (requests.RequestException, ValueError) as error:
@@ -93,4 +95,4 @@ def asking(host: Host, *models: str, pause: float = 0) -> Iterator[list[Record]]
         finally:
             stop.set()
             for thread in threads:
-                thread.join(90)
+                thread.join(patience + 30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lab.benchmark import FILE, HELD, chosen, content, measured, with_few
+from tests.lab.benchmark import FILE, HELD, PATIENCE, chosen, content, measured, with_few
 from tests.lab.client import asking, assert_none_failed
 from tests.lab.conftest import SLOT4
 from tests.lab.fleet import SLOTS, Host, Project
@@ -13,7 +13,7 @@ SIZES = {"trivial": 3, "choice": 4}
 def test_what_is_measured_beside_users_is_chosen_and_deployed(project: Project, gpu2: Host) -> None:
     measuring = with_few(project, SIZES)
     runners = gpu2.runners()
-    with asking(gpu2, *SLOTS, pause=1) as records:
+    with asking(gpu2, *SLOTS, pause=1, patience=PATIENCE) as records:
         run = measured(measuring)
     assert_none_failed(*records)
     assert gpu2.runners() == runners, "no slot was touched, and no candidate is left"

@@ -36,12 +36,15 @@ ${3-$(named)}
 END
 }
 
-# Of a Modelfile, as a leaf has it, the files that it is FROM, in their order: its weights come first. A function of awk.
-# What a license or a prompt has in it is none: the engine quotes a text of several lines with " or """
-# (parser/parser.go, v0.32.15).
+# print_froms(): of an answer of /api/show, whose leaves are read, the files that its Modelfile is FROM, in their order: its
+# weights come first. A function of awk. What a license or a prompt has in it is none: the engine quotes a text of several
+# lines with " or """ (parser/parser.go, v0.32.15).
 # shellcheck disable=SC2016 # awk's
 print_froms='
-    function print_froms(modelfile, lines, total, at, line, quotes) {
+    function print_froms(at) {
+        for (at = 1; at <= count; at++) if (paths[at] == "modelfile") print_froms_of(values[at])
+    }
+    function print_froms_of(modelfile, lines, total, at, line, quotes) {
         gsub(/\\\\/, "\001", modelfile)
         total = split(modelfile, lines, /\\n/)
         for (at = 1; at <= total; at++) {
@@ -61,10 +64,7 @@ print_froms='
 
 # froms: of an answer of /api/show on stdin, the files that the model is FROM.
 froms() {
-    LC_ALL=C awk "$json_reader$print_froms"'
-        function document(at) {
-            for (at = 1; at <= count; at++) if (paths[at] == "modelfile") print_froms(values[at])
-        }'
+    LC_ALL=C awk "$json_reader$print_froms"' function document() { print_froms() }'
 }
 
 # weights_of DIGEST [NAMED]: the blob behind a manifest that some name still has, or nothing.

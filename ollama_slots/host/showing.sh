@@ -36,9 +36,7 @@ show() {
             fine = 0
             next
         }'"$json_reader$print_froms"'
-        function document(at) {
-            for (at = 1; fine && at <= count; at++) if (paths[at] == "modelfile") print_froms(values[at])
-        }')
+        function document() { if (fine) print_froms() }')
     shown='' unreadable=''
     echo "== lists"
     while IFS='	' read -r what model; do

@@ -48,31 +48,33 @@ clock() {
 # them at all addresses is asked on loopback. As the kernel has it, whatever OLLAMA_HOST says and where it was set.
 listening() {
     sockets=$(find "$proc/$1/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)
-    set -- "$proc/$1/net/tcp" "$proc/$1/net/tcp6"
-    [ -e "$2" ] || set -- "$1"
-    # The kernel writes an address in hexadecimal, each four bytes of it in the order of the processor.
-    awk -v sockets="$sockets" '
-        function number(hex, sum, digit) {
-            for (digit = 1; digit <= length(hex); digit++)
-                sum = 16 * sum + index("123456789ABCDEF", substr(hex, digit, 1))
-            return sum + 0
-        }
-        function byte(at) { return substr(address, at, 2) }
-        $4 == "0A" && index(sockets, "socket:[" $10 "]") {
-            split($2, local, ":")
-            address = local[1]
-            if (address ~ /^0+$/)
-                host = "127.0.0.1"
-            else if (length(address) == 8)
-                host = number(byte(7)) "." number(byte(5)) "." number(byte(3)) "." number(byte(1))
-            else {
-                for (word = 1; word < 32; word += 8)
-                    host = host ":" byte(word + 6) byte(word + 4) ":" byte(word + 2) byte(word)
-                host = "[" substr(host, 2) "]"
-            }
-            print "http://" host ":" number(local[2])
-            exit
-        }' "$@" 2>/dev/null || : # it ended
+    for it in "$proc/$1/net/tcp" "$proc/$1/net/tcp6"; do
+        while IFS=' ' read -r _ at _ state_now _ _ _ _ _ socket _; do
+            case $state_now,$sockets in
+            0A,*"socket:[$socket]"*) url_at "$at" && return ;;
+            0A,* | st,*) ;; # somebody else's; the heading
+            *) break ;; # those that listen come first, and to go through the others takes the kernel milliseconds
+            esac
+        done <"$it"
+    done 2>/dev/null || : # it ended
+}
+
+# url_at ADDRESS:PORT: prints that as a URL. The kernel has it in hexadecimal, each four bytes of an address in the order
+# of the processor.
+url_at() {
+    rest=${1%:*} at=''
+    case $rest in *[!0]*) ;; *) rest=0100007F ;; esac
+    if [ "${#rest}" = 8 ]; then
+        at=$((0x$rest & 255)).$((0x$rest >> 8 & 255)).$((0x$rest >> 16 & 255)).$((0x$rest >> 24))
+    else
+        while [ -n "$rest" ]; do
+            high=${rest%"${rest#????}"} rest=${rest#????}
+            low=${rest%"${rest#????}"} rest=${rest#????}
+            at=$at:${low#??}${low%??}:${high#??}${high%??}
+        done
+        at="[${at#:}]"
+    fi
+    echo "http://$at:$((0x${1##*:}))"
 }
 
 # children PIDS: the processes that these have started.

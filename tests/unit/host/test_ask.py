@@ -59,6 +59,15 @@ def test_ollama_is_asked_where_its_process_listens(family: int, address: str, as
             pass
 
 
+def test_an_address_of_any_kind_is_read_as_the_kernel_writes_it() -> None:
+    """Each four bytes of it are a number of this machine's, in hexadecimal."""
+    for given in ("10.200.3.4", "192.0.2.255", "2001:db8:1:23::4567", "fe80::1:2:3"):
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in given else socket.AF_INET, given)
+        words = [int.from_bytes(packed[at : at + 4], sys.byteorder) for at in range(0, len(packed), 4)]
+        code, said = sh(f"url_at {''.join(f'{it:08X}' for it in words)}:{65535:04X}")
+        assert (code, numeric(said)) == (0, numeric(f"http://{f'[{given}]' if ':' in given else given}:65535"))
+
+
 def test_a_process_that_takes_no_connections_is_asked_nowhere() -> None:
     """One that has a connection of its own takes none for that."""
     with bound(socket.AF_INET, "127.0.0.1") as it, socket.create_connection(it.getsockname()) as own:

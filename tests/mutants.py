@@ -145,7 +145,7 @@ OF_THE_WATCH = [
 ]
 MORE = [
     fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
-    fault("a connection is a listener", "ask", '$4 == "0A" &&', '$4 != "x" &&', LOOKS, "host/test_ask.py"),
+    fault("a connection is a listener", "ask", "case $state_now,", "case 0A,", LOOKS, "host/test_ask.py"),
     fault("an answer need not be done", "engine", "generate,true | embed,?*)", "generate,* | embed,?*)", ROTATE),
     fault("any window will do", "engine", '    *" $window "*) ;;', "    *) ;;", ROTATE),
     fault(
@@ -169,7 +169,7 @@ MORE = [
         '"$away",never) again=yes ;;',
         ROTATE,
     ),
-    fault("a file is replaced before it is on the disk", "replace", 'sync "$1" && mv', "mv", AWAIT),
+    fault("a file is replaced before it is on the disk", "replace", 'sync "$@" || return', ":", AWAIT),
     fault(
         "a name is not looked at again",
         "moves",
@@ -288,7 +288,13 @@ MORE = [
     fault("what came is on the disk or not", "pulling", '[ "$1" -ne 0 ] || on_disk ||', "true ||", PULLS),
     fault("a mirror is believed", "fetch", '[ "$(sha256sum 2>/dev/null <"$1")" = "$2  -" ]', "true", FETCH),
     fault("two fetch at once", "pulling", "flock -n 8 ||", "true ||", FETCH),
-    fault("a file may be half written", "install", 'replace "$1.new" "$1"', 'mv "$1.new" "$1"', AWAIT),
+    fault(
+        "a file may be half written",
+        "install",
+        "replace $paths",
+        'for it in $paths; do mv "$it.new" "$it"; done',
+        AWAIT,
+    ),
     fault("a dot in a name is any letter", "bases", "sed 's/\\./\\\\./g'", "cat", "host/test_bases.py", REMOVE),
     fault(
         "an old manifest comes first",

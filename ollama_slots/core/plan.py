@@ -42,6 +42,11 @@ def beforehand(settings: Settings) -> tuple[str, ...]:
     return tuple({names.parse(name).key: name for name in [*declared, *own]}.values())
 
 
+def asked(settings: Settings, observed: Observed) -> tuple[str, ...]:
+    """Return all whose details a plan may depend on after a step: those, and what is known before the host is."""
+    return tuple(dict.fromkeys([*questions(settings, observed), *beforehand(settings)]))
+
+
 def doubted(observed: Observed) -> tuple[str, ...]:
     """Return the weights that a failed warm-up could not load: they may be damaged on the disk."""
     failed = observed.warm_up.get("ActiveState") == "failed"

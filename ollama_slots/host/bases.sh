@@ -7,7 +7,7 @@ note_base() {
     : >>"$bases" || return
     others=$(grep -ivx "$(printf '%s' "$1" | sed 's/\./\\./g') .*" "$bases") || [ $? -eq 1 ] || return
     printf '%s\n' ${others:+"$others"} ${2:+"$1 $2"} >"$bases.new" &&
-        replace "$bases.new" "$bases"
+        replace "$bases"
 }
 
 # note_pulled NAME:TAG: it was pulled just now.

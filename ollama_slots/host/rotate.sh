@@ -63,7 +63,7 @@ proof_of_candidate() { # what answers and is not found was loaded under a manife
 
 write() { # write FROM TO: whole or not at all; where there is no FROM, which somebody may have removed, no TO
     if [ -e "$1" ]; then
-        install -m 644 "$1" "$2.new" && replace "$2.new" "$2"
+        install -m 644 "$1" "$2.new" && replace "$2"
     else
         rm -f "$2"
     fi

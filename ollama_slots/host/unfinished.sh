@@ -36,7 +36,7 @@ in_pull() {
 
 # recorded [MODEL]: the digests that are recorded, all or for a model.
 recorded() {
-    for file in "$unfinished"/*; do
+    for file in "$unfinished"/*[0-9a-f]; do # and no .new
         [ -e "$file" ] && read -r whose _ <"$file" && [ "${1:-$whose}" = "$whose" ] && echo "${file##*/}"
     done
 }
@@ -49,8 +49,7 @@ untouched() {
 
 # record DIGEST MODEL [TIME]: whole or not at all.
 record() {
-    install -d -m 755 "$unfinished" && echo "$2 ${3-}" >"$unfinished/.$1" &&
-        replace "$unfinished/.$1" "$unfinished/$1"
+    install -d -m 755 "$unfinished" && echo "$2 ${3-}" >"$unfinished/$1.new" && replace "$unfinished/$1"
 }
 
 # let_go DIGEST: waits, bounded, until the engine has ended its pull of it; fails if somebody else's goes on.

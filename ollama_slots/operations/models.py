@@ -27,7 +27,7 @@ def models(settings: Settings) -> Commands:
     + a variant is made when its Modelfile, its base's digest or its own digest differ from what its state says
     + each step is planned from what the host has then: an interrupted run is made good by the next
     """
-    yield from take(settings, _to_what_is_declared, "every slot holds its declared model")
+    yield from take(settings, _to_what_is_declared, "every slot holds its declared model", by_look=True)
 
 
 def _to_what_is_declared(settings: Settings, observed: Observed, first: bool) -> list[Step]:

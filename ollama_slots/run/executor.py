@@ -41,13 +41,14 @@ MOST_STEPS = 200  # more than any plan has: a plan that does not end is a defect
 OF_A_LOOK = re.compile(rf"\[[^\]]*\]\s+{re.escape(scripts.MARK)}")  # after the host, as pyinfra shows a line
 
 
-def take(settings: Settings, steps: Plan, settled: str) -> Commands:
+def take(settings: Settings, steps: Plan, settled: str, by_look: bool = False) -> Commands:
     """Plan, take the first step, and plan again until no step is left: a step changes what later ones depend on.
 
     What it does not change is in the same command (``plan.together``).
 
     + steps: plans from settings, from what the host has, and whether it is the first time; its ValueError refuses
     + settled: what to say where nothing is to be done
+    + by_look: a look tells whether that is so, which need not ask what models are made of (``plan.settled``)
     """
     taken = _Taken()
     for observed, since in chain(looks(settings), ((read(settings), "") for _ in range(MOST_STEPS))):
@@ -74,7 +75,8 @@ def take(settings: Settings, steps: Plan, settled: str) -> Commands:
         if again := taken.again(batch):
             yield refuse(f"{again}: still needed after it ran; giving up")
             return
-        yield command(batch, settings, observed, since)
+        over = by_look and batch == planned and not any(isinstance(it, Pull) for it in batch)
+        yield command(batch, settings, observed, since, () if over else plan.asked(settings, observed))
         if overtaken():
             taken.forget(batch)
     yield refuse(f"gave up after {MOST_STEPS} steps: the plan does not end, which is a defect")
@@ -108,12 +110,13 @@ class _Taken:
         self.pulled.difference_update(it.model for it in batch if isinstance(it, Pull))
 
 
-def command(steps: Sequence[Step], settings: Settings, observed: Observed, since: str = "") -> FunctionCommand:
+def command(
+    steps: Sequence[Step], settings: Settings, observed: Observed, since: str = "", models: tuple[str, ...] = ()
+) -> FunctionCommand:
     """Return the one command that takes steps on the host, one after the other.
 
-    + since: as for ``perform``
+    + since, models: as for ``perform``
     """
-    models = tuple(dict.fromkeys([*plan.questions(settings, observed), *plan.beforehand(settings)]))
     wanted = [script(it, settings, observed) for it in steps]
     return FunctionCommand(perform, (settings, wanted, since, models), {})
 

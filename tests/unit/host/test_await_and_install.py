@@ -170,9 +170,12 @@ def test_files_are_whole_or_not_there(host: DirectoryHost) -> None:
 
 
 def test_a_file_is_on_the_disk_before_it_takes_its_name_and_its_name_after(host: DirectoryHost) -> None:
-    path = host.root / "etc/x/one"
-    assert install(host, {str(path): ("644", "1")}).code == 0
-    assert (host.root / "synced").read_text().splitlines() == [f"{path}.new", str(path.parent)]
+    one, two = host.root / "etc/x/one", host.root / "etc/y/two"
+    assert install(host, {str(one): ("644", "1"), str(two): ("644", "2")}).code == 0
+    assert (host.root / "synced").read_text().splitlines() == [
+        f"{one}.new {two}.new",
+        f"{one.parent} {two.parent}",
+    ]
 
 
 @pytest.mark.parametrize("fault", ["no-sync", "etc/x/one.new/in/the/way"])
@@ -183,3 +186,13 @@ def test_a_file_that_cannot_be_written_is_as_it_was(host: DirectoryHost, fault: 
     blocks.mkdir(parents=True)
     assert install(host, {str(path): ("644", "2")}).code != 0
     assert path.read_text() == "1"
+
+
+def test_what_does_not_arrive_as_a_whole_leaves_all_as_it_was(host: DirectoryHost) -> None:
+    one, two = host.root / "etc/x/one", host.root / "etc/x/two"
+    assert install(host, {str(one): ("644", "1")}).code == 0
+    wanted = scripts.install({str(one): ("644", "2"), str(two): ("644", "more")}, [str(one), str(two)])
+    done = host.perform(scripts.command(wanted), wanted.stdin[:-1])
+    assert (done.code, f"{two} did not arrive as it was sent" in done.err) == (1, True)
+    assert one.read_text() == "1"
+    assert [it.name for it in one.parent.iterdir()] == ["one"]

@@ -11,7 +11,7 @@ from ollama_slots.run import session as commands
 from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.deploys import AB, ALL, run
-from tests.unit.fake import Asked, Run, answers, argument, listed, parts
+from tests.unit.fake import Asked, Run, answers, argument, called, listed, parts
 from tests.unit.host.seam import marked
 from tests.unit.world import OF_THE_CPU, World, deployed
 
@@ -34,6 +34,13 @@ def test_the_drop_in_is_read_before_ollama_is_restarted() -> None:
     assert f"{paths.ENVIRONMENT} 644" in install
     assert argument(install, "reload") == "yes"
     assert argument(restart, "verb") == "restart"
+
+
+def test_what_models_are_made_of_is_asked_only_of_a_host_on_which_something_is_left() -> None:
+    taken = run(World(most=3), *ALL)
+    pulls, rotations = (it for it in taken.commands["gpu"] if called(it) in {"pull+probe", "rotate+probe"})
+    assert argument(parts(pulls)[-1], "shows") == "yes"
+    assert argument(parts(rotations)[-1], "shows") == "no"
 
 
 def test_a_dry_run_tells_every_step_that_is_known_and_takes_none(caplog: pytest.LogCaptureFixture) -> None:

@@ -66,7 +66,7 @@ NAMED = [
         ":",
         ROTATE,
     ),
-    fault("the GPU check is reversed", "engine", '[ "$in_gpu" != "$size" ]', '[ "$in_gpu" = "$size" ]', ROTATE),
+    fault("the GPU check is reversed", "residency", '[ "$in_gpu" != "$size" ]', '[ "$in_gpu" = "$size" ]', ROTATE),
     fault("the lock is shared", "engine", 'flock -w "$1" 9', 'flock -s -w "$1" 9', ROTATE),
     fault(
         "an exchange does not keep what served",
@@ -84,14 +84,18 @@ NAMED = [
     ),
     fault(
         "a runner is found by its digest only",
-        "engine",
+        "models",
         '[ "$(weights_of "$digest")" = "$1" ] || continue',
         "continue",
         ROTATE,
         WARM,
     ),
     fault(
-        "an expiry is no fault", "engine", "case $keep_alive in *-*) ! leaves", "case x in *-*) ! leaves", ROTATE
+        "an expiry is no fault",
+        "residency",
+        "case $keep_alive in *-*) ! leaves",
+        "case x in *-*) ! leaves",
+        ROTATE,
     ),
     fault("blindness is never seen", TEMPLATE, 'exit "$blind"', ": ", WARM),
     fault(
@@ -147,10 +151,10 @@ MORE = [
     fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
     fault("a connection is a listener", "ask", "case $state_now,", "case 0A,", LOOKS, "host/test_ask.py"),
     fault("an answer need not be done", "engine", "generate,true | embed,?*)", "generate,* | embed,?*)", ROTATE),
-    fault("any window will do", "engine", '    *" $window "*) ;;', "    *) ;;", ROTATE),
+    fault("any window will do", "residency", '    *" $window "*) ;;', "    *) ;;", ROTATE),
     fault(
         "what has a slot's name is its variant",
-        "engine",
+        "residency",
         """case "$own " in *" $(value variant "$1") "*) digests="$digests$own" ;; esac""",
         'digests="$digests$own"',
         WARM,
@@ -232,7 +236,7 @@ MORE = [
         '(answer "$slot:current" "$(value asks "$slot")")',
         KINDS,
     ),
-    fault("every slot has to be in GPU memory", "engine", "*no*) placed=no ;;", "*no*) placed=yes ;;", KINDS),
+    fault("every slot has to be in GPU memory", "residency", "*no*) placed=no ;;", "*no*) placed=yes ;;", KINDS),
     fault(
         "a slot on the CPU shows that the GPU is not seen",
         TEMPLATE,
@@ -240,7 +244,7 @@ MORE = [
         '[ "$gpu" = yes ] && [',
         KINDS,
     ),
-    fault("a slot on the CPU comes first", "engine", "sort -s -k 1,1r -k 2,2rn", "sort -s -k 2,2rn", KINDS),
+    fault("a slot on the CPU comes first", "residency", "sort -s -k 1,1r -k 2,2rn", "sort -s -k 2,2rn", KINDS),
     fault(
         "an unload does not wait for split weights", "engine", "[.]ollama-split-$(", "[.]ollama-splits-$(", KINDS
     ),
@@ -260,7 +264,7 @@ MORE = [
     ),
     fault("doubted weights are not read", "showing", 'case " $doubted " in', "case x in", LOOKS),
     fault("what is in memory is read ahead", "ahead", 'in_memory "$name" ||', ":;", AHEAD),
-    fault("what a rotation loaded is read ahead", "engine", "$its_digests $its_load", "$its_digests", AHEAD),
+    fault("what a rotation loaded is read ahead", "residency", "$its_digests $its_load", "$its_digests", AHEAD),
     fault("shared weights are read twice", "ahead", '*"$blob"*) continue ;;', "x) ;;", AHEAD),
     fault("a type that is not told is discrete", "ahead", "grep -qav ' type='", "grep -qav ' total='", AHEAD),
     fault("twice is once", "ahead", "-ge $((2 * bytes))", "-ge $bytes", AHEAD),
@@ -269,7 +273,7 @@ MORE = [
     fault("what Ollama reads past the cache is read", "ahead", "*type=iGPU*", "*type=none*", AHEAD),
     fault("what is no JSON has leaves", "json", "{ count = 0; failed = 1 }", "failed = 1", "host/test_json.py"),
     fault("a mount is its filesystem", "beside", '[ "$1" = "$2" ] && [ "${3-}"', '[ "${3-}"', "host/test_sees.py"),
-    fault("the smallest comes first", "engine", "-k 2,2rn", "-k 2,2n", WARM),
+    fault("the smallest comes first", "residency", "-k 2,2rn", "-k 2,2n", WARM),
     fault(
         "what was resident still is",
         TEMPLATE,

@@ -1,4 +1,4 @@
-"""Judge whether a slot is resident as declared. Pure. Its twin on the host is in host/engine.sh."""
+"""Judge whether a slot is resident as declared. Pure. Its twin on the host is host/residency.sh."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Reads slots' weights ahead: while one of them loads, a disk has long pauses.
-# needs: engine gpus store
-# Set before: what engine.sh needs, $api_seconds (bound of what Ollama takes to start)
+# needs: residency gpus store
+# Set before: what residency.sh needs, $api_seconds (bound of what Ollama takes to start)
 
 gigabytes() { # gigabytes BYTES
     printf '%d.%02d\n' $((($1 + 5000000) / 1000000000)) $((($1 + 5000000) / 10000000 % 100))

@@ -1,6 +1,6 @@
 # The record of the bases that deploys pulled: one a line, with the time at which Ollama lists it. Whoever
 # pulls it again changes that time, and the base is theirs.
-# needs: engine replace
+# needs: ask json replace
 
 # note_base NAME:TAG [TIME]: it is recorded with this time, and with no other; without one, it is recorded no more.
 note_base() {

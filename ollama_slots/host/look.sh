@@ -1,6 +1,6 @@
 # The watch's look at the slots: which are in memory as declared, by what Ollama holds and which processes live. Nothing
 # is asked of any model.
-# needs: engine cards records
+# needs: residency cards
 # Set before: $main (Ollama's process, or 0), $gpu (yes|no: a slot must be wholly in GPU memory, unless its state says
 # otherwise), $keep_alive, $most (models that Ollama holds at once), $watch_seconds (between two looks), $evicts (yes|no:
 # for a slot, models of somebody else's are unloaded)

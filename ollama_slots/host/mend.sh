@@ -1,5 +1,5 @@
 # What the watch does for a slot that is not in memory as declared.
-# needs: look
+# needs: look engine
 # Set before: what look.sh needs, $watch (heal or report), $load_seconds
 
 # meanwhile NAME CAUSE WHY: what is done about it now: "heal", or what a person is to know, or nothing.

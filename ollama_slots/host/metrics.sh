@@ -1,5 +1,5 @@
 # What the warm-up and the watch saw as metrics, for the textfile collector of Prometheus' node_exporter.
-# needs: engine cards records
+# needs: residency cards
 
 # metric NAME HELP [TYPE]: the head of a metric; its values follow.
 metric() {

@@ -4,7 +4,7 @@
 # takes: url keep_alive slot variant gpu seconds polite opens closes turn bytes mark
 # variant: the manifest digest that the slot's state has; gpu (yes|no): it has to be wholly in GPU memory; all else, what
 # is on stdin, and what it prints: see asking.sh
-load_seconds='' loaded='' # nothing is loaded
+loaded='' # nothing is loaded
 arrived || exit 1
 main=$(engine_pid)
 

@@ -71,7 +71,7 @@ def warm_up(settings: Settings, observed: Observed, root: str = "") -> Files:
     """
     if observed.at is None:  # where it listens is not known before it runs
         return {}
-    values = _values(settings, observed, observed.at, root, "ahead", "metrics")
+    values = _values(settings, observed, observed.at, root, "engine", "ahead", "metrics")
     paths = scripts.paths(unit=settings.ollama_unit)
     return {
         paths["warm_up_script"]: ("755", template.fill("ollama-warmup.sh.j2", **values)),

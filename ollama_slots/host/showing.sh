@@ -1,5 +1,5 @@
 # What models are made of, and what room there is: shared by details.sh and probe.sh.
-# needs: engine store gpus
+# needs: models store gpus
 # Set before: $url (of the API), $store (where a script gets to the models, or nothing), $doubted (weights whose digest
 # is to be checked)
 

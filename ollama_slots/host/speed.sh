@@ -1,8 +1,7 @@
 # Measures each slot: prints NAME TOKENS NANOSECONDS, NAME embeds where it makes embeddings, or NAME and what is wrong.
-# needs: engine
+# needs: residency
 # takes: url seconds
 # seconds: the bound of one answer
-keep_alive='' load_seconds=''
 for name in $(slots); do
     request="{\"model\":\"$name:latest\",\"prompt\":\"Count from 1 to 100.\",\"stream\":false,\"options\":{\"num_predict\":64}}"
     if [ "$(value asks "$name")" = embed ]; then

@@ -1,7 +1,7 @@
 # Asks a candidate of the benchmark questions, as questions.sh asks a slot. It is loaded where it is not in memory, and
 # only where that evicts nothing, or slots make way for it; in the end each slot that was resident has to be so still or
 # again. Takes the lock, so that no rotation and no watch loads a model meanwhile; a deploy has its turn after it.
-# needs: asking
+# needs: asking engine
 # takes: url keep_alive stay load_seconds lock_seconds model candidate variant blob context gpu whole needs most makes_way seconds polite opens closes turn bytes mark
 # keep_alive: the slots'; stay: the candidate's; model: its base; candidate: its name on the host; variant: its manifest
 # digest; blob: the sha256 of its weights; context: its window; gpu (yes|no): slots have to be wholly in GPU memory; whole (yes|no): so has it; needs: the

@@ -14,7 +14,7 @@ from ollama_slots.core.observed import Details, Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.stored import Stored
-from ollama_slots.host import parse, render, scripts
+from ollama_slots.host import calls, parse, render, scripts
 from ollama_slots.host.desired import settings_of, with_defaults
 
 Answer = TypeVar("Answer")
@@ -37,14 +37,14 @@ class HostObserved(FactBase[Observed | None]):
     models: tuple[str, ...]
 
     def command(
-        self, settings: Settings, shows: scripts.Shows = "no", models: tuple[str, ...] = ()
+        self, settings: Settings, shows: calls.Shows = "no", models: tuple[str, ...] = ()
     ) -> StringCommand:
         """Return the probe, for a host with these settings.
 
         + shows: whether it asks what these models are made of, too; new: where a declared slot is new
         """
         self.unit, self.models = settings.ollama_unit, models
-        return scripts.command(scripts.probe(settings, shows, models), unit=self.unit)
+        return scripts.command(calls.probe(settings, shows, models), unit=self.unit)
 
     def process(self, output: list[str]) -> Observed:
         """Parse the probe's output."""
@@ -72,7 +72,7 @@ class HostStored(FactBase[Stored | None]):
 
     def command(self, unit: str) -> StringCommand:
         """Return the command that prints all manifests of a unit's Ollama, and the records of unfinished pulls."""
-        return scripts.command(scripts.stored(), unit=unit)
+        return scripts.command(calls.stored(), unit=unit)
 
     def process(self, output: list[str]) -> Stored:
         """Parse the output."""
@@ -90,7 +90,7 @@ class ModelDetails(FactBase[Details | None]):
         + doubted: weights, by sha256, that are read and compared with their digest, which takes seconds a gigabyte
         """
         self.models = models
-        return scripts.command(scripts.details(url, models, doubted), unit=unit)
+        return scripts.command(calls.details(url, models, doubted), unit=unit)
 
     def process(self, output: list[str]) -> Details:
         """Parse the answers."""
@@ -105,7 +105,7 @@ class SlotSpeeds(FactBase[dict[str, float | str | None] | None]):
 
     def command(self, unit: str, url: str, seconds: int) -> StringCommand:
         """Return one request for each slot of a unit's Ollama, at this address, each with this bound."""
-        return scripts.command(scripts.speed(url, seconds), unit=unit)
+        return scripts.command(calls.speed(url, seconds), unit=unit)
 
     def process(self, output: list[str]) -> dict[str, float | str | None]:
         """Parse the answers."""

@@ -12,7 +12,7 @@ from ollama_slots.core.rendered import Files, Rendered, ServiceFiles
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import EMPTY, Settings, Slot
 from ollama_slots.core.targets import Target
-from ollama_slots.host import scripts, template
+from ollama_slots.host import calls, scripts, template
 
 
 def modelfile(target: Target) -> str:
@@ -104,7 +104,7 @@ def _values(settings: Settings, observed: Observed, url: str, root: str, *librar
         "needs_gpu": needs_gpu(settings, observed),
         "url": url,
         "beyond_loopback": address.beyond_loopback(url),
-        "keep_alive": scripts.keep_alive(settings),
+        "keep_alive": calls.keep_alive(settings),
         "libraries": scripts.libraries(*libraries, root=root, unit=unit),
         "paths": scripts.paths(unit=unit),
     }

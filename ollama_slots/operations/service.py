@@ -9,7 +9,7 @@ from pyinfra.api.command import PyinfraCommand
 
 from ollama_slots.core import environment, places, plan
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import render, scripts
+from ollama_slots.host import calls, render, scripts
 from ollama_slots.run.executor import perform
 from ollama_slots.run.session import Commands, hand_on, looks, nothing, overtaken, read, refuse, say_once, unread
 
@@ -60,7 +60,7 @@ def service(settings: Settings) -> Commands:
             gone = ours.outdated if ours.outdated in changed else ""
             # That it is enabled brings the warm-up with it at boot.
             enable = [settings.ollama_unit] if disabled else []
-            wanted = [scripts.install(ours.files, written, gone, bool(changed or stale), enable)]
+            wanted = [calls.install(ours.files, written, gone, bool(changed or stale), enable)]
         if as_declared:
             yield FunctionCommand(perform, (settings, wanted, since, plan.beforehand(settings)), {})
             leave_off = not overtaken()
@@ -92,7 +92,7 @@ def start(
     + since: as for ``perform``
     + at_stake: what it has in GPU memory would be lost if the GPU's driver did not answer
     """
-    wanted = [*first, scripts.await_("restart" if again else "start", settings, at_stake)]
+    wanted = [*first, calls.await_("restart" if again else "start", settings, at_stake)]
     yield FunctionCommand(perform, (settings, wanted, since, plan.beforehand(settings)), {})
     if overtaken():
         return True

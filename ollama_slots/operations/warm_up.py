@@ -21,7 +21,7 @@ from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.status import watched
 from ollama_slots.core.targets import Target
-from ollama_slots.host import render, scripts
+from ollama_slots.host import calls, render, scripts
 from ollama_slots.operations.service import announce, start
 from ollama_slots.run import errors, table
 from ollama_slots.run.executor import perform
@@ -104,18 +104,18 @@ def _wanted(settings: Settings, observed: Observed) -> Iterator[scripts.Script]:
     active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, observed))
     if changed or watch_changed or stale or disabled:
         written = [*changed, *watch_changed]
-        yield scripts.install({**files, **watch}, written, "", bool(written or stale), disabled)
+        yield calls.install({**files, **watch}, written, "", bool(written or stale), disabled)
     starts = watch and (watch_changed or observed.watch_timer.get("ActiveState") != "active")
     if starts:
-        yield scripts.watching("start")
+        yield calls.watching("start")
     elif settings.watch == "off" and watched(observed):
-        yield scripts.watching("end")
+        yield calls.watching("end")
     if active and cold:
         say_once(f"warm up again: {cold}")
     if changed or cold or not active:
-        yield scripts.warm(settings, observed.at or "", needs_gpu(settings, observed))
+        yield calls.warm(settings, observed.at or "", needs_gpu(settings, observed))
     if starts or (watch and observed.watch_fails):
-        yield scripts.looking()  # at last: what fails it does not keep slots from their warm-up
+        yield calls.looking()  # at last: what fails it does not keep slots from their warm-up
 
 
 def _warm(

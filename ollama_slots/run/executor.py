@@ -20,7 +20,7 @@ from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Pull, Remove, Step
-from ollama_slots.host import scripts
+from ollama_slots.host import calls, scripts
 from ollama_slots.run.errors import keep
 from ollama_slots.run.session import (
     BROKE,
@@ -125,12 +125,12 @@ def script(step: Step, settings: Settings, observed: Observed) -> scripts.Script
     """Return the script that takes a step on the host."""
     url = observed.url or ""
     if isinstance(step, Pull) and settings.model_registry:
-        return scripts.fetch(step, settings, url, settings.model_registry)
+        return calls.fetch(step, settings, url, settings.model_registry)
     if isinstance(step, Pull):
-        return scripts.pull(step, settings, url)
+        return calls.pull(step, settings, url)
     if isinstance(step, Remove):
-        return scripts.remove(step, settings, url)
-    return scripts.rotate(step, settings, url, needs_gpu(settings, observed) and not step.state.gpu)
+        return calls.remove(step, settings, url)
+    return calls.rotate(step, settings, url, needs_gpu(settings, observed) and not step.state.gpu)
 
 
 def perform(
@@ -153,7 +153,7 @@ def perform(
     arguments = connector_arguments(host)
     if stdin := "".join(it.stdin for it in wanted):
         arguments |= {"_stdin": stdin, "_get_pty": False}
-    look = scripts.probe(settings, "yes" if models else "no", models)
+    look = calls.probe(settings, "yes" if models else "no", models)
     try:
         succeeded, said = host.run_shell_command(
             scripts.command(*wanted, look, unit=settings.ollama_unit, since=since), print_output=True, **arguments

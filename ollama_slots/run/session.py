@@ -19,7 +19,7 @@ from ollama_slots.core.ending import Ended
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.facts import HostObserved
-from ollama_slots.host.scripts import Shows
+from ollama_slots.host.calls import Shows
 
 if TYPE_CHECKING:
     from ollama_slots.registry.client import Client

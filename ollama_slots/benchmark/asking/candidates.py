@@ -22,7 +22,7 @@ from ollama_slots.core.gpu_memory import most_loaded
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import parse, render, scripts
+from ollama_slots.host import calls, parse, render, scripts
 from ollama_slots.host.questions import Reply
 
 STAY = "10m"  # in memory after an answer: what a run that was killed has left goes by itself
@@ -48,7 +48,7 @@ def candidate(host: Host, settings: Settings, model: str, number: int) -> Iterat
     if fit.makes_way:
         logger.info(f"    [{host.name}] candidate {model}: slots make way for it, until each block is answered")
     url, text = observed.url or "", render.modelfile(fit.target)
-    variant = _made(host, settings, scripts.candidate("make", settings, url, NAME, text), model)
+    variant = _made(host, settings, calls.candidate("make", settings, url, NAME, text), model)
     slot = Slot(NAME, variant, fit.weights, fit.target.model)
     try:
         yield slot, sender(host, settings, observed, slot, fit)
@@ -64,7 +64,7 @@ def sender(host: Host, settings: Settings, observed: Observed, slot: Slot, fit: 
 
     Each reply says how long the last load took, whenever that was.
     """
-    trial = scripts.Trial(
+    trial = calls.Trial(
         model=fit.target.model,
         candidate=NAME,
         variant=slot.variant,
@@ -84,7 +84,7 @@ def sender(host: Host, settings: Settings, observed: Observed, slot: Slot, fit: 
         ]
         if any(it.body.get("model") != f"{NAME}:latest" for it in requests):
             raise BenchmarkError(f"candidate {fit.target.model}: expected requests to {NAME}, found others")
-        return scripts.trial(settings, observed.url or "", trial, gpu, hosts.asking(host, staying))
+        return calls.trial(settings, observed.url or "", trial, gpu, hosts.asking(host, staying))
 
     send, took = hosts.sending(host, settings, script), 0.0
 
@@ -118,7 +118,7 @@ def _look(host: Host, settings: Settings, model: str) -> Observed:
 
 
 def _observed(host: Host, settings: Settings, models: tuple[str, ...]) -> Observed:
-    out, err = hosts.run(host, settings, scripts.probe(settings, "yes", models))
+    out, err = hosts.run(host, settings, calls.probe(settings, "yes", models))
     try:
         return facts.observed(settings.ollama_unit, models, out)
     except FactProcessError as error:
@@ -135,7 +135,7 @@ def _made(host: Host, settings: Settings, script: scripts.Script, model: str) ->
 
 def _removed(host: Host, settings: Settings, url: str) -> str | None:
     """Take it away; return why it could not be, or None."""
-    verb, said = _said(host, settings, scripts.candidate("remove", settings, url, NAME))
+    verb, said = _said(host, settings, calls.candidate("remove", settings, url, NAME))
     return None if verb == "gone" else said
 
 

@@ -13,7 +13,7 @@ from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import parse, questions, scripts
+from ollama_slots.host import calls, parse, questions, scripts
 from ollama_slots.run.executor import connector_arguments
 
 GROUP = "benchmark"  # of hosts on which nobody is waited for
@@ -43,15 +43,15 @@ def sender(host: Host, settings: Settings, observed: Observed, slot: Slot) -> Se
 
     def script(requests: Sequence[Request]) -> scripts.Script:
         how = asking(host, requests)
-        return scripts.questions(settings, observed.url or "", slot.name, slot.variant, gpu, how)
+        return calls.questions(settings, observed.url or "", slot.name, slot.variant, gpu, how)
 
     return sending(host, settings, script)
 
 
-def asking(host: Host, requests: Sequence[Request]) -> scripts.Asking:
+def asking(host: Host, requests: Sequence[Request]) -> calls.Asking:
     """Return how requests are sent to a host."""
     lines = "".join(it.line for it in requests)
-    return scripts.Asking(lines, SECONDS, polite=GROUP not in host.groups, turn=TURN)
+    return calls.Asking(lines, SECONDS, polite=GROUP not in host.groups, turn=TURN)
 
 
 def sending(host: Host, settings: Settings, script: Callable[[Sequence[Request]], scripts.Script]) -> Send:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.core.rendered import Files
-from ollama_slots.host import scripts
+from ollama_slots.host import calls, scripts
 from tests.unit.host.directory_host import DirectoryHost, Done
 
 NOWHERE = "http://127.0.0.1:1"
@@ -133,13 +133,13 @@ def test_with_cards_of_both_makers_nvidias_driver_counts(host: DirectoryHost) ->
 
 def install(host: DirectoryHost, files: Files, more: str = "\n", **given: Any) -> Done:
     """The files are put in place; pyinfra has a newline at the end of what it sends."""
-    wanted = scripts.install(files, files, **given)
+    wanted = calls.install(files, files, **given)
     return host.perform(scripts.command(wanted), wanted.stdin + more)
 
 
 def test_a_file_that_did_not_arrive_as_it_was_sent_is_not_there(host: DirectoryHost) -> None:
     path = host.root / "etc/x/one"
-    wanted = scripts.install({str(path): ("644", "text")}, [str(path)])
+    wanted = calls.install({str(path): ("644", "text")}, [str(path)])
     for arrived in ("", "tex"):
         done = host.perform(scripts.command(wanted), arrived)
         assert (done.code, "did not arrive as it was sent" in done.err) == (1, True)
@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_written_is_as_it_was(host: DirectoryHost, fault: 
 def test_what_does_not_arrive_as_a_whole_leaves_all_as_it_was(host: DirectoryHost) -> None:
     one, two = host.root / "etc/x/one", host.root / "etc/x/two"
     assert install(host, {str(one): ("644", "1")}).code == 0
-    wanted = scripts.install({str(one): ("644", "2"), str(two): ("644", "more")}, [str(one), str(two)])
+    wanted = calls.install({str(one): ("644", "2"), str(two): ("644", "more")}, [str(one), str(two)])
     done = host.perform(scripts.command(wanted), wanted.stdin[:-1])
     assert (done.code, f"{two} did not arrive as it was sent" in done.err) == (1, True)
     assert one.read_text() == "1"

@@ -16,7 +16,7 @@ from pyinfra.connectors.util import make_unix_command
 from ollama_slots.core import address, names
 from ollama_slots.core.needs import TOOLS
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import render, scripts
+from ollama_slots.host import calls, render, scripts
 from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight
 from ollama_slots.operations.service import service
@@ -132,7 +132,7 @@ def _given(name: str, head: str) -> tuple[dict[str, str], list[str]]:
 @settings(max_examples=300)
 @given(st.lists(ARGUMENTS, max_size=4), ARGUMENTS, ARGUMENTS)
 def test_an_argument_arrives_as_it_is_whatever_it_is(listed: list[str], first: str, second: str) -> None:
-    [words] = through_sh([scripts.command(scripts.details(first, listed, [second]))])
+    [words] = through_sh([scripts.command(calls.details(first, listed, [second]))])
     assert words[:4] == ["sh", "-c", scripts.DECODE, "ollama-slots/details"]
     assert arguments_in(["details"], words[4]) == [({"root": "", "url": first, "doubted": second}, listed)]
 

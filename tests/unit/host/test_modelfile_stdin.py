@@ -19,7 +19,7 @@ from pyinfra.connectors.util import CommandOutput, make_unix_command, run_local_
 from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.steps import Rotate
 from ollama_slots.core.targets import Target
-from ollama_slots.host import scripts
+from ollama_slots.host import calls, scripts
 from ollama_slots.run import executor
 from tests.unit.declared import declared
 from tests.unit.host import seam
@@ -46,7 +46,7 @@ def rotation(text: str) -> Rotate:
 
 def command(step: Rotate, tmp_path: Path) -> StringCommand:
     """The command of a rotation that ends when the Modelfile has been compared with its digest."""
-    sent = scripts.command(scripts.rotate(step, declared("a:1b"), "http://127.0.0.1:1", needs_gpu=False))
+    sent = scripts.command(calls.rotate(step, declared("a:1b"), "http://127.0.0.1:1", needs_gpu=False))
     _, _, decode, zero, text = shlex.split(sent.get_raw_value())
     text = seam.sent(text)
     own = scripts.source("rotate")

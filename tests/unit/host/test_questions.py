@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.host import parse, questions, scripts
+from ollama_slots.host import calls, parse, questions, scripts
 from ollama_slots.host.questions import BROKE, Reply, parse_questions
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost, Done
@@ -35,8 +35,8 @@ def lines(*prompts: str) -> str:
 
 def script(host: DirectoryHost, sent: str, seconds: int = 20) -> scripts.Script:
     variant = host.state("one").get("variant", "")
-    asking = scripts.Asking(sent, seconds, polite=False, turn=60)
-    return scripts.questions(SETTINGS, host.engine.url, "one", variant, True, asking)
+    asking = calls.Asking(sent, seconds, polite=False, turn=60)
+    return calls.questions(SETTINGS, host.engine.url, "one", variant, True, asking)
 
 
 def perform(host: DirectoryHost, sent: str, seconds: int = 20) -> Done:

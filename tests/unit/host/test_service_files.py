@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.host import render, scripts
+from ollama_slots.host import calls, render
 from tests.unit import paths
 from tests.unit.declared import declared
 from tests.unit.world import URL
@@ -92,7 +92,7 @@ def test_the_unit_outlasts_every_wait_of_its_script(data: dict[str, Any]) -> Non
 @pytest.mark.parametrize(("keep_alive", "json"), [(-1, "-1"), (3600, "3600"), ("24h", '"24h"')])
 def test_keep_alive_is_json_in_a_request(keep_alive: int | str, json: str) -> None:
     """A string of "-1" is an error to the engine, and so is a duration without quotes."""
-    assert scripts.keep_alive(declared("a", keep_alive=keep_alive)) == json
+    assert calls.keep_alive(declared("a", keep_alive=keep_alive)) == json
     assert f"keep_alive='{json}'\n" in script(keep_alive=keep_alive)
 
 

@@ -9,7 +9,7 @@ import pytest
 from ollama_slots import facts
 from ollama_slots.core.plan import beforehand, questions
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import scripts
+from ollama_slots.host import calls, scripts
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost, Done
 from tests.unit.host.slots import holds
@@ -24,7 +24,7 @@ def one(host: DirectoryHost) -> DirectoryHost:
 
 
 def writes(path: Path, text: str) -> scripts.Script:
-    return scripts.install({str(path): ("644", text)}, [str(path)])
+    return calls.install({str(path): ("644", text)}, [str(path)])
 
 
 def run(host: DirectoryHost, *wanted: scripts.Script, since: str = "") -> Done:
@@ -34,7 +34,7 @@ def run(host: DirectoryHost, *wanted: scripts.Script, since: str = "") -> Done:
 
 def test_each_runs_after_the_one_before_and_the_look_comes_last(one: DirectoryHost) -> None:
     first, second, models = one.root / "etc/1", one.root / "etc/2", beforehand(AB)
-    done = run(one, writes(first, "one"), writes(second, "two"), scripts.probe(AB, "yes", models))
+    done = run(one, writes(first, "one"), writes(second, "two"), calls.probe(AB, "yes", models))
     assert (done.code, first.read_text(), second.read_text()) == (0, "one", "two")
     left = facts.left(one.unit, models, one.lines(done))
     alone = one.found(AB)
@@ -51,7 +51,7 @@ def test_each_runs_after_the_one_before_and_the_look_comes_last(one: DirectoryHo
 def test_what_fails_is_the_last_and_says_why(one: DirectoryHost) -> None:
     first, second = one.root / "etc/1", one.root / "etc/2"
     (one.root / "etc/1.new").mkdir()
-    done = run(one, writes(first, "one"), writes(second, "two"), scripts.probe(AB))
+    done = run(one, writes(first, "one"), writes(second, "two"), calls.probe(AB))
     assert done.code != 0
     assert done.err
     assert scripts.MARK not in done.out
@@ -70,7 +70,7 @@ def test_where_somebody_has_changed_the_host_nothing_is_run(one: DirectoryHost, 
     elif by == "a start of Ollama":
         started.unlink()
         started.symlink_to("second")
-    done = run(one, writes(path, "one"), scripts.probe(AB), since=since)
+    done = run(one, writes(path, "one"), calls.probe(AB), since=since)
     assert done.code == 0
     assert (facts.left(one.unit, (), one.lines(done)) is None) is (by != "nobody")
     assert path.exists() is (by == "nobody")
@@ -81,5 +81,5 @@ def test_details_come_with_the_first_look_where_a_declared_slot_is_new(
     one: DirectoryHost, settings: Settings, shows: bool
 ) -> None:
     models = beforehand(settings)
-    done = run(one, scripts.probe(settings, "new", models))
+    done = run(one, calls.probe(settings, "new", models))
     assert bool(facts.observed(one.unit, models, one.lines(done)).details) is shows

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ollama_slots.core import units
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Pull, Remove
-from ollama_slots.host import render, scripts
+from ollama_slots.host import calls, render, scripts
 from ollama_slots.host.parse import parse_probe
 from ollama_slots.run.inventory import Declared
 from ollama_slots.verify.look import Look
@@ -83,23 +83,23 @@ def test_the_files_of_a_unit_name_it_and_its_own() -> None:
 def test_every_command_that_knows_of_a_unit_is_told_which() -> None:
     settings, url = declared("a:1b", ollama_unit=OTHER), "http://127.0.0.1:1"
     pull = Pull("a:1b", ())
-    asking = scripts.Asking("", 1, polite=True, turn=1)
-    tried = scripts.Trial("a:1b", "x", "v", "w", 4096, whole=False, needs="", most=2, stay="1", makes_way=False)
+    asking = calls.Asking("", 1, polite=True, turn=1)
+    tried = calls.Trial("a:1b", "x", "v", "w", 4096, whole=False, needs="", most=2, stay="1", makes_way=False)
     told = [
-        scripts.probe(settings),
-        scripts.details(url, []),
-        scripts.stored(),
-        scripts.speed(url, 1),
-        scripts.questions(settings, url, "one", "v", needs_gpu=False, asking=asking),
-        scripts.trial(settings, url, tried, needs_gpu=False, asking=asking),
-        scripts.candidate("remove", settings, url, "x"),
-        scripts.await_("start", settings),
-        scripts.warm(settings, url, needs_gpu=True),
-        scripts.watching("end"),
-        scripts.looking(),
-        scripts.pull(pull, settings, url),
-        scripts.fetch(pull, settings, url, url),
-        scripts.remove(Remove("x"), settings, url),
+        calls.probe(settings),
+        calls.details(url, []),
+        calls.stored(),
+        calls.speed(url, 1),
+        calls.questions(settings, url, "one", "v", needs_gpu=False, asking=asking),
+        calls.trial(settings, url, tried, needs_gpu=False, asking=asking),
+        calls.candidate("remove", settings, url, "x"),
+        calls.await_("start", settings),
+        calls.warm(settings, url, needs_gpu=True),
+        calls.watching("end"),
+        calls.looking(),
+        calls.pull(pull, settings, url),
+        calls.fetch(pull, settings, url, url),
+        calls.remove(Remove("x"), settings, url),
         rotation(settings, url),
     ]
     for it in told:
@@ -111,7 +111,7 @@ def rotation(settings: Settings, url: str) -> Any:
     world = deployed(declared("b:1b"))
     world.pull("a:1b")
     [step] = world.plan(declared("a:1b"))
-    return scripts.rotate(step, settings, url, needs_gpu=False)  # type: ignore[arg-type]
+    return calls.rotate(step, settings, url, needs_gpu=False)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from pyinfra.api import output
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from ollama_slots.host import scripts
+from ollama_slots.host import calls
 from ollama_slots.run import executor
 from ollama_slots.run.session import BROKE
 from tests.unit.declared import declared
@@ -44,7 +44,7 @@ def test_a_script_that_says_nothing_was_cut_off(
     monkeypatch.setattr(executor, "complain", told.append)
     monkeypatch.setattr(executor, "keep", lambda _, line: kept.append(line))
     host: Any = Failing(lines, terminal)
-    assert executor.perform(None, host, declared("a:1b"), [scripts.stored()]) is False  # type: ignore[arg-type]
+    assert executor.perform(None, host, declared("a:1b"), [calls.stored()]) is False  # type: ignore[arg-type]
     assert told == [BROKE] * broke
     assert kept == ["slot one: no room"] * (not broke)
 

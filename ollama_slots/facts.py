@@ -10,7 +10,8 @@ from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
 from ollama_slots.core import plan, status
-from ollama_slots.core.observed import Details, Observed
+from ollama_slots.core.details import Details
+from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.stored import Stored

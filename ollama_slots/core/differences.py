@@ -7,7 +7,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from ollama_slots.core import names
-from ollama_slots.core.observed import Details, Observed, SlotState
+from ollama_slots.core.details import Details
+from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.targets import Target, asks, context, lies
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ollama_slots.core.observed import Details, Observed, Runner
+from ollama_slots.core.details import Details
+from ollama_slots.core.observed import Observed, Runner
 from ollama_slots.core.residency import residency
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ollama_slots.core.observed import Shown
+from ollama_slots.core.details import Shown
 
 
 @dataclass(frozen=True)

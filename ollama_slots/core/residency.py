@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ollama_slots.core import names
-from ollama_slots.core.observed import Details, Observed, Runner, SlotState
+from ollama_slots.core.details import Details
+from ollama_slots.core.observed import Observed, Runner, SlotState
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import Target, targets
 

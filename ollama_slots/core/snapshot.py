@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ollama_slots.core import names
-from ollama_slots.core.observed import Details, Listed, Observed
+from ollama_slots.core.details import Details
+from ollama_slots.core.observed import Listed, Observed
 from ollama_slots.core.published import Answer, Published
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import Target, aligned, known_weights, targets

@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from ollama_slots.core import kinds, names
-from ollama_slots.core.observed import Details, Observed, Shown
+from ollama_slots.core.details import Details, Shown
+from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import EMPTY, Settings, Slot
 
 

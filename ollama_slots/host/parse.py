@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from ollama_slots.core import address, names, needs, units
+from ollama_slots.core.details import Details
 from ollama_slots.core.names import VARIANT
-from ollama_slots.core.observed import Details, Line, Listed, Models, Observed, Runner, Shown, SlotState
+from ollama_slots.core.observed import Line, Listed, Models, Observed, Runner, SlotState
 from ollama_slots.core.stored import Manifest, Stored, Unfinished
-from ollama_slots.host import gpus, scripts
+from ollama_slots.host import details, gpus, scripts
 
 MODELFILE = ".Modelfile"
-SAFETENSORS = "safetensors"  # the format of a model without one blob for its weights (server/images.go, v0.34.4)
 
 
 def own(output: list[str]) -> list[str]:
@@ -117,50 +117,13 @@ def parse_details(models: Sequence[str], output: list[str]) -> Details:
 
     Raises ValueError where an answer is missing.
     """
-    return _shown(models, sections(output))
+    return details.details(models, sections(output))
 
 
 def _details(models: Sequence[str], parts: dict[str, list[str]]) -> Details | None:
     with suppress(ValueError):  # they are asked again by themselves, and the reason is told, where they are needed
-        return _shown(models, parts)
+        return details.details(models, parts)
     return None
-
-
-def _shown(models: Sequence[str], parts: dict[str, list[str]]) -> Details:
-    lines, unreadable, lists = parts["show"], [it.split() for it in parts["unreadable"]], _lists(parts["lists"])
-    if len(lines) < 2 * len(models):
-        raise ValueError("an answer of /api/show is missing")
-    shown: dict[str, Shown] = {}
-    tensors: set[str] = set()
-    damaged: dict[str, tuple[str, ...]] = {}
-    for model, weights in unreadable:
-        damaged[names.parse(model).key] = (*damaged.get(names.parse(model).key, ()), weights)
-    # What a model runs on, as Ollama shows it, and the blob that is not whole: one of several, of split weights.
-    missing = [(it.split()[0], it.split()[-1]) for it in parts["missing"]]
-    for model, body, status in zip(models, lines[0::2], lines[1::2], strict=False):
-        if status == "000":
-            raise ValueError("Ollama stopped answering")
-        content = json.loads(body) if status == "200" else {}
-        answer = Shown.of(content, lists.get(model, {}))
-        if answer is None and (content.get("details") or {}).get("format") == SAFETENSORS:
-            tensors.add(names.parse(model).key)
-        if answer and (gone := tuple(blob for of, blob in missing if of == answer.weights)):
-            damaged[names.parse(model).key] = gone
-        elif answer:
-            shown[names.parse(model).key] = answer
-    return Details(
-        asked=frozenset(models),
-        shown=shown,
-        damaged=damaged,
-        driven=gpus.driven(parts["gpu"]),
-        tensors=frozenset(tensors),
-        disk_free=int(parts["disk"][0]) * 1024 if parts["disk"] else None,
-        blobs=_blobs(
-            parts["blobs"], [*(it for _, it in missing), *(it for them in damaged.values() for it in them)]
-        )
-        if parts["blobs"]
-        else None,
-    )
 
 
 def parse_stored(output: list[str]) -> Stored:
@@ -200,23 +163,6 @@ def parse_speeds(output: list[str]) -> dict[str, float | str | None]:
         none = "it made no token" if re.fullmatch(r"\d+ \d*", said) else said
         speeds[name] = int(figures[1]) * 10**9 / int(figures[2]) if figures else None if said == "embeds" else none
     return speeds
-
-
-def _lists(lines: list[str]) -> dict[str, dict[str, Any]]:
-    """Return the figures by layer that /api/show leaves out unless verbose, by model."""
-    lists: dict[str, dict[str, Any]] = {}
-    for model, _, figure in (line.partition(" ") for line in lines):
-        lists.setdefault(model, {}).update(json.loads(f"{{{figure}}}"))
-    return lists
-
-
-def _blobs(lines: list[str], missing: list[str]) -> dict[str, int]:
-    blobs: dict[str, int] = {}
-    for name, blocks in (line.rsplit(" ", 1) for line in lines):
-        layer = re.fullmatch(r"sha256-([0-9a-f]{64})(-partial)?", name)
-        if layer and (layer[2] or layer[1] not in missing):
-            blobs[layer[1]] = int(blocks) * 512
-    return blobs
 
 
 def _listed(rows: list[Listed]) -> dict[str, Listed]:

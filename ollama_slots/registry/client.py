@@ -14,7 +14,7 @@ import requests
 from pydantic import BaseModel, NonNegativeInt, StringConstraints, ValidationError
 
 from ollama_slots.core import kinds, names
-from ollama_slots.core.observed import Shown
+from ollama_slots.core.details import Shown
 from ollama_slots.core.published import Answer, Missing, Published, Tensors, Unknown
 from ollama_slots.core.stored import TENSOR, WEIGHTS
 from ollama_slots.registry.gguf import read_head

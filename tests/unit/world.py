@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ollama_slots.core import names
-from ollama_slots.core.observed import Details, Observed, SlotState
+from ollama_slots.core.details import Details
+from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.plan import TAGS, questions, settled, steps
 from ollama_slots.core.residency import fault, residency
 from ollama_slots.core.settings import Settings

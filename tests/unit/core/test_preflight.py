@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.core.observed import Shown
+from ollama_slots.core.details import Shown
 from ollama_slots.core.preflight import notices, refusals
 from ollama_slots.core.published import Answer, Answers, Missing, Published, Tensors, Unknown
 from ollama_slots.core.settings import Settings

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from ollama_slots.core import names
 from ollama_slots.core import status as drift
-from ollama_slots.core.observed import Shown
+from ollama_slots.core.details import Shown
 from ollama_slots.core.plan import questions
 from ollama_slots.core.published import Missing, Published, Unknown
 from ollama_slots.core.residency import doubtful, faults

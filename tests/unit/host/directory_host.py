@@ -17,7 +17,8 @@ from typing import Any
 from pyinfra.api import StringCommand
 
 from ollama_slots.core import units
-from ollama_slots.core.observed import Details, Observed
+from ollama_slots.core.details import Details
+from ollama_slots.core.observed import Observed
 from ollama_slots.core.plan import questions, settled, steps
 from ollama_slots.core.residency import fault
 from ollama_slots.core.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.core.observed import Shown
+from ollama_slots.core.details import Shown
 from ollama_slots.host import scripts
 from tests.unit.host.doubled import doubled
 

@@ -32,7 +32,7 @@ from ollama_slots.benchmark.items.item import Answer, Item, Outcome, Verdict
 from ollama_slots.benchmark.judge import judged
 from ollama_slots.benchmark.run import hosts, session, task, week
 from ollama_slots.benchmark.sandbox import build
-from ollama_slots.core.observed import Shown
+from ollama_slots.core.details import Shown
 from ollama_slots.core.placing import Card
 from ollama_slots.core.published import Missing, Published
 from ollama_slots.core.settings import Settings

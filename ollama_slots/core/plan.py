@@ -43,7 +43,7 @@ def beforehand(settings: Settings) -> tuple[str, ...]:
 
 
 def asked(settings: Settings, observed: Observed) -> tuple[str, ...]:
-    """Return all whose details a plan may depend on after a step: those, and what is known before the host is."""
+    """Return the models whose details a plan may depend on after a step: ``questions``, and ``beforehand``."""
     return tuple(dict.fromkeys([*questions(settings, observed), *beforehand(settings)]))
 
 

@@ -31,7 +31,8 @@ fetches() {
 
 # scraps STORE: files that were to take another's place by a rename, and never did, as after a power cut; a line each.
 # What is no older than a minute, nor than Ollama's start, may be what another deploy is writing now; and so may what a
-# fetch writes into its directory for as long as it takes.
+# fetch writes into its directory for as long as it takes. A record of an unfinished pull had a . before it, where it has
+# .new after it now.
 scraps() {
     at=$1
     set -- -mmin +1

@@ -43,6 +43,7 @@ def left(host: DirectoryHost, path: str, seconds_ago: float = 90) -> Path:
         f"{STATES}/previous/one.slot.new",
         f"{STATES}/bases.new",
         f"{STATES}/unfinished/.{'a' * 64}",
+        f"{STATES}/unfinished/{'a' * 64}.new",
         "etc/ollama/modelfiles/one.Modelfile.new",
         "etc/ollama/ollama-slots.env.new",
         "etc/systemd/system/ollama-warmup.service.new",

@@ -110,6 +110,8 @@ awks:
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r $(BENCHMARK).txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# pyinfra keeps no bytecode of what it imports: without this, each deploy would compile all of it again.
+	.venv/bin/python -m compileall -q ollama_slots
 	@touch $@
 
 .venv/performance-installed: .venv/installed tests/performance/requirements.txt

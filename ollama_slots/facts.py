@@ -15,8 +15,13 @@ from ollama_slots.core.observed import Observed
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.stored import Stored
-from ollama_slots.host import calls, parse, render, scripts
+from ollama_slots.host import calls, render, scripts
 from ollama_slots.host.desired import settings_of, with_defaults
+from ollama_slots.host.details import parse_details
+from ollama_slots.host.output import own
+from ollama_slots.host.probe import parse_probe
+from ollama_slots.host.speed import parse_speeds
+from ollama_slots.host.stored import parse_stored
 
 Answer = TypeVar("Answer")
 
@@ -24,7 +29,7 @@ Answer = TypeVar("Answer")
 def _parsed(read: Callable[[list[str]], Answer], output: list[str]) -> Answer:
     """Read what a script printed. Raises FactProcessError with one line, whatever came."""
     try:
-        return read(parse.own(output))
+        return read(own(output))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(f"{error}".split())
         missing = f"it has no {reason}" if isinstance(error, LookupError) else reason
@@ -58,7 +63,7 @@ def observed(unit: str, models: tuple[str, ...], output: list[str]) -> Observed:
     + unit: of the Ollama in question
     + models: that it was asked about
     """
-    return _parsed(lambda lines: parse.parse_probe(lines, unit, models), output)
+    return _parsed(lambda lines: parse_probe(lines, unit, models), output)
 
 
 def left(unit: str, models: tuple[str, ...], output: list[str]) -> Observed | None:
@@ -77,7 +82,7 @@ class HostStored(FactBase[Stored | None]):
 
     def process(self, output: list[str]) -> Stored:
         """Parse the output."""
-        return _parsed(parse.parse_stored, output)
+        return _parsed(parse_stored, output)
 
 
 class ModelDetails(FactBase[Details | None]):
@@ -95,7 +100,7 @@ class ModelDetails(FactBase[Details | None]):
 
     def process(self, output: list[str]) -> Details:
         """Parse the answers."""
-        return _parsed(lambda lines: parse.parse_details(self.models, lines), output)
+        return _parsed(lambda lines: parse_details(self.models, lines), output)
 
 
 class SlotSpeeds(FactBase[dict[str, float | str | None] | None]):
@@ -110,7 +115,7 @@ class SlotSpeeds(FactBase[dict[str, float | str | None] | None]):
 
     def process(self, output: list[str]) -> dict[str, float | str | None]:
         """Parse the answers."""
-        return _parsed(parse.parse_speeds, output)
+        return _parsed(parse_speeds, output)
 
 
 class SlotStatus(FactBase[status.Status | None]):

@@ -10,11 +10,20 @@ from typing import Any
 from ollama_slots.core import names
 from ollama_slots.core.details import Details, Shown
 from ollama_slots.host import gpus
+from ollama_slots.host.output import sections
 
 SAFETENSORS = "safetensors"  # the format of a model without one blob for its weights (server/images.go, v0.34.4)
 
 
-def details(models: Sequence[str], parts: dict[str, list[str]]) -> Details:
+def parse_details(models: Sequence[str], output: list[str]) -> Details:
+    """Parse the output of host/details.sh, asked about these models.
+
+    Raises ValueError where an answer is missing.
+    """
+    return of_sections(models, sections(output))
+
+
+def of_sections(models: Sequence[str], parts: dict[str, list[str]]) -> Details:
     """Return what the sections say that host/showing.sh prints, asked about these models.
 
     Raises ValueError where an answer is missing.

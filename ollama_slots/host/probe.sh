@@ -1,4 +1,4 @@
-# Prints all that a deploy needs to know of a host, in sections that parse.py reads. Changes nothing.
+# Prints all that a deploy needs to know of a host, in sections. Changes nothing.
 # needs: beside settings showing since
 # takes: url tools shows declared
 # lists: MODEL...

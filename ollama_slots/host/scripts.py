@@ -27,7 +27,7 @@ from ollama_slots.core import units
 
 HERE = Path(__file__).parent
 PATHS, SINCE = "paths", "since"
-# Before what a script prints for parse.py: whatever else comes over the connection, such as what a .bashrc says,
+# Before what a script prints for us: whatever else comes over the connection, such as what a .bashrc says,
 # has none. It comes as one line, with a character for each newline in it: pyinfra takes as long for a line as for
 # many kilobytes.
 MARK, NEWLINE = "slots|", "\037"
@@ -96,7 +96,7 @@ class Script:
 
     + arguments: exactly those that it takes
     + lists: what it finds as "$@"
-    + read: what it prints is for parse.py, as one line with the mark before it. Such a script ends with 0; that it
+    + read: what it prints is for us, as one line with the mark before it. Such a script ends with 0; that it
       failed is in what it printed: it did not come to its end
     + stdin: what it reads there: a command line is every user's to read, and its length is bounded (128 KiB)
     """

@@ -175,7 +175,7 @@ def perform(
 
 
 def _hide_looks() -> None:
-    """Have pyinfra, which shows what a command prints, leave out what is for parse.py."""
+    """Have pyinfra, which shows what a command prints, leave out what is for us."""
     if output.is_output_active():
         output.set_echo(_shown)
 

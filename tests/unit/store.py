@@ -7,7 +7,7 @@ from ollama_slots.core.prune import Row, listing
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Remove
 from ollama_slots.core.stored import WEIGHTS, Stored
-from ollama_slots.host.parse import parse_stored
+from ollama_slots.host.stored import parse_stored
 from tests.unit.world import World, digest
 
 SMALL = 500  # bytes of what a model has beside its weights

@@ -1,6 +1,7 @@
 """A host of plain values that behaves as Ollama and the scripts of host/ do, as far as a plan looks at them.
 
-What it shows goes through the texts that a host prints, so that host/parse.py reads here what it reads there.
+What it shows goes through the texts that a host prints, so that the readers of host/ read
+here what they read there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Pull, Remove, Rotate, Step
 from ollama_slots.host import render
-from ollama_slots.host.parse import parse_details, parse_probe
+from ollama_slots.host.details import parse_details
+from ollama_slots.host.probe import parse_probe
 
 GB = 10**9
 MODELFILES = "/etc/ollama/modelfiles"

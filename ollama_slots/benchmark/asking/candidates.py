@@ -22,7 +22,7 @@ from ollama_slots.core.gpu_memory import most_loaded
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import calls, parse, render, scripts
+from ollama_slots.host import calls, output, render, scripts
 from ollama_slots.host.questions import Reply
 
 STAY = "10m"  # in memory after an answer: what a run that was killed has left goes by itself
@@ -143,7 +143,7 @@ def _said(host: Host, settings: Settings, script: scripts.Script) -> tuple[str, 
     """Return the word with which a script's line begins, where it is one of success, and the rest or all of it."""
     out, err = hosts.run(host, settings, script)
     try:
-        line = parse.own(out)[0]
+        line = output.own(out)[0]
     except ValueError:
         return "", hosts.reason(err)
     verb, _, rest = line.partition(" ")

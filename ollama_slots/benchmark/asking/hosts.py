@@ -13,7 +13,7 @@ from ollama_slots.benchmark.cache import BenchmarkError
 from ollama_slots.core.observed import Observed
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
-from ollama_slots.host import calls, parse, questions, scripts
+from ollama_slots.host import calls, output, questions, scripts
 from ollama_slots.run.executor import connector_arguments
 
 GROUP = "benchmark"  # of hosts on which nobody is waited for
@@ -89,7 +89,7 @@ def run(host: Host, settings: Settings, script: scripts.Script) -> tuple[list[st
 def read(out: list[str], err: list[str]) -> tuple[list[questions.Reply], str]:
     """Return the replies that a command printed, and why there are not more."""
     try:
-        return questions.parse_questions(parse.own(out))
+        return questions.parse_questions(output.own(out))
     except ValueError:  # not a line of the script's
         return [], reason(err)
 

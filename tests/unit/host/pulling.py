@@ -10,7 +10,7 @@ from pathlib import Path
 from ollama_slots.core import units
 from ollama_slots.core.stored import Stored
 from ollama_slots.host import scripts
-from ollama_slots.host.parse import parse_stored
+from ollama_slots.host.stored import parse_stored
 
 MODEL = "hub:5000/me/x.y:7b"
 A, B = "a" * 64, "b" * 64

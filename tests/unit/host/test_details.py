@@ -8,7 +8,7 @@ import pytest
 from ollama_slots.core.details import Shown
 from ollama_slots.core.gpus import Driven
 from ollama_slots.core.names import parse
-from ollama_slots.host.parse import parse_details
+from ollama_slots.host.details import parse_details
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 ROOM = ["== gpu", "== disk", "== blobs"]

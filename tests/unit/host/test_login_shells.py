@@ -15,7 +15,8 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.connectors.util import make_unix_command
 
 from ollama_slots.facts import HostObserved, HostStored, ModelDetails, SlotSpeeds
-from ollama_slots.host import parse, scripts
+from ollama_slots.host import output, scripts
+from ollama_slots.host.stored import parse_stored
 from tests.unit.complaint import complaint
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost
@@ -123,4 +124,4 @@ def test_a_script_that_fails_did_not_come_to_its_end(one: DirectoryHost) -> None
     one.stop_engine()
     done = one.perform(HostStored().command(one.unit))
     assert done.code == 0
-    assert "could not be read to their end" in complaint(parse.parse_stored, parse.own(done.out.splitlines()))
+    assert "could not be read to their end" in complaint(parse_stored, output.own(done.out.splitlines()))

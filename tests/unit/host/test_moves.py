@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ollama_slots.host import scripts
-from ollama_slots.host.parse import parse_stored
+from ollama_slots.host.stored import parse_stored
 from tests.unit.host.doubled import doubled
 from tests.unit.host.engine import FakeEngine, fake_engine
 from tests.unit.host.fake_store import LIST, MODEL, sha256

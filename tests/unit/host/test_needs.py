@@ -11,7 +11,7 @@ import pytest
 
 from ollama_slots.core import needs
 from ollama_slots.host import scripts
-from ollama_slots.host.parse import parse_probe
+from ollama_slots.host.probe import parse_probe
 from ollama_slots.operations import canary
 from ollama_slots.operations.models import models
 from ollama_slots.operations.preflight import preflight

@@ -3,7 +3,7 @@ import pytest
 from ollama_slots.core.gpus import Gpu
 from ollama_slots.core.observed import Line, Observed
 from ollama_slots.host.gpus import LOOKED
-from ollama_slots.host.parse import parse_probe
+from ollama_slots.host.probe import parse_probe
 from tests.unit.declared import declared
 from tests.unit.world import OF_THE_CPU, World, deployed, of_start
 

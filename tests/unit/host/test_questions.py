@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.host import calls, parse, questions, scripts
+from ollama_slots.host import calls, output, questions, scripts
 from ollama_slots.host.questions import BROKE, Reply, parse_questions
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost, Done
@@ -47,7 +47,7 @@ def perform(host: DirectoryHost, sent: str, seconds: int = 20) -> Done:
 def ask(host: DirectoryHost, *prompts: str, seconds: int = 20) -> tuple[list[Reply], str]:
     done = perform(host, lines(*prompts), seconds)
     assert (done.code, done.err) == (0, "")
-    return parse_questions(parse.own(done.out.split("\n")))
+    return parse_questions(output.own(done.out.split("\n")))
 
 
 def prompts_of(host: DirectoryHost, says: Callable[[str], str]) -> list[str]:
@@ -146,7 +146,7 @@ def test_a_slot_that_holds_another_variant_by_now_is_not_asked(slots: DirectoryH
     assert rotate(slots, "one", "b:1b", alone="no", context=8192, unload_old="no").code == 0
     came = prompts_of(slots, str)
     done = slots.perform(scripts.command(wanted), wanted.stdin)
-    assert parse_questions(parse.own(done.out.split("\n"))) == ([], "its variant was replaced")
+    assert parse_questions(output.own(done.out.split("\n"))) == ([], "its variant was replaced")
     assert came == []
 
 
@@ -175,7 +175,7 @@ def test_an_engine_that_says_nothing_costs_its_bound_and_no_more(slots: Director
 
 def test_an_error_of_the_engine_is_an_answer_to_read(slots: DirectoryHost) -> None:
     [reply, shown], why = parse_questions(
-        parse.own(perform(slots, 'chat {"model":"none:latest"}\nshow {"model":"one:latest"}\n').out.split("\n"))
+        output.own(perform(slots, 'chat {"model":"none:latest"}\nshow {"model":"one:latest"}\n').out.split("\n"))
     )
     assert why == ""
     assert (reply.status, json.loads(reply.text)) == (404, {"error": "model 'none:latest' not found"})
@@ -220,13 +220,13 @@ def test_of_one_that_was_killed_there_is_what_came_whole(slots: DirectoryHost) -
     prompts_of(slots, dies)
     done = perform(slots, lines("a", "b", "c", "d"))
     assert done.code == -signal.SIGKILL
-    replies, why = parse_questions(parse.own(done.out.split("\n")))
+    replies, why = parse_questions(output.own(done.out.split("\n")))
     assert ([text(it) for it in replies], why) == (["a", "b"], BROKE)
 
 
 def test_a_line_that_was_cut_anywhere_is_no_reply(slots: DirectoryHost) -> None:
     prompts_of(slots, lambda _: "resident\n0.1 0.2 200 0 end")
-    whole = parse.own(perform(slots, lines("a", "b")).out.split("\n"))
+    whole = output.own(perform(slots, lines("a", "b")).out.split("\n"))
     [first, _], why = parse_questions(whole)
     assert why == ""
     for cut in range(len(whole[1])):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ollama_slots.core.owner import conflicts
 from ollama_slots.host import scripts
-from ollama_slots.host.parse import parse_probe
+from ollama_slots.host.probe import parse_probe
 from tests.unit import paths
 from tests.unit.world import World
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.core.stored import WEIGHTS, Unfinished
-from ollama_slots.host.parse import parse_stored
+from ollama_slots.host.stored import parse_stored
 from tests.unit.complaint import complaint
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")

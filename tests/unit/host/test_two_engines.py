@@ -15,7 +15,7 @@ from ollama_slots.core import units
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Pull, Remove
 from ollama_slots.host import calls, render, scripts
-from ollama_slots.host.parse import parse_probe
+from ollama_slots.host.probe import parse_probe
 from ollama_slots.run.inventory import Declared
 from ollama_slots.verify.look import Look
 from tests.unit.declared import declared

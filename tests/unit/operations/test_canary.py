@@ -8,7 +8,7 @@ from pyinfra.api.connect import connect_all
 from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
 
-from ollama_slots.host.parse import parse_speeds
+from ollama_slots.host.speed import parse_speeds
 from ollama_slots.operations import canary
 from tests.unit.complaint import complaint
 from tests.unit.declared import declared

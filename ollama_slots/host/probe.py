@@ -1,4 +1,4 @@
-"""Parse what the scripts of this room print."""
+"""Read what host/probe.sh prints."""
 
 from __future__ import annotations
 
@@ -13,36 +13,10 @@ from ollama_slots.core import address, names, needs, units
 from ollama_slots.core.details import Details
 from ollama_slots.core.names import VARIANT
 from ollama_slots.core.observed import Line, Listed, Models, Observed, Runner, SlotState
-from ollama_slots.core.stored import Manifest, Stored, Unfinished
-from ollama_slots.host import details, gpus, scripts
+from ollama_slots.host import details, gpus, scripts, stored
+from ollama_slots.host.output import sections
 
 MODELFILE = ".Modelfile"
-
-
-def own(output: list[str]) -> list[str]:
-    """Return the lines that a script of ours printed, of all that came over the connection.
-
-    Left out is what a login shell, a message of the day or a notice says, and of a terminal what it does to lines.
-
-    Raises ValueError where none is ours.
-    """
-    texts = [line.partition(scripts.MARK)[2].rstrip("\r\n") for line in output if scripts.MARK in line]
-    if not texts:
-        said = " ".join(f"{ascii(line)[1:-1]}" for line in output if line.strip())
-        raise ValueError(f"expected the output of a script, found {said[:120] or 'nothing'}")
-    return [line for it in texts for line in it.removesuffix(scripts.NEWLINE).split(scripts.NEWLINE)]
-
-
-def sections(output: list[str]) -> dict[str, list[str]]:
-    """Return the lines after each ``== NAME`` line, by NAME."""
-    parts: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in output:
-        if line.startswith("== "):
-            lines = parts.setdefault(line.removeprefix("== "), [])
-        else:
-            lines.append(line)
-    return parts
 
 
 def parse_probe(output: list[str], unit: str = units.DEFAULT, models: Sequence[str] = ()) -> Observed:
@@ -112,57 +86,10 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT, models: Sequence[s
     )
 
 
-def parse_details(models: Sequence[str], output: list[str]) -> Details:
-    """Parse the output of host/details.sh, asked about these models.
-
-    Raises ValueError where an answer is missing.
-    """
-    return details.details(models, sections(output))
-
-
 def _details(models: Sequence[str], parts: dict[str, list[str]]) -> Details | None:
     with suppress(ValueError):  # they are asked again by themselves, and the reason is told, where they are needed
-        return details.details(models, parts)
+        return details.of_sections(models, parts)
     return None
-
-
-def parse_stored(output: list[str]) -> Stored:
-    """Parse the output of host/stored.sh.
-
-    Raises ValueError where it is not the whole of it.
-    """
-    parts = sections(output)
-    if "end" not in parts:
-        raise ValueError("the models in Ollama's store could not be read to their end")
-    of_lists = dict(line.split(" ", 1) for line in parts["parts"] if " " in line)
-    models: dict[str, Manifest] = {}
-    for line in parts["manifests"]:
-        path, _, text = line.partition(" ")
-        with suppress(ValueError, TypeError, KeyError, IndexError):  # a damaged one: the engine passes it over too
-            name = _named(path)
-            models.setdefault(name.key, Manifest.model_validate({**_whole(text, of_lists), "name": name.short}))
-    unfinished = []
-    for line in parts["unfinished"]:
-        with suppress(ValueError):  # a damaged record is none
-            blob, left, size, model, *recorded = line.split()
-            name = names.parse(model)
-            unfinished.append(Unfinished(name.short, f"sha256:{blob}", int(size), ours=recorded == [left]))
-    return Stored(models, tuple(unfinished))
-
-
-def parse_speeds(output: list[str]) -> dict[str, float | str | None]:
-    """Parse the output of host/speed.sh: tokens per second by slot, or why it did not answer.
-
-    None: it answers with embeddings, which have no speed. Raises ValueError where it is not the whole of it.
-    """
-    if output[-1:] != ["== end"]:
-        raise ValueError("the speeds could not be read to their end")
-    speeds: dict[str, float | str | None] = {}
-    for name, _, said in (line.partition(" ") for line in output[:-1]):
-        figures = re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", said)
-        none = "it made no token" if re.fullmatch(r"\d+ \d*", said) else said
-        speeds[name] = int(figures[1]) * 10**9 / int(figures[2]) if figures else None if said == "embeds" else none
-    return speeds
 
 
 def _listed(rows: list[Listed]) -> dict[str, Listed]:
@@ -193,7 +120,7 @@ def _store(lines: list[str]) -> Models | None:
     for key, _, path in (line.partition(" ") for line in lines):
         if key == "name":
             with suppress(TypeError):  # too few parts
-                keys.add(_named(path).key)
+                keys.add(stored.named(path).key)
     where = {"models": said["models"], "path": said["path"], "may": said["may"]}
     return Models(**where, names=frozenset(keys), whole="whole" in said)
 
@@ -269,24 +196,3 @@ def _states(kept: dict[str, list[str]], directory: str) -> dict[str, SlotState]:
         if at == directory and re.fullmatch(VARIANT, name) and state.variant:
             states[name] = state
     return states
-
-
-def _named(path: str) -> names.Name:
-    """Return the name for a path below manifests or manifests-v2, where some parts are written otherwise."""
-    host, *rest = path.split("/")
-    host = names.DEFAULT_HOST if host == "ollama.com" else host.replace("%3A", ":")
-    return names.Name(host, *rest)
-
-
-def _whole(text: str, of_lists: dict[str, str]) -> dict[str, Any]:
-    """Return a manifest; for a manifest list, one with the layers of all that it lists."""
-    content: dict[str, Any] = json.loads(text)
-    if "manifests" not in content:
-        return content
-    named = [it for it in content["manifests"] if it.get("digest", "") in of_lists]
-    parts = [json.loads(of_lists[it["digest"]]) for it in named] or content["manifests"]
-    layers = [layer for it in parts for layer in (*it["layers"], it["config"])]
-    return {
-        "config": parts[0]["config"],
-        "layers": [*layers, *({"digest": it["digest"], "size": 0} for it in named)],
-    }

@@ -23,7 +23,7 @@ driver() {
     # By a shell of its own: a fork of this one would hold what this one writes to open, and SSH would wait for it.
     # shellcheck disable=SC2016
     sh -c 'cd "$1" && shift && timeout -k 1 "$@" >said 2>complained; echo "$?" >code' sh \
-        "$told" "$bound" nvidia-smi "$@" >/dev/null 2>&1 </dev/null &
+        "$told" "$bound" nvidia-smi "$@" >/dev/null 2>&1 </dev/null 8>&- 9>&- & # it must not keep a lock either
     deadline=$(($(clock) + bound + 1))
     until [ -s "$told/code" ] || [ "$(clock)" -ge "$deadline" ]; do sleep 0.05; done
     code=''
@@ -33,6 +33,17 @@ driver() {
     rm -rf "$told"
     [ "${code:-137}" = 137 ] && return 124
     return "$code"
+}
+
+# outside WHO COMMAND ARGUMENT...: what a command says that asks the driver, for a unit of ours that may open no device:
+# by a unit of its own, which is quiet. That nothing waits for one that cannot be killed holds for a shutdown, too; while it
+# is there, WHO has no other one beside it.
+outside() {
+    who=$1
+    shift
+    timeout 13 systemd-run --quiet --wait --collect --pipe --unit="$stem-slots-driver-$who" \
+        --property=LogLevelMax=notice --property=DefaultDependencies=no --property=TimeoutStopSec=infinity \
+        timeout -k 1 10 "$@"
 }
 
 # of_nvidia: whether it is this host's GPU that nvidia-smi speaks of: it is there, and not by a kernel with AMD's driver

@@ -51,7 +51,7 @@ picture() {
     printf '%s\n' "$gpu $keep_alive" "$live_now"
     printf '%s\n' "$tags_now" "$ps_now" | sed 's/"expires_at":"2[2-9][0-9][0-9]-[^"]*"/ever/g' | tr '{' '\n' |
         sed 's/[],}]*$//' | sort
-    cat "$state_dir"/*.slot 2>/dev/null
+    cat "$state_dir"/*.slot "$looks"/* 2>/dev/null
 }
 
 # processes NAME: the directories in /proc of those that hold a slot's weights.
@@ -139,7 +139,7 @@ ticks() {
 others() {
     mine=$(for name in $(slots); do entry "$name" | cut -f 1; done)
     printf '%s\n' "$held_now" | awk -F '\t' -v mine=" $(printf '%s' "$mine" | tr '\n' ' ') " '
-        $1 != "" && !index(mine, " " $1 " ") { print $6 }'
+        $1 != "" && !index(mine, " " $1 " ") { print $6 }' | sort # Ollama's order changes with their use
 }
 
 # beside NAME: nothing, where a slot that is not in memory can be loaded with nothing of somebody else's unloaded for it;
@@ -148,9 +148,10 @@ others() {
 beside() {
     strangers=$(others)
     [ -n "$strangers" ] || return 0
-    if [ "$(printf '%s\n' "$held_now" | grep -c .)" -lt "$most" ]; then
-        took=$(noted bytes "$looks/$1")
-        spare "$((${took:-0} * 5 / 4))" "$(entry "$1" | cut -f 1)" && return
+    own=$(entry "$1" | cut -f 1) # it has its place, though its runner has died
+    if [ "$(printf '%s\n' "$held_now" | awk -F '\t' -v own="$own" '$1 != "" && $1 != own' | grep -c .)" -lt "$most" ]; then
+        took=$(noted bytes "$heals/$1")
+        spare "$((${took:-0} * 5 / 4))" "$own" && return
     fi
     printf '%s\n' "$strangers" | paste -sd ' '
 }
@@ -167,12 +168,24 @@ spare() {
         END { exit known && wanted > free - taken }'
 }
 
-# due NAME: whether it is time to do something for a slot: at once, then again and again, each time twice as long after
-# the one before. One that was well for ten looks begins anew.
+# counts CAUSE: sets $tries_key and $last_key, by which it is noted how often in a row something was done for a slot, and
+# when: apart for one that was only told to stay, which must not have it away for long where it leaves all the same.
+counts() {
+    case $1 in expires) tries_key=stays last_key=stayed ;; *) tries_key=tries last_key=tried ;; esac
+}
+
+# due NAME CAUSE: whether it is time to do something for a slot: at once, then again and again, each time twice as long
+# after the one before. One that was well for ten looks begins anew.
 due() {
-    tried=$(noted tries "$heals/$1") last=$(noted last "$heals/$1") now=$(date '+%s')
-    [ "${tried:-0}" -gt 1 ] && [ "$((now - last))" -ge 0 ] || return 0
-    [ "$((now - last))" -ge "$(pause "$tried")" ]
+    counts "$2"
+    times=$(noted "$tries_key" "$looks/$1") last=$(noted "$last_key" "$looks/$1")
+    [ "${times:-0}" -le 1 ] || [ "$(($(clock) - last))" -ge "$(pause "$times")" ]
+}
+
+# soon NAME: whether a slot that expires goes before the watch has looked three times more, as far as that can be told.
+soon() {
+    goes=$(date -d "$(entry "$1" | cut -f 5)" '+%s' 2>/dev/null) || return 0
+    [ "$((goes - $(date '+%s')))" -le "$((3 * watch_seconds))" ]
 }
 
 # pause TRIES: the seconds after so many.

@@ -1,6 +1,6 @@
 # What the watch does for a slot that is not in memory as declared.
 # needs: look engine
-# Set before: what look.sh needs, $watch (heal or report), $load_seconds
+# Set before: what look.sh needs, $watch (heal or report), $watching (look or heal, what is done now), $load_seconds
 
 # meanwhile NAME CAUSE WHY: what is done about it now: "heal", or what a person is to know, or nothing.
 meanwhile() {
@@ -10,7 +10,7 @@ meanwhile() {
     name) echo "$3: deploy again, or mount the disk of the models if it is gone" && return ;;
     away) case $keep_alive in *-*) ;; *) return ;; esac ;; # it was to go when nobody asked for it
     esac
-    begun=$(noted since "$looks/$1") now=$(date '+%s')
+    begun=$(noted since "$looks/$1") now=$(clock)
     lasts=$((now - ${begun:-now})) # seconds
     case $2 in
     # Somebody loads it, with options of his own, or a runner is late to end: both end.
@@ -23,19 +23,19 @@ meanwhile() {
         ;;
     esac
     case $2 in away | ended | cpu)
-        [ "$gpu" = no ] || driven || { echo "$3, and nvidia-smi does not answer: it is loaded again when it does" && return; }
+        [ "$gpu" = no ] || driven "$1" || { echo "$3, and nvidia-smi does not answer: it is loaded again when it does" && return; }
         strangers=$([ "$evicts" = yes ] || beside "$1")
         [ -z "$strangers" ] || { echo "$3, and no room for it beside $strangers: unload that, or set watch_evicts = True" && return; }
         ;;
     esac
-    ! due "$1" || echo heal
+    due "$1" "$2" || { [ "$2" = expires ] && soon "$1"; } || return 0
+    echo heal
 }
 
-# driven: whether the GPU's driver answers, where one is needed and it is NVIDIA's. By a unit of its own, for this one may
-# open no device; which is quiet, as this one is.
+# driven NAME: whether the GPU's driver answers, where a slot needs one and it is NVIDIA's.
 driven() {
     of_nvidia || return 0
-    systemd-run --quiet --wait --collect --pipe --property=LogLevelMax=notice timeout -k 1 10 nvidia-smi -L >/dev/null 2>&1
+    outside "$watching-$1" nvidia-smi -L >/dev/null 2>&1
 }
 
 # stay NAME: it is told to stay for as long as is declared. No token is made, and nobody waits for it.
@@ -74,15 +74,19 @@ mend() {
     # Somebody was loading it, with options of his own, and still has it: the next look sees that, and it is no try.
     away,window* | away,cpu* | ended,window* | ended,cpu*) return 0 ;;
     esac
-    tries=$(($(noted tries "$heals/$1" | grep . || echo 0) + 1))
-    note "$heals/$1" "tries=$tries" "last=$(date '+%s')"
+    counts "$2"
+    recall "$tries_key" "$looks/$1"
+    tries=$((${keyed:-0} + 1))
+    note "$looks/$1" "$tries_key=$tries" "$last_key=$(clock)" "wrong=${wrong:+yes}"
     often=''
     [ "$tries" -lt 5 ] || often="; $tries times in a row: the next time is after $(pause "$tries") s"
+    [ "$2" != expires ] || often=${often:+$often, or shortly before it goes}
     if [ -n "$wrong" ]; then
         echo "<3>$1: $3; loaded again, and not resident as declared: $wrong$often"
         return 1
     fi
-    note "$heals/$1" "$2=$(($(noted "$2" "$heals/$1" | grep . || echo 0) + 1))" "seconds=$seconds"
+    recall "$2" "$heals/$1"
+    note "$heals/$1" "$2=$((${keyed:-0} + 1))" "seconds=$seconds"
     case $2 in
     expires) [ "$tries" -gt 5 ] || echo "<5>$1: $3: told to stay$often" ;;
     *) echo "<5>$1: $3: loaded again in $seconds s$often" ;;

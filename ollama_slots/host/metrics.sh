@@ -35,18 +35,15 @@ totals() {
             sample ollama_slot_heals_total "${keyed:-0}" "slot=$name" "cause=$cause"
         done
     done
-    metric ollama_slot_heal_tries "Times in a row that the watch had to; 0 once the slot has stayed well."
+    metric ollama_slot_heal_tries "Times in a row that the watch had to load it; 0 once the slot has stayed well."
     for name in $(slots); do
-        recall tries "$heals/$name"
+        recall tries "$looks/$name"
         sample ollama_slot_heal_tries "${keyed:-0}" "slot=$name"
     done
     metric ollama_slot_away_seconds_total "Seconds that the slot was not in memory as declared, as the watch saw it." counter
     for name in $(slots); do
-        recall away "$looks/$name"
-        away_s=${keyed:-0}
-        recall since "$looks/$name"
-        [ -z "$keyed" ] || away_s=$((away_s + $(date '+%s') - keyed))
-        sample ollama_slot_away_seconds_total "$away_s" "slot=$name"
+        recall away_seconds "$heals/$name"
+        sample ollama_slot_away_seconds_total "${keyed:-0}" "slot=$name"
     done
 }
 

@@ -14,8 +14,7 @@
     previous_states=$state_dir/previous
     bases=$state_dir/bases           # see bases.sh
     unfinished=$state_dir/unfinished # see unfinished.sh
-    looks=$state_dir/watch/looks     # what the watch saw, and what it did: a file for each slot, see look.sh
-    heals=$state_dir/watch/heals
+    heals=$state_dir/watch/heals     # what the watch has counted, a file for each slot
     modelfiles=$root/etc/$stem/modelfiles
     previous_modelfiles=$modelfiles/previous
 
@@ -24,6 +23,7 @@
     candidates=$root/run/$stem-slots
     gpus_found=$root/run/$stem-slots.gpus # see gpus.sh
     looked=$root/run/$stem-slots.looked   # what the watch found well
+    looks=$root/run/$stem-slots-watch     # what it last saw and did, a file for each slot, by the clock of this boot
     restarted=$root/run/$stem-warmup.restarted # that Ollama was restarted for its GPU
     metrics_dir=$root/var/lib/$stem-warmup     # the warm-up's StateDirectory
 

@@ -17,7 +17,7 @@ from tests.monitoring import queries, ready
 WATCH_SECONDS = 2
 AWAY = "/root/away"
 KILLED = f"kill -9 $({holds('$(sed -n s/^weights=//p /var/lib/ollama-slots/backup.slot)')})"
-RECORD = "/var/lib/ollama-slots/watch/heals/backup"
+RECORD = "/run/ollama-slots-watch/backup"
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ FAULTS = (
         (("OllamaMetricsUnreadable", ""),),
     ),
     Fault(
-        f"printf 'tries=4\\nlast=%s\\n' $(date +%s) >{RECORD}; ollama stop backup",
+        f"printf 'tries=4\\ntried=%s\\n' $(cut -d . -f 1 /proc/uptime) >{RECORD}; ollama stop backup",
         "true",
         (("OllamaSlotThrashing", "backup"),),
     ),

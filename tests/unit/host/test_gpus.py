@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -153,3 +154,6 @@ def test_a_driver_that_cannot_even_be_killed_holds_nobody_up(
     start = time.monotonic()
     look(host)
     assert time.monotonic() - start < 25
+    lock = host.root / "run/ollama-slots.lock"
+    held = subprocess.run(["flock", "-n", str(lock), "true"], check=False) if lock.exists() else None
+    assert not held or held.returncode == 0, "nor has it the lock that the look had"

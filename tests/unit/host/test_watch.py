@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,14 @@ def heal(host: DirectoryHost, **data: object) -> Done:
     done = host.watch(declared(*MODELS, **{"load_seconds": 20, "watch_seconds": 1} | data), "heal")
     assert done.err == ""
     return done
+
+
+def passes(host: DirectoryHost, seconds: int) -> None:
+    """So many seconds pass, as far as the records of the slots tell."""
+    for record in (host.root / "run/ollama-slots-watch").iterdir():
+        lines = [line.split("=", 1) for line in record.read_text().splitlines()]
+        times = {"since", "counted", "tried", "stayed"}
+        record.write_text("".join(f"{key}={int(it) - seconds if key in times else it}\n" for key, it in lines))
 
 
 def begun(host: DirectoryHost) -> int:
@@ -194,8 +203,7 @@ def test_a_runner_at_work_is_let_be(three: DirectoryHost) -> None:
     tick(1)
     assert look(three).out == ""
     assert begun(three) == 0
-    record = three.root / "var/lib/ollama-slots/watch/looks/three"
-    record.write_text("since=1\n")
+    passes(three, 60)
     done = look(three)
     assert done.out == f"<4>three: {LEFT['window']}, and in use: it is loaded again when it is idle\n"
     assert look(three).out == "", "once"
@@ -279,6 +287,32 @@ def test_while_the_gpus_driver_does_not_answer_nothing_is_loaded_without_it(
     assert begun(three) == 1
 
 
+@pytest.mark.parametrize("how", ["ended", "cpu"])
+def test_a_slot_that_has_its_place_needs_no_other(three: DirectoryHost, how: str) -> None:
+    """Ollama lists it, so that loading it again makes nothing go."""
+    look(three)
+    foreign(three, GB)
+    leave(three, how)
+    assert look(three, max_loaded_models=4).out == ""
+    assert begun(three) == 1
+    heal(three, max_loaded_models=4)
+    assert weights("x:1b") in memory(three)
+    assert three.faults(WANTED) == {}
+
+
+def test_whose_room_it_is_is_told_once_in_whatever_order_ollama_has_them(three: DirectoryHost) -> None:
+    look(three)
+    leave(three, "away")
+    for name in ("x:1b", "y:1b"):
+        pulled(three, name, size=GB)
+        three.engine.generate({"model": name})
+    assert "no room for it beside x:1b y:1b:" in look(three, max_loaded_models=3).out
+    three.engine.generate({"model": "x:1b"})
+    runners = three.engine.runners.all
+    runners[weights("x:1b")] = runners.pop(weights("x:1b"))
+    assert look(three, max_loaded_models=3).out == ""
+
+
 def test_where_ollama_holds_no_more_models_it_waits_too(three: DirectoryHost) -> None:
     look(three)
     leave(three, "away")
@@ -290,28 +324,76 @@ def test_where_ollama_holds_no_more_models_it_waits_too(three: DirectoryHost) ->
 
 
 def test_it_is_loaded_again_and_again_further_and_further_apart(three: DirectoryHost) -> None:
-    """Though it leaves each second: twice at once, then after 2, 4, 8 and 16 s; and the journal says so."""
-    clock, heals, said = three.root / "clock", [], ""
-    (three.root / "bin/date").write_text(f'#!/bin/sh\n[ "$1" != +%s ] || exec cat {clock}\nexec /bin/date "$@"\n')
-    (three.root / "bin/date").chmod(0o755)
-    for second in range(20):
-        clock.write_text(f"{1800000000 + second}\n")
+    """Though it leaves before each look: twice at once, then after 2, 4, 8, 16 looks; the journal says so."""
+    every, heals, said = 100, [], ""
+    for number in range(20):
         leave(three, "window")
-        look(three)
+        look(three, watch_seconds=every)
         if begun(three):
-            heals.append(second)
-            said += heal(three).out
+            heals.append(number)
+            said += heal(three, watch_seconds=every).out
+        passes(three, every)
     assert heals == [0, 1, 3, 7, 15]
     assert "4 times" not in said
-    assert "5 times in a row: the next time is after 16 s" in said
+    assert "5 times in a row: the next time is after 1600 s" in said
     assert published(three)["heal_tries", "three"] == 5
-    clock.write_text(f"{1800000000 + 31}\n")
+    passes(three, 11 * every)
+    look(three, watch_seconds=every)
+    heal(three, watch_seconds=every)
+    for looks in (9, 1):
+        passes(three, looks * every)
+        look(three, watch_seconds=every)
+        assert published(three)["heal_tries", "three"] == (6 if looks == 9 else 0), "it stayed well"
+
+
+def test_one_that_is_told_to_stay_again_and_again_does_not_go(three: DirectoryHost) -> None:
+    """A client sends a keep_alive with each request, for days; then he asks no more."""
+
+    def sends(seconds: int) -> None:
+        three.engine.runners.all[C].seconds = seconds
+        three.engine.runners.all[C].expires = time.time() + seconds
+
+    told = []
+    for number in range(20):
+        sends(3000)
+        look(three, watch_seconds=100)
+        if begun(three):
+            told.append(number)
+            assert heal(three, watch_seconds=100).code == 0
+        passes(three, 100)
+    assert told == [0, 1, 3, 7, 15]
+    assert published(three)["heal_tries", "three"] == 0, "it never left"
+    sends(250)
+    look(three, watch_seconds=100)
+    assert begun(three) == 1, "it would go before the watch looks a third time"
+    assert heal(three, watch_seconds=100).code == 0
+    assert three.faults(WANTED) == {}
+    leave(three, "away")
+    look(three, watch_seconds=100)
+    assert begun(three) == 1
+    assert ": loaded again in " in heal(three, watch_seconds=100).out
+
+
+def test_a_full_disk_is_no_reason_to_fight_on(three: DirectoryHost) -> None:
+    """What was done is known for as long as the host runs, whatever becomes of the counters."""
+    for wanted in (1, 1, 0):
+        for record in (three.root / "var/lib/ollama-slots/watch").rglob("three"):
+            record.unlink()
+        leave(three, "window")
+        look(three, watch_seconds=100)
+        assert begun(three) == wanted
+        heal(three, watch_seconds=100)
+
+
+def test_a_date_that_jumps_says_nothing_of_how_long_a_slot_was_away(three: DirectoryHost) -> None:
+    date = three.root / "bin/date"
     look(three)
-    heal(three)
-    for well in (40, 41):
-        clock.write_text(f"{1800000000 + well}\n")
+    leave(three, "away")
+    for year in (2031, 2026, 2030):
+        date.write_text(f'#!/bin/sh\nexec /bin/date -d "{year}-01-01" "$@"\n')
+        date.chmod(0o755)
         look(three)
-        assert published(three)["heal_tries", "three"] == (6 if well == 40 else 0), "it stayed well"
+    assert 0 <= published(three)["away_seconds_total", "three"] < 60
 
 
 def test_what_somebody_was_loading_with_options_of_his_own_is_no_try(
@@ -350,6 +432,48 @@ def test_a_slot_that_cannot_be_loaded_fails_the_unit_and_is_told_once(three: Dir
     assert three.heal_failed
     look(three, watch_seconds=30)
     assert resident(three) == {"one", "two", "three"}
+
+
+def test_the_unit_stays_failed_while_a_slot_is_that_it_could_not_load(three: DirectoryHost) -> None:
+    three.engine.fails["three:latest"] = "out of memory"
+    leave(three, "away")
+    look(three, watch_seconds=30)
+    assert heal(three, watch_seconds=30).code == 1
+    heal(three, watch_seconds=30)
+    three.engine.runners.evict(A)
+    look(three, watch_seconds=30)
+    done = heal(three, watch_seconds=30)
+    assert (done.code, done.out.splitlines()[-1]) == (1, "<3>not resident: three")
+    assert A in memory(three)
+    del three.engine.fails["three:latest"]
+    three.engine.generate({"model": "three:latest"})
+    look(three, watch_seconds=30)
+    assert not three.heal_failed
+
+
+def test_who_waits_for_the_lock_has_it_between_two_slots(
+    three: DirectoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a deploy that would mend what keeps slots from loading waits for the bounds of all their loads."""
+    look(three)
+    for weights_of in (A, B, C):
+        three.engine.runners.evict(weights_of)
+    had, waits = three.root / "had", []
+    answer = three.engine.generate
+
+    def slowly(asked: dict[str, Any]) -> dict[str, Any]:
+        if not waits:
+            command = ["flock", "-w", "20", str(three.root / "run/ollama-slots.lock"), "touch", str(had)]
+            waits.append(subprocess.Popen(command))
+            time.sleep(0.5)
+        else:
+            assert had.exists()
+        return answer(asked)
+
+    monkeypatch.setattr(three.engine, "generate", slowly)
+    assert heal(three).code == 0
+    assert waits[0].wait(10) == 0
+    assert {A, B, C} <= memory(three)
 
 
 def test_what_deploys_change_is_not_looked_at_and_not_healed(three: DirectoryHost) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +88,7 @@ def _ask(name: names.Name, insecure: bool, mirror: str | None, shape: bool) -> A
         info = _shape(f"{repository}/blobs/{weights.digest}", weights) if shape else {}
     except ValidationError:
         return Unknown(f"{mirror or name.host} did not answer with a manifest")
-    except requests.RequestException as error:
+    except (OSError, ValueError) as error:  # a certificate bundle or a disk, too; a host's name that is none
         return Unknown(reason(error))
     return Published(
         digest=hashlib.sha256(text).hexdigest(),
@@ -110,7 +111,8 @@ def upstream(name: names.Name, insecure: bool) -> str:
 def manifest_text(repository: str, tag: str) -> bytes | None:
     """Return a manifest as the repository at this URL has it, byte for byte; None where it has no such tag.
 
-    Raises requests.RequestException where it cannot be asked.
+    Raises requests.RequestException where it cannot be asked; OSError where a file that this takes cannot be read,
+    as of certificates; ValueError where the host's name is none.
     """
     answer = requests.get(f"{repository}/manifests/{tag}", headers={"Accept": ACCEPT}, timeout=SECONDS)
     if answer.status_code == 404:
@@ -123,8 +125,11 @@ def _hex(digest: str) -> str:
     return digest.removeprefix("sha256:")
 
 
-def reason(error: requests.RequestException) -> str:
+def reason(error: OSError | ValueError) -> str:
     """Return why a registry could not be queried, in words."""
+    if not isinstance(error, requests.RequestException):
+        of = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        return f"{getattr(error, 'strerror', None) or error}{of}"
     if error.response is not None:
         return f"it answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.SSLError):
@@ -134,21 +139,36 @@ def reason(error: requests.RequestException) -> str:
 
 def _shape(url: str, weights: Layer) -> dict[str, Any]:
     """Return the figures in the head of a GGUF, as model_info of /api/show has them; nothing if unreadable."""
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    kept = cache_home / "ollama-slots" / "shapes" / f"{_hex(weights.digest)}.json"
-    try:
-        return dict(json.loads(kept.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        pass
+    kept = _kept(weights)
+    with suppress(OSError, ValueError):
+        if kept:
+            return dict(json.loads(kept.read_text(encoding="utf-8")))
     for length in HEADS:
         info = read_head(_head(url, min(length, weights.size)), weights.size)
         if info:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as text:
-                json.dump(info, text)
-            Path(text.name).replace(kept)
+            if kept:
+                _keep(kept, info)
             return info
     return {}
+
+
+def _kept(weights: Layer) -> Path | None:
+    """Return the file that the figures of these weights are kept in; None where the user has no directory."""
+    try:
+        cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # there is no HOME, and nobody of this user's number
+        return None
+    return cache_home / "ollama-slots" / "shapes" / f"{_hex(weights.digest)}.json"
+
+
+def _keep(kept: Path, info: dict[str, Any]) -> None:
+    """Keep figures for the next run, where that is possible: without them, it reads them anew."""
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as apart:
+            text = Path(apart, kept.name)
+            text.write_text(json.dumps(info), encoding="utf-8")
+            text.replace(kept)
 
 
 def _head(url: str, length: int) -> bytes:

@@ -1,8 +1,10 @@
 """What a registry says of a model, by HTTP from a server that says what the test has it say."""
 
+import errno
 import hashlib
 import json
 import struct
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -277,6 +279,53 @@ def test_a_registry_that_is_away_cannot_tell(server: Server) -> None:
     server.shutdown()
     server.server_close()
     assert ask(Client(), name, insecure=True) == Unknown("ConnectionError")
+
+
+@pytest.mark.parametrize("cache", ["a file", "no home"])
+def test_a_cache_that_cannot_be_written_is_no_error(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    server.publish(weights(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x.gguf") if cache == "a file" else "")
+    monkeypatch.setattr(client.Path, "home", nobody)
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.model_info == SHAPE
+
+
+def test_a_cache_on_a_full_disk_keeps_nothing_of_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server.publish(weights(tmp_path))
+    monkeypatch.setattr(client.Path, "write_text", full)
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.model_info == SHAPE
+    assert [*(tmp_path / "cache" / "ollama-slots" / "shapes").iterdir()] == []
+
+
+def test_what_this_machine_cannot_do_is_told_as_a_reason(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as a traceback, which ends the run for every host."""
+    server.publish(weights(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    it = asked(server)
+    assert isinstance(it, Unknown)
+    assert it.why.startswith(f"No such file or directory: {tmp_path}/gone/")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", f"{tmp_path}/gone.pem")
+    it = ask(Client(), server.name(), insecure=False)
+    assert isinstance(it, Unknown)
+    assert it.why.endswith(f"TLS CA certificate bundle, invalid path: {tmp_path}/gone.pem")
+    it = ask(Client(), "registry..example.com/team/model:1b", insecure=True)
+    assert it == Unknown("Failed to parse: 'registry..example.com', label empty or too long")
 
 
 def test_a_mirror_is_asked_by_its_own_name_for_the_model(server: Server, tmp_path: Path) -> None:

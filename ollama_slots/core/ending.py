@@ -13,6 +13,7 @@ HEAD = ("host", "slot", "name", "base", "context", "GB in GPU", "resident")
 EARLIER = f"{NO}failed earlier, see above"
 UNREAD = f"{NO}could not be read, see above"
 UNTOUCHED = "not touched: a canary failed"
+UNPROVEN = "not touched: a canary is not proven"
 UNFINISHED = f"{NO}the run ended before this host was done"
 
 

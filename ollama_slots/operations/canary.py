@@ -6,12 +6,12 @@ from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.api.exceptions import NoGroupError
 
-from ollama_slots.core.ending import UNTOUCHED, Ended
+from ollama_slots.core.ending import UNPROVEN, UNTOUCHED, Ended
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.targets import targets
 from ollama_slots.facts import SlotSpeeds
 from ollama_slots.run import table
-from ollama_slots.run.session import UNREADABLE, Commands, fact, read, refuse, unread
+from ollama_slots.run.session import UNREADABLE, Commands, fact, read, refuse, run, unread
 
 GROUP = "canary"
 
@@ -49,6 +49,7 @@ def speed(settings: Settings) -> Commands:
         return
     each = {name: speeds[name] for name in held}
     told = ", ".join(f"{name} {'none (embeddings)' if it is None else f'{it:.0f}'}" for name, it in each.items())
+    run().proven.add(host.name)
     host.noop(f"tokens per second: {told}")
 
 
@@ -71,23 +72,34 @@ def too_slow(settings: Settings, held: list[str], speeds: dict[str, float | str 
 
 @operation()
 def gate() -> Commands:
-    """Gate all other hosts on the canaries: if one has failed, fail before touching anything.
+    """Gate all other hosts on the canaries: until each of them is proven, fail before touching anything.
 
-    For all hosts: pyinfra keeps the order of the operations of each host, but puts those of different hosts into
-    any order that allows for that. What they have in common is where they wait for each other.
+    A canary that is not in the run is not waited for. For all hosts: pyinfra keeps the order of the operations of
+    each host, but puts those of different hosts into any order that allows for that. What they have in common is
+    where they wait for each other. With ``--serial`` and ``--no-wait`` no host waits for any other, so that a
+    canary may not even have begun.
 
     Idempotency: it changes nothing.
     """
     first = canaries(host)
     failed = sorted(it.name for it in first if it in host.state.failed_hosts)
-    if failed and host not in first and host.state.is_executing:
-        yield FunctionCommand(_untouched, (" and ".join(failed),), {})
+    late = sorted(it.name for it in first if it in host.state.activated_hosts and it.name not in run().proven)
+    if host in first or not host.state.is_executing:
+        host.noop("the other hosts wait for the canaries")
+    elif failed:
+        message = f"not touched: canary {' and '.join(failed)} failed"
+        yield FunctionCommand(_untouched, (UNTOUCHED, message), {})
+    elif late:
+        message = (
+            f"not touched: expected canary {' and '.join(late)} to be proven first, found it not proven yet: "
+            "run without --serial and --no-wait"
+        )
+        yield FunctionCommand(_untouched, (UNPROVEN, message), {})
     else:
         host.noop("no canary has failed")
 
 
-def _untouched(state: State, host: Host, failed: str) -> bool:  # noqa: ARG001 (pyinfra calls by these names)
-    message = f"not touched: canary {failed} failed"
+def _untouched(state: State, host: Host, instead: str, message: str) -> bool:  # noqa: ARG001 (pyinfra's names)
     host.log_styled(message, fg="red", log_func=logger.error)
-    table.report(host, Ended(instead=UNTOUCHED, failed=True, why=(message,)))
+    table.report(host, Ended(instead=instead, failed=True, why=(message,)))
     return False

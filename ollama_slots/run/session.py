@@ -40,6 +40,7 @@ class Run:
     + seen: hosts as they were when an operation left them, with nothing more to do
     + overtaken: hosts on which the last command found that somebody had changed them, and did nothing
     + read: when each host was read last
+    + proven: the canaries that were
     + said: what was reported once, and of which host
     + errors: the last error that was reported of each host
     + ended: how the run has ended, by host; what was shown is gone from it
@@ -54,6 +55,7 @@ class Run:
     seen: dict[str, Observed] = field(default_factory=dict)
     overtaken: set[str] = field(default_factory=set)
     read: dict[str, float] = field(default_factory=dict)
+    proven: set[str] = field(default_factory=set)
     said: set[tuple[str, str]] = field(default_factory=set)
     errors: dict[str, str] = field(default_factory=dict)
     ended: dict[str, Ended] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ollama_slots.core import names, versions
+from ollama_slots.core import flash, meaning, names, versions
 from ollama_slots.core.cards import cards_now, cards_without, driver_takes
 from ollama_slots.core.gpus import does_flash_attention
 from ollama_slots.core.observed import Observed, Runner
@@ -22,6 +22,7 @@ from ollama_slots.core.targets import Target, context, lies
 
 GB = 10**9
 AUTO_RUNNERS_A_GPU = 3  # OLLAMA_MAX_LOADED_MODELS unset or 0 (server/sched.go)
+NO = {"0", "f", "false"}  # as Ollama reads a variable
 WINDOW_STEP = 256  # tokens: windows that are proposed are multiples of it
 
 
@@ -89,8 +90,8 @@ def most_loaded(observed: Observed) -> int:
 
 def rule(observed: Observed) -> Rule:
     """Return how the Ollama of this host places models."""
-    spread = (observed.environ or {}).get("OLLAMA_SCHED_SPREAD", "")
-    return Rule(guesses=versions.guesses(observed.version), spreads=spread.lower() not in {"", "0", "f", "false"})
+    spread = _said(observed, "OLLAMA_SCHED_SPREAD")
+    return Rule(guesses=versions.guesses(observed.version), spreads=spread not in {"", *NO})
 
 
 def needs(snapshot: Snapshot) -> list[Need]:
@@ -132,29 +133,35 @@ def takes(snapshot: Snapshot, key: str, tokens: int) -> Taken:
     shown, size = snapshot.detailed.shown[key], (observed.listed or {})[key].size
     info, wanted = shown.model_info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1
     at_once = 1 if shown.embeds else parallel(info, wanted)
-    cache = (observed.environ or {}).get("OLLAMA_KV_CACHE_TYPE", "").lower()
-    load = Load(tokens, at_once, _flash(snapshot), cache, shown.embeds)
+    by = _flash(snapshot, Shape(info).architecture)
+    cache = _said(observed, "OLLAMA_KV_CACHE_TYPE") if by.quantised else ""
+    load = Load(tokens, at_once, by.on, cache, shown.embeds)
     more = driver_takes(snapshot)
     return Taken(
         predicted(info, size, tokens * at_once), held(info, size, load) + more, computed(info, load) + more
     )
 
 
-def _flash(snapshot: Snapshot) -> bool:
-    """Return whether models are loaded with flash attention, as far as is known."""
-    said = (snapshot.observed.environ or {}).get("OLLAMA_FLASH_ATTENTION", "").lower()
-    if said:
-        return said not in {"0", "f", "false"}
-    if snapshot.observed.gpus:
-        return all(it.flash for it in snapshot.observed.gpus)
-    driven = snapshot.detailed.driven
-    return bool(driven) and all(does_flash_attention(it.compute) for it in driven)
+def _flash(snapshot: Snapshot, architecture: str) -> flash.Flash:
+    """Return whether models of an architecture are loaded with flash attention, as far as is known."""
+    observed, driven = snapshot.observed, snapshot.detailed.driven
+    if said := _said(observed, "OLLAMA_FLASH_ATTENTION"):
+        return flash.Flash(said not in NO, said not in NO)
+    if observed.gpus:
+        able = all(it.flash for it in observed.gpus)
+    else:
+        able = bool(driven) and all(does_flash_attention(it.compute) for it in driven)
+    return flash.by_default(observed.version, architecture) if able else flash.Flash(on=False, quantised=False)
+
+
+def _said(observed: Observed, name: str) -> str:
+    """Return a variable of Ollama's environment as it reads it, in lower case; nothing where it has none."""
+    return meaning.said((observed.environ or {}).get(name, "")).lower()
 
 
 def _variable(observed: Observed, name: str) -> int:
     """Return a number in Ollama's environment; 0 where it has none, or one that Ollama cannot read."""
-    said = (observed.environ or {}).get(name, "")
-    return int(said) if said.isdigit() else 0
+    return meaning.whole((observed.environ or {}).get(name, ""))
 
 
 def left_out(snapshot: Snapshot) -> dict[str, list[str]]:

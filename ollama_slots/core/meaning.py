@@ -25,12 +25,23 @@ def same(name: str, value: str, other: str) -> bool:
     return _meaning(name, value) == _meaning(name, other)
 
 
+def said(value: str) -> str:
+    """Return a value as Ollama reads it, without spaces and quotes around it (envconfig/config.go, v0.34.4)."""
+    return value.strip().strip("\"'")
+
+
+def whole(value: str) -> int:
+    """Return the number that Ollama reads in a value; 0 where it can read none."""
+    text = said(value)
+    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else 0
+
+
 def _meaning(name: str, value: str) -> object:
-    text = value.strip().strip("\"'")  # as the engine does
+    text = said(value)
     if name == "OLLAMA_KEEP_ALIVE":
         return _seconds(text)
     if name == "OLLAMA_MAX_LOADED_MODELS":
-        return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else 0
+        return whole(text)
     return value
 
 

@@ -53,5 +53,10 @@ def notice(version: str | None) -> str | None:
 
 def guesses(version: str | None) -> bool:
     """Return whether a version of Ollama places models by a guess of their memory; an unknown one does."""
+    return at_least(version, GUESSES)
+
+
+def at_least(version: str | None, first: tuple[int, int]) -> bool:
+    """Return whether a version of Ollama is this one or a later one; an unknown one is."""
     number = _number(version or "")
-    return number is None or number >= GUESSES
+    return number is None or number >= first

@@ -29,7 +29,8 @@ ONE_WHOLE_OF = {
     "gemma3": 6,
     "plamo3": 8,
 }
-SLIDES_OVER = {"gemma2": 4096, "exaone4": 4096, "smallthinker": 4096, "llama4": 8192}  # tokens, where not said
+SLIDES_OVER = {"gemma2": 4096, "exaone4": 4096, "llama4": 8192}  # tokens, where not said
+SLIDES_AT = {"exaone4": 64}  # only in a model of so many layers, whatever is said
 # The layers from here on have no cache of their own.
 CACHED_LAYERS = {"gemma3n": 20}
 # Of so many layers one attends, where full_attention_interval says nothing else; the others have a state.
@@ -162,6 +163,8 @@ class Shape:
     @property
     def window(self) -> int:
         """How many tokens the sliding window has; 0: it has none."""
+        if self.layers != SLIDES_AT.get(self.architecture, self.layers):
+            return 0
         said = self.info.get(f"{self.architecture}.attention.sliding_window")
         return int(said) if isinstance(said, int) else SLIDES_OVER.get(self.architecture, 0)
 

@@ -173,6 +173,27 @@ def test_an_embedding_model_that_was_made_of_one_for_text_scores_each_token_of_a
     assert Shape({key: it for key, it in text.items() if key != EMBEDDINGS}).left_out == ["vocab_size"]
 
 
+@pytest.mark.parametrize(
+    ("architecture", "figures", "slides"),
+    [
+        ("exaone4", {"block_count": 64}, True),
+        ("exaone4", {"block_count": 30}, False),
+        ("exaone4", {"block_count": 30, "attention.sliding_window": 4096}, False),
+        ("smallthinker", {"attention.sliding_window": 4096}, True),
+        ("smallthinker", {"attention.sliding_window": 0}, False),
+        ("smallthinker", {}, False),
+    ],
+)
+def test_windows_slide_only_where_llama_cpp_has_them_slide(
+    architecture: str, figures: dict[str, int], slides: bool
+) -> None:
+    named = {key.replace("llama.", f"{architecture}."): it for key, it in LLAMA.items()}
+    info = named | {"general.architecture": architecture}
+    info |= {f"{architecture}.{key}": it for key, it in figures.items()}
+    whole = figures.get("block_count", 32) * 4096 * 32768
+    assert (cached(info, Load(32768)) < whole) is slides
+
+
 def test_of_heads_that_differ_by_layer_each_layer_holds_its_own() -> None:
     """Where they are not told, all have as many as ask: more may be foreseen than is taken, and never less."""
     uneven = LLAMA | {"llama.attention.head_count_kv": [8, 0] * 16}

@@ -43,7 +43,7 @@ def status(settings: Settings) -> Commands:
             say_once(notice)
         differences = [*judged.differences, *moved(settings, observed, _answers(settings, observed))]
         told = [str(it) for it in differences]
-        slots = held(settings, observed, judged.faults, unlike(differences))
+        slots = held(settings, observed, judged.faults, unlike(differences), judged.snapshot.details)
         ended = Ended(slots, failed=bool(told), why=(*told,))
     if told:
         if not host.state.is_executing:

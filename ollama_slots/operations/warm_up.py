@@ -12,6 +12,7 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.api.command import PyinfraCommand
 
 from ollama_slots.core import places, plan
+from ollama_slots.core.details import Details
 from ollama_slots.core.differences import differing, of_variant
 from ollama_slots.core.ending import Ended
 from ollama_slots.core.held import Held, held
@@ -101,7 +102,7 @@ def _wanted(settings: Settings, observed: Observed) -> Iterator[scripts.Script]:
     units = {settings.warm_up_unit: unit} | ({settings.watch_timer: observed.watch_timer} if watch else {})
     stale = any(it.get("NeedDaemonReload") == "yes" for it in units.values())
     disabled = [name for name, it in units.items() if it.get("UnitFileState") != "enabled"]
-    active, cold = unit.get("ActiveState") == "active", _cold(_faults(settings, observed))
+    active, cold = unit.get("ActiveState") == "active", _cold(_judged(settings, observed)[0])
     if changed or watch_changed or stale or disabled:
         written = [*changed, *watch_changed]
         yield calls.install({**files, **watch}, written, "", bool(written or stale), disabled)
@@ -129,7 +130,9 @@ def _warm(
         why = (said,) if said.startswith("expected ") else ()
         observed = read(settings)
         if observed is not None:
-            table.report(host, Ended(_held(settings, observed, _faults(settings, observed)), failed=True, why=why))
+            table.report(
+                host, Ended(_held(settings, observed, *_judged(settings, observed)), failed=True, why=why)
+            )
     return warm
 
 
@@ -150,28 +153,30 @@ def proof(settings: Settings) -> Commands:
         if observed is None or observed.lacks:
             yield unread(observed)
             return
-        judged = _faults(settings, observed)
+        judged, details = _judged(settings, observed)
         shown = time.monotonic() > end or not any(why and why.startswith(EXPIRES) for _, why in judged)
         cold = _cold(judged)
         if cold and (since or not shown):
             continue
-        table.report(host, Ended(_held(settings, observed, judged), failed=bool(cold)))
+        table.report(host, Ended(_held(settings, observed, judged, details), failed=bool(cold)))
         if cold:
             yield refuse(f"not every slot is resident as declared: {cold}")
         return
 
 
-def _faults(settings: Settings, observed: Observed) -> list[tuple[Target, str | None]]:
-    """Return each slot that is to hold a model, with what is wrong with it."""
+def _judged(settings: Settings, observed: Observed) -> tuple[list[tuple[Target, str | None]], Details | None]:
+    """Return each slot that is to hold a model, with what is wrong with it, and the details that say so."""
     snapshot = Snapshot(settings, observed)
     if doubtful(settings, observed):
         with suppress(ValueError):  # the reason was reported; it is judged without
             snapshot = detailed(snapshot)
-    return faults(settings, observed, snapshot.details)
+    return faults(settings, observed, snapshot.details), snapshot.details
 
 
-def _held(settings: Settings, observed: Observed, judged: list[tuple[Target, str | None]]) -> tuple[Held, ...]:
-    return held(settings, observed, judged, _unlike(settings, observed))
+def _held(
+    settings: Settings, observed: Observed, judged: list[tuple[Target, str | None]], details: Details | None
+) -> tuple[Held, ...]:
+    return held(settings, observed, judged, _unlike(settings, observed), details)
 
 
 def _unlike(settings: Settings, observed: Observed) -> set[str]:

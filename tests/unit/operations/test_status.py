@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,6 +103,21 @@ def test_a_slot_that_is_resident_and_differs_is_not_shown_as_if_all_were_well(
         Run([which], other, gpu=answers(ready, other))
         rows = [it.rpartition("  ")[2] for it in caplog.messages if it.startswith("    @fake/")]
         assert rows == ["yes", "yes, not as declared"]
+
+
+def test_a_slot_whose_weights_another_name_loaded_is_shown_with_its_runner(
+    ready: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A colleague's own model on the same weights, with the same window."""
+    caplog.set_level("INFO")
+    ready.create("mine:latest", "FROM a:1b\nPARAMETER num_ctx 4096\nSYSTEM hi\n")
+    weights, mine = ready.tags["a:1b"].weights, ready.tags["mine:latest"]
+    ready.runners[weights] = replace(ready.runners[weights], name="mine:latest", digest=mine.digest)
+    for which in (status, proof):
+        caplog.clear()
+        run(ready, which)
+        row, _ = (it.split() for it in caplog.messages if it.startswith("    @fake/"))
+        assert row[-3:] == ["4096", "1.00", "yes"]
 
 
 def test_a_dry_run_tells_of_the_differences_too(ready: World, caplog: pytest.LogCaptureFixture) -> None:

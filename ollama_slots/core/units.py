@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 DEFAULT = "ollama.service"
+SSH_CONFIG = "~/.ssh/config"  # where ssh_config_file is not set
 _WORD = r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*"
 UNIT = rf"{_WORD}(@{_WORD})?"
 LONGEST = 64  # of a name without .service: files and units of ours are named after it
@@ -65,14 +66,16 @@ def twice(hosts: Iterable[tuple[str, Mapping[str, Any]]]) -> str | None:
 
     + hosts: each host's name and data as pyinfra merged them
     """
-    seen: dict[tuple[str, str, str], str] = {}
+    seen: dict[tuple[str, ...], str] = {}
     for name, data in hosts:
         machine = str(data.get("ssh_hostname") or name.removeprefix("@ssh/"))
         try:
             unit = whole(str(data.get("ollama_unit", DEFAULT)))
         except ValueError:  # of which that host tells
             continue
-        key = machine.lower().rstrip("."), str(data.get("ssh_port") or 22), unit
+        # One file may say of an address, such as 10.0.0.5, that it is of another site than the other says.
+        by = str(data.get("ssh_config_file") or SSH_CONFIG)
+        key = machine.lower().rstrip("."), str(data.get("ssh_port") or 22), by, unit
         other = seen.setdefault(key, name)
         if other != name:
             return (

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def declared(root: Path, inventory: str) -> list[Declared]:
     command = [sys.executable, "-m", "pyinfra", inventory, "debug-inventory", "--json"]
     ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
     # An inventory that is not there is an empty list and exit status 0 to pyinfra; to a check it is a failure.
-    hosts = json.loads(ran.stdout) if ran.returncode == 0 and ran.stdout.startswith("[") else []
+    hosts = _said(ran.stdout) if ran.returncode == 0 else []
     if not hosts:
         said = [line.strip() for line in ran.stderr.splitlines() if line.strip() and "--> " not in line]
         said = said[-1:] if "Traceback" in ran.stderr else said
@@ -51,3 +52,12 @@ def declared(root: Path, inventory: str) -> list[Declared]:
     if wrong := units.twice((it.name, it.data) for it in found):
         raise ValueError(wrong)
     return found
+
+
+def _said(stdout: str) -> list[Any]:
+    """Return the hosts that pyinfra printed, on one line: after what the inventory, which is Python, may print."""
+    for line in reversed(stdout.splitlines()):
+        if line.startswith("["):
+            with suppress(ValueError):
+                return list(json.loads(line))
+    return []

@@ -43,3 +43,11 @@ def test_a_reader_of_the_inventory_is_told_the_same(tmp_path: Path, unit: str, f
         assert [it.settings.ollama_unit for it in read] == ["ollama.service", "ollama-gpu1.service"]
     else:
         assert complaint(declared, tmp_path, "inventory.py") == f"two: {SAID.format('one')}"
+
+
+@pytest.mark.parametrize("printed", ["reading the CMDB ...", "[gpu] read", "[1, 2]\\n[warning] slow"])
+def test_an_inventory_may_print(tmp_path: Path, printed: str) -> None:
+    slot = {"slot1_name": "one", "slot1_num_ctx": 4096, "slot1_model": "a:1b"}
+    (tmp_path / "inventory.py").write_text(f"print('{printed}')\nhosts = {[('gpu', slot)]!r}\n")
+    [it] = declared(tmp_path, "inventory.py")
+    assert it.name == "gpu"

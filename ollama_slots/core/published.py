@@ -15,6 +15,7 @@ class Published:
     digest: str  # of the manifest, as /api/tags shows it after a pull
     layers: dict[str, int]  # bytes by sha256; a host that has a layer does not pull it
     shown: Shown  # as /api/show will show it, as far as the head of its weights tells; model_info may be empty
+    written: str = ""  # the digest after a pull by an Ollama before 0.19, which writes the manifest anew
 
     @property
     def size(self) -> int:

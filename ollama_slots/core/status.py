@@ -129,7 +129,9 @@ def moved(settings: Settings, observed: Observed, answers: Answers) -> list[Diff
     differences = []
     for target in targets(settings, observed):
         answer, has = answers.get(names.parse(target.model).key), observed.digest(target.model)
-        if isinstance(answer, Published) and has and has != answer.digest:
+        if not isinstance(answer, Published) or not has:
+            continue
+        if not observed.digests(target.model) & {answer.digest, answer.written}:
             wanted = f"{target.model} as {settings.registry} has it now, {short(answer.digest)}"
             # The engine cannot pull it from a mirror, under its own name.
             do = "remove" if settings.model_registry else "pull"

@@ -100,7 +100,24 @@ def _ask(name: names.Name, insecure: bool, mirror: str | None, shape: bool) -> A
             sees=any(it.mediaType == PROJECTOR for it in manifest.layers) or any(".vision." in it for it in info),
             model_info=info,
         ),
+        written=hashlib.sha256(_written(json.loads(text))).hexdigest(),
     )
+
+
+def _written(manifest: dict[str, Any]) -> bytes:
+    """Return a manifest as an Ollama before 0.19 keeps it: as Go writes structs (server/images.go, v0.18.3)."""
+
+    def layer(it: dict[str, Any]) -> dict[str, Any]:
+        always = {"mediaType": it.get("mediaType", ""), "digest": it["digest"], "size": it["size"]}
+        return always | ({"from": it["from"]} if it.get("from") else {})
+
+    anew = {
+        "schemaVersion": manifest.get("schemaVersion") or 0,
+        "mediaType": manifest.get("mediaType") or "",
+        "config": layer(manifest["config"]),
+        "layers": [layer(it) for it in manifest["layers"]],
+    }
+    return json.dumps(anew, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def upstream(name: names.Name, insecure: bool) -> str:

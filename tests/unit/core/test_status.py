@@ -251,6 +251,13 @@ def test_a_base_that_moved_in_its_registry_is_a_difference() -> None:
     keys = [names.parse(it).key for it in ("a:1b", "b:1b")]
     [it] = drift.moved(declared("a:1b", "b:1b"), found, {keys[0]: same, keys[1]: other})
     assert (it.what, it.wanted) == ("slot two", "b:1b as its registry has it now, ffffffffffff")
+    written = replace(other, written=found.digest("b:1b") or "")
+    assert drift.moved(declared("a:1b", "b:1b"), found, {keys[0]: same, keys[1]: written}) == []
+    entry = found.entry("b:1b")
+    assert entry
+    two = entry.model_copy(update={"digest": "e" * 64, "digests": frozenset({"e" * 64, "f" * 64})})
+    listed = found.model_copy(update={"listed": {**(found.listed or {}), keys[1]: two}})
+    assert drift.moved(declared("b:1b"), listed, {keys[1]: other}) == [], "of a manifest list, one is it"
     for unknown in (Missing(), Unknown("it is away")):
         assert drift.moved(declared("a:1b", "b:1b"), found, dict.fromkeys(keys, unknown)) == []
     assert drift.moved(declared("new:1b"), found, {names.parse("new:1b").key: other}) == []

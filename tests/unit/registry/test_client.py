@@ -153,6 +153,25 @@ def test_a_model_is_known_by_its_digest_its_layers_and_its_shape(server: Server,
     assert it.shown.model_info == SHAPE
 
 
+def test_the_digest_is_known_that_an_older_ollama_gives_what_it_pulls(server: Server, tmp_path: Path) -> None:
+    """As Go writes the manifest's structs, whatever the registry's own form is: server/layer.go, v0.12.11."""
+    more = {"size": 30, "from": "/é/a", "digest": f"sha256:{T}", "other": 1}
+    server.publish(weights(tmp_path), more)
+    path = "/v2/me/x/manifests/1b"
+    manifest = json.loads(server.files[path][1])
+    layer, _ = manifest["layers"]
+    server.files[path] = (200, json.dumps(manifest, indent=2, sort_keys=True).encode())
+    it = asked(server)
+    assert isinstance(it, Published)
+    anew = (
+        '{"schemaVersion":2,"mediaType":"","config":{"mediaType":"application/vnd.docker.container.image.v1+json",'
+        f'"digest":"sha256:{C}","size":7}},"layers":[{{"mediaType":"application/vnd.ollama.image.model",'
+        f'"digest":"{layer["digest"]}","size":{layer["size"]}}},'
+        f'{{"mediaType":"","digest":"sha256:{T}","size":30,"from":"/é/a"}}]}}'
+    )
+    assert it.written == hashlib.sha256(anew.encode()).hexdigest()
+
+
 def test_an_embedding_model_is_known_before_any_host_has_it(server: Server, tmp_path: Path) -> None:
     server.publish(weights(tmp_path, pooled=True))
     it = asked(server)

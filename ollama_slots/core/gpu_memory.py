@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ollama_slots.core import flash, meaning, names, versions
 from ollama_slots.core.cards import cards_now, cards_without, driver_takes
@@ -112,14 +112,15 @@ def needs(snapshot: Snapshot) -> list[Need]:
             continue
         key = names.parse(group[0].model).key
         window = max(context(target, details) for target in group)
-        taken = takes(snapshot, key, window)
+        main = next((it.slot.main_gpu for it in group if it.slot.main_gpu is not None), None)
+        taken = replace(takes(snapshot, key, window), main=main)
         for runner in observed.runners or ():
             there = known.get(runner.digest) == weights and runner.context_length == window
             # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
             if there and runner.size_vram == runner.size and not Shape(details.shown[key].model_info).window:
                 # It is there: nothing needs to be guessed.
                 more = driver_takes(snapshot)
-                taken = Taken(taken.predicted, runner.size_vram + more, more)
+                taken = replace(taken, held=runner.size_vram + more, computed=more)
         result.append(Need(tuple(group), taken))
     return sorted(result, key=lambda need: need.held, reverse=True)
 

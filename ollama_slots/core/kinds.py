@@ -16,12 +16,19 @@ _INSTRUCTION = re.compile(
 
 
 def num_gpu(modelfile: str) -> int | None:
-    """Return how many layers a Modelfile wants in GPU memory; None where it leaves that to its base or to Ollama.
+    """Return how many layers a Modelfile wants in GPU memory; None: it leaves that to its base or to Ollama."""
+    return _number("num_gpu", modelfile)
 
-    Of several values the first counts (FormatParams in api/types.go, v0.34.4).
-    """
+
+def main_gpu(modelfile: str) -> int | None:
+    """Return the number of the card that a Modelfile wants its model on; None where it leaves that open."""
+    return _number("main_gpu", modelfile)
+
+
+def _number(parameter: str, modelfile: str) -> int | None:
+    """Return the value of a parameter. Of several the first counts (FormatParams in api/types.go, v0.34.4)."""
     for keyword, rest in _INSTRUCTION.findall(modelfile):
-        value = re.fullmatch(r'num_gpu\s+"*(-?[0-9]{1,9})"*\s*', rest, re.IGNORECASE)
+        value = re.fullmatch(rf'{parameter}\s+"*(-?[0-9]{{1,9}})"*\s*', rest, re.IGNORECASE)
         if keyword.lower() == "parameter" and value:
             return int(value[1])
     return None

@@ -3,7 +3,8 @@
 The rule is that of server/sched.go, v0.34.4. It guesses what a model takes. The model goes to the card with most
 free memory of those in which four fifths of what is free would do, else to all cards of one library, to each a
 share by what it has free. Beside others it is loaded only where four fifths of what is free there would do; else
-the engine ends others. Before 0.30 it does not guess, but tries what fits.
+the engine ends others. A model whose owner wants it on one card, by ``main_gpu``, goes there and nowhere else.
+Before 0.30 it does not guess, but tries what fits.
 """
 
 from __future__ import annotations
@@ -41,11 +42,14 @@ class Taken:
     """The bytes that a model takes: by the engine's guess, in all, and of those what it takes on each card anew.
 
     That is what it computes in, and what the driver takes for it.
+
+    + main: the number of the card that its owner wants it on, among those of one library
     """
 
     predicted: int
     held: int
     computed: int = 0
+    main: int | None = None
 
 
 def place(cards: Sequence[Card], model: Taken, rule: Rule, alone: bool) -> list[Card] | None:
@@ -57,8 +61,11 @@ def place(cards: Sequence[Card], model: Taken, rule: Rule, alone: bool) -> list[
         return None
     guess, usable = (model.predicted, USABLE) if rule.guesses else (model.held, 1.0)
     one = [number for number, card in enumerate(cards) if guess <= usable * card.free]
-    if len(cards) == 1 or (one and not rule.spreads):
-        chosen = [max(one or [0], key=lambda number: (not cards[number].integrated, cards[number].free))]
+    if len(cards) > 1 and rule.guesses and model.main is not None:
+        of = [group[model.main] for group in _groups(cards) if 0 <= model.main < len(group)]
+        chosen = [_best(cards, of)] if of else _group(cards)
+    elif len(cards) == 1 or (one and not rule.spreads):
+        chosen = [_best(cards, one or [0])]
     else:
         chosen = _group(cards)
     if not alone and guess > usable * sum(cards[number].free for number in chosen):
@@ -88,13 +95,23 @@ def loaded(cards: Sequence[Card], held: Iterable[int]) -> list[Card]:
     return left
 
 
-def _group(cards: Sequence[Card]) -> list[int]:
-    """Return the numbers of the cards of one library: with memory of their own, and the most free, first."""
+def _best(cards: Sequence[Card], of: Iterable[int]) -> int:
+    """Return that one of these cards that comes first: with memory of its own, and the most free."""
+    return max(of, key=lambda number: (not cards[number].integrated, cards[number].free))
+
+
+def _groups(cards: Sequence[Card]) -> list[list[int]]:
+    """Return the numbers of the cards of each library."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number, card in enumerate(cards):
         groups[card.library].append(number)
+    return [*groups.values()]
+
+
+def _group(cards: Sequence[Card]) -> list[int]:
+    """Return the numbers of the cards of one library: with memory of their own, and the most free, first."""
     return max(
-        groups.values(),
+        _groups(cards),
         key=lambda group: (not all(cards[it].integrated for it in group), sum(cards[it].free for it in group)),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots.core import kinds
-from ollama_slots.core.settings import DEFAULTS, Settings
+from ollama_slots.core.settings import DEFAULTS, Settings, Slot
 from ollama_slots.host.render import checked_modelfile
 from ollama_slots.selection import DEFAULT, slot_models
 
@@ -32,7 +32,13 @@ def settings_of(name: str, data: Mapping[str, Any]) -> Settings:
     """
     try:
         settings = Settings.of(data)
-        slots = [it.model_copy(update={"num_gpu": kinds.num_gpu(checked_modelfile(it))}) for it in settings.slots]
+        slots = [_as_made(it) for it in settings.slots]
     except ValueError as error:
         raise PyinfraError(f"{name}: {error}") from None
     return settings.model_copy(update={"slots": tuple(slots)})
+
+
+def _as_made(slot: Slot) -> Slot:
+    """Return a slot with what its Modelfile says of GPUs."""
+    text = checked_modelfile(slot)
+    return slot.model_copy(update={"num_gpu": kinds.num_gpu(text), "main_gpu": kinds.main_gpu(text)})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ollama_slots.core.settings import DEFAULTS, Settings, Slot
+from ollama_slots.core.settings import DEFAULTS, OURS, Settings, Slot
 from tests.configuration import MANUAL, PAGE, entries, page
 
 TEXT = MANUAL.read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def test_the_manual_has_every_default_as_it_is(manual: dict[str, object]) -> Non
 
 def test_the_manual_names_every_key_of_a_slot() -> None:
     keys = {entry.key for entry in entries(TEXT) if entry.key.startswith("slotN_")}
-    assert keys == {f"slotN_{it}" for it in Slot.model_fields if it not in {"number", "num_gpu"}}
+    assert keys == {f"slotN_{it}" for it in Slot.model_fields if it not in OURS}
 
 
 def test_every_setting_has_a_meaning() -> None:

@@ -207,6 +207,33 @@ def test_an_owner_may_want_each_model_on_all_cards() -> None:
     assert left(taken(6), cards(12, 24), Rule(spreads=True)) == [10, 20]
 
 
+def test_an_owner_may_want_a_model_on_one_card() -> None:
+    """Whatever else would have room (bestExplicitMainGPU in server/sched.go, v0.34.4)."""
+
+    def on(number: int, model: Taken = taken(5)) -> Taken:  # noqa: B008 (it is not changed)
+        return replace(model, main=number)
+
+    assert left(on(0), cards(12, 24)) == [7, 24]
+    assert left(on(0), cards(12, 24), Rule(spreads=True)) == [7, 24]
+    assert left(on(0, taken(10)), cards(12, 24)) is None, "it would end others there"
+    assert left(on(0, taken(10)), cards(12, 24), alone=True) == [2, 24]
+    assert left(on(0, taken(20)), cards(12, 24), alone=True) is None, "not wholly in GPU memory"
+    assert left(on(1), [*cards(12, 24), *cards(9, 8, library="ROCm")]) == [12, 19, 9, 8]
+    assert left(on(2), cards(12, 24)) == left(on(-1), cards(12, 24)) == [10.3, 20.7], "there is no such card"
+    assert left(on(5), cards(12)) == [7]
+    assert left(on(0), cards(12, 24), Rule(guesses=False)) == [12, 19], "before 0.30 it is not asked"
+
+
+def test_what_a_slot_says_of_its_card_counts() -> None:
+    world = gpus(of_start(7000, 7000), of_start(7000, 7000))
+    pinned = {f"slot{number}_parameters": {"main_gpu": 0} for number in (1, 2)}
+    for data, fits in ((pinned, False), ({}, True), (pinned | {"slot2_parameters": {"main_gpu": 1}}, True)):
+        snapshot = seen(world, declared("a:1b", "b:1b", slot1_num_ctx=32768, slot2_num_ctx=32768, **data))
+        assert all_fit(snapshot, needs(snapshot), room(snapshot) or []) is fits
+    hot = deployed(declared("a:1b"))
+    assert [it.taken.main for it in needs(seen(hot, declared("a:1b", slot1_parameters={"main_gpu": 1})))] == [1]
+
+
 def test_an_older_engine_tries_what_fits() -> None:
     assert left(Taken(30 * GB, 10 * GB), cards(10.5), Rule(guesses=False)) == [0.5]
 

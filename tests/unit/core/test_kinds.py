@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.core.gpu_memory import fits, needs
-from ollama_slots.core.kinds import embeds, num_gpu, wholly_in_gpu
+from ollama_slots.core.kinds import embeds, main_gpu, num_gpu, wholly_in_gpu
 from ollama_slots.core.settings import Settings
 from tests.unit.declared import declared
 from tests.unit.world import World, deployed
@@ -31,6 +31,7 @@ from tests.unit.world import World, deployed
 )
 def test_what_a_modelfile_says_of_its_layers(text: str, layers: int | None) -> None:
     assert num_gpu(text) == layers
+    assert main_gpu(text.replace("num_gpu", "main_gpu").replace("NUM_GPU", "MAIN_GPU")) == layers
 
 
 @pytest.mark.parametrize(

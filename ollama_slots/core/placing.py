@@ -44,12 +44,14 @@ class Taken:
     That is what it computes in, and what the driver takes for it.
 
     + main: the number of the card that its owner wants it on, among those of one library
+    + left: what has to be left free on each of its cards, or a part of it is computed by the CPU
     """
 
     predicted: int
     held: int
     computed: int = 0
     main: int | None = None
+    left: int = 0
 
 
 def place(cards: Sequence[Card], model: Taken, rule: Rule, alone: bool) -> list[Card] | None:
@@ -123,4 +125,5 @@ def _with(cards: list[Card], chosen: list[int], model: Taken) -> list[Card] | No
         card = cards[number]
         share = shared * card.free // free if free else shared
         cards[number] = replace(card, free=card.free - share - model.computed)
-    return cards if all(card.free >= 0 for card in cards) else None
+    enough = all(cards[number].free >= model.left for number in chosen)
+    return cards if enough and all(card.free >= 0 for card in cards) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ollama_slots.core import names
 from ollama_slots.core.cards import GIB, room
 from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, left_out, needs
@@ -51,9 +53,15 @@ def refusals(snapshot: Snapshot) -> list[str]:
             f"{' and '.join(it.slot.name for it in need.slots)} {need.held / GB:.2f}" for need in these
         )
         wish = sum(it.held for it in these)
+        left = max(it.taken.left for it in these)
+        rule = (
+            f"has layers computed by the CPU unless it leaves {left / GB:.1f} GB of each free"
+            if all_fit(ahead, [replace(it, taken=replace(it.taken, left=0)) for it in these], cards)
+            else "loads a model beside others only into four fifths of what is free"
+        )
         reasons.append(
-            f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {_found(cards)}, and Ollama loads "
-            f"a model beside others only into four fifths of what is free: {advice}"
+            f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {_found(cards)}, "
+            f"and Ollama {rule}: {advice}"
         )
     return reasons
 

@@ -42,7 +42,7 @@ pid=${served%% *} listens=${served#* }
 echo "== environ"
 environ=$(environ_of "$pid")
 while IFS= read -r line; do
-    case $line in OLLAMA_*=*) printf '%s\n' "$line" ;; esac
+    case $line in OLLAMA_*=* | LLAMA_ARG_FIT*=*) printf '%s\n' "$line" ;; esac
 done <<END
 $environ
 END

@@ -115,6 +115,7 @@ class World:
     most: int = 9
     keep_alive: str = "-1"
     parallel: int = 1
+    environ: dict[str, str] = field(default_factory=dict)  # more of Ollama's own
     gpu: tuple[int, int] | None = None  # MiB: total, free
     gpus: list[str] | None = None  # what Ollama said of what it found, if that is not this one
     cards: list[str] = field(default_factory=list)  # of the driver, asked where Ollama found none
@@ -341,6 +342,7 @@ class World:
             f"OLLAMA_KEEP_ALIVE={self.keep_alive}",
             f"OLLAMA_MAX_LOADED_MODELS={self.most}",
             f"OLLAMA_NUM_PARALLEL={self.parallel}",
+            *(f"{key}={value}" for key, value in self.environ.items()),
             "== gpus",
             *(self.gpus if self.gpus is not None else [of_start(*self.gpu[:1]) if self.gpu else OF_THE_CPU]),
             "== cards",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ollama_slots.core.cards import DRIVER_TAKES, cards_now, room
+from ollama_slots.core.cards import DRIVER_HAS, DRIVER_TAKES, cards_now, room
 from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, needs
 from ollama_slots.core.gpus import Driven
 from ollama_slots.core.placing import Card, Rule, Taken, fit, place
@@ -89,7 +89,10 @@ def test_nvidias_driver_takes_some_on_each_card_for_each_runner(library: str, mo
     [it] = needs(seen(world, declared("a:1b")))
     load = Load(4096)
     assert it.taken == Taken(
-        predicted(LLAMA, GB, 4096), held(LLAMA, GB, load) + more, computed(LLAMA, load) + more
+        predicted(LLAMA, GB, 4096),
+        held(LLAMA, GB, load) + more,
+        computed(LLAMA, load) + more,
+        left=1024 * 2**20 - max(0, more - DRIVER_HAS),
     )
     there = deployed(declared("a:1b"))
     there.gpus = world.gpus

@@ -2,12 +2,14 @@ from typing import Any
 
 import pytest
 
+from ollama_slots.core.cards import DRIVER_HAS
 from ollama_slots.core.gpu_memory import fits, guess, unfit
 from ollama_slots.core.shape import EMBEDDINGS, Load, Shape, cached, computed, held, parallel, predicted
 from ollama_slots.core.snapshot import Snapshot
 from tests.unit.declared import declared
 from tests.unit.world import GB, World, deployed
 
+MIB = 2**20
 # The figures of Llama 3.1 8B in Q4_K_M: 4.9 GB of weights, and 128 KiB of cache a token.
 LLAMA = {
     "general.architecture": "llama",
@@ -79,8 +81,8 @@ def test_what_does_not_fit_is_told_with_what_it_needs_and_what_is_free() -> None
     world = hot(gpu=(8 * 1024, 1024))
     world.pull("b:1b")
     seen = Snapshot(declared("a:1b"), world.found(), world.details(["b:1b"]))
-    assert unfit(seen, "b:1b", 4096) == "needs 1.2 of 1.0 GiB that are free"
-    assert guess(seen, "b:1b", 4096) == GB * 5 / 4
+    assert unfit(seen, "b:1b", 4096) == "needs 2.4 of 1.0 GiB that are free"
+    assert guess(seen, "b:1b", 4096) == GB + 4 * MIB + DRIVER_HAS + 1024 * MIB
     world.most = 1
     seen = Snapshot(declared("a:1b"), world.found(), world.details(["b:1b"]))
     assert unfit(seen, "b:1b", 4096) == "1 of at most 1 models are in memory"
@@ -97,14 +99,40 @@ def test_a_number_of_models_that_the_engine_cannot_read_is_three(most: Any) -> N
     assert not asked(world)
 
 
-@pytest.mark.parametrize(("free_mib", "room"), [(0, False), (1192, False), (1193, True)])
+@pytest.mark.parametrize(("free_mib", "room"), [(0, False), (9536, False), (9537, True)])
 def test_four_fifths_of_the_free_memory_are_the_engines_to_use(free_mib: int, room: bool) -> None:
-    assert asked(hot(gpu=(24000, free_mib))) is room
+    """Of a model of 8 GB, or 7629 MiB, the guess is what counts."""
+    world = hot(gpu=(24000, free_mib))
+    world.publish("b:1b", size=8 * GB)
+    assert asked(world) is room
 
 
-@pytest.mark.parametrize(("gib", "room"), [(2.0, False), (2.09, False), (2.1, True)])
+# MiB: what a model of 1 GB holds, what the driver has before it, and what is left free
+FREE = -(-GB // MIB) + 4 + 524 + 1024
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "room", "environ"),
+    [
+        (FREE - 1, False, {}),
+        (FREE, True, {}),
+        (FREE - 1, False, {"LLAMA_ARG_FIT_TARGET": ""}),
+        (FREE + 475, False, {"LLAMA_ARG_FIT_TARGET": "1000,1500"}),
+        (FREE + 476, True, {"LLAMA_ARG_FIT_TARGET": "1000,1500"}),
+        (FREE - 900, True, {"LLAMA_ARG_FIT": "off"}),
+    ],
+)
+def test_so_much_is_left_free_that_no_layer_stays_on_the_cpu(
+    free_mib: int, room: bool, environ: dict[str, str]
+) -> None:
+    world = hot(gpu=(24000, free_mib))
+    world.environ = environ
+    assert asked(world) is room
+
+
+@pytest.mark.parametrize(("gib", "room"), [(2.8, False), (2.9, True)])
 def test_memory_that_is_told_is_less_what_is_loaded(gib: float, room: bool) -> None:
-    """1 GB of it, 0.93 GiB, is the other slot's; of the rest four fifths are 1 GB at 1.17 GiB."""
+    """1 GB of it, 0.93 GiB, is the other slot's; as much is needed, and 1 GiB that is left free."""
     assert asked(hot(), gpu_memory_gib=gib) is room
 
 
@@ -115,7 +143,7 @@ def test_memory_that_is_told_wins_over_nvidia_smi() -> None:
 
 @pytest.mark.parametrize(("parallel", "room"), [(1, True), (2, False), (0, True), ("x", True)])
 def test_the_window_counts_once_for_each_parallel_request(parallel: Any, room: bool) -> None:
-    world = hot(gpu=(24000, 2000), parallel=parallel)
+    world = hot(gpu=(24000, 3500), parallel=parallel)
     world.pull("b:1b")
     details = world.details(["b:1b"])
     shown = {key: it.model_copy(update={"model_info": LLAMA}) for key, it in details.shown.items()}

@@ -161,7 +161,18 @@ def test_slots_that_do_not_fit_are_named_with_the_windows_that_would() -> None:
     [line] = refused(World(), settings, {A: published("a:1b", 4, LLAMA), B: published("b:1b", 2, LLAMA)})
     assert line.startswith("GPU memory: expected 13.5 GB (one 10.58, two 2.88")
     assert "found 8.6 GB" in line
-    assert line.endswith("with slot1_num_ctx=6656, slot2_num_ctx=4096 they would fit")
+    assert "and Ollama loads a model beside others only into four fifths of what is free: " in line
+    assert line.endswith("with slot1_num_ctx=3328, slot2_num_ctx=3328 they would fit")
+
+
+def test_a_slot_beside_which_too_little_is_left_free_is_refused() -> None:
+    """Ollama loads it, and has some of its layers computed by the CPU."""
+    settings = declared("a:1b", slot1_num_ctx=32768, gpu_memory_gib=10, require_gpu=True)
+    [line] = refused(World(), settings, {A: published("a:1b", 4, LLAMA)})
+    assert (
+        ", found 10.7 GB, and Ollama has layers computed by the CPU unless it leaves 1.1 GB of each free: " in line
+    )
+    assert line.endswith(" they would fit")
 
 
 def test_models_that_do_not_fit_with_any_window() -> None:

@@ -458,7 +458,8 @@ def test_who_waits_for_the_lock_has_it_between_two_slots(
     look(three)
     for weights_of in (A, B, C):
         three.engine.runners.evict(weights_of)
-    had, waits = three.root / "had", []
+    had = three.root / "had"
+    waits: list[subprocess.Popen[bytes]] = []
     answer = three.engine.generate
 
     def slowly(asked: dict[str, Any]) -> dict[str, Any]:

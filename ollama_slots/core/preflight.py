@@ -66,6 +66,21 @@ def refusals(snapshot: Snapshot) -> list[str]:
     return reasons
 
 
+def renamed(snapshot: Snapshot) -> list[str]:
+    """Return why a slot cannot have its name, a line each: to Ollama a name in another case is the same one.
+
+    It keeps the first spelling, and so does the slot's record: a rotation would not find what has the name.
+    """
+    states = snapshot.observed.states
+    return [
+        f"slot {it.name}: expected that name in the case that the host has it in, found {had}: "
+        f'set slot{it.number}_name = "{had}"'
+        for it in snapshot.settings.slots
+        for had in sorted(states)
+        if it.name not in states and had.lower() == it.name.lower()
+    ]
+
+
 def no_disk(snapshot: Snapshot, models: list[str]) -> str | None:
     """Return why there is too little room on the disk to pull these models, or None."""
     free, headroom = snapshot.detailed.disk_free, int(snapshot.settings.disk_headroom_gib * GIB)

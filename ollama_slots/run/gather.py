@@ -72,6 +72,8 @@ def check(snapshot: Snapshot) -> None:
         say_once(notice)
     if not snapshot.declared and any(it.model is None for it in snapshot.settings.slots):
         say_once("no slot has a model: set slotN_model, or put a model_selection.json beside deploy.py")
+    if reasons := preflight.renamed(snapshot):
+        raise ValueError("; ".join(reasons))
     if snapshot.details is None:
         return
     for notice in preflight.notices(snapshot):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.core.details import Shown
-from ollama_slots.core.preflight import notices, refusals
+from ollama_slots.core.preflight import notices, refusals, renamed
 from ollama_slots.core.published import Answer, Answers, Missing, Published, Tensors, Unknown
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
@@ -257,6 +257,22 @@ def test_a_deploy_that_would_fail_ends_before_anything_is_changed(
     assert done.scripts["gpu"] == ["probe"]
     assert "b:1b, found no such model in its registry" in caplog.text
     assert other.faults(AB) == {}
+
+
+def test_a_slot_that_is_renamed_only_in_case_ends_before_anything_is_changed(
+    ready: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ollama, and the record of the slot, keep the first spelling."""
+    before, said = ready.probe(), 'found one: set slot1_name = "one"'
+    other = declared("a:1b", "b:1b", max_loaded_models=9, slot1_name="One")
+    for which in (preflight, models):
+        caplog.clear()
+        assert Run([which], other, gpu=answers(ready, other)).failed == {"gpu"}
+        assert f"slot One: expected that name in the case that the host has it in, {said}" in caplog.text
+    assert ready.probe() == before
+    ready.states["One"] = ready.states["one"]
+    assert renamed(ready.look(other)) == [], "one that was renamed before this was refused"
+    assert renamed(ready.look(declared("a:1b", "b:1b"))) == []
 
 
 def test_the_models_alone_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,7 @@ def test_that_there_is_memory_is_seen_on_the_host_again(two: DirectoryHost, tmp_
             two.engine.runners.all[B].size_vram = two.engine.runners.all[B].size = 5 * 10**9
 
     connected.between = larger
-    with pytest.raises(BenchmarkError, match=r"in memory: 1\.\d GiB of GPU memory are not free$"):
+    with pytest.raises(BenchmarkError, match=r"in memory: 2\.\d GiB of GPU memory are not free$"):
         run(connected, tmp_path)
     assert two.engine.runners.loaded == []
 

@@ -113,7 +113,7 @@ def test_a_candidate_that_cannot_load_changes_nothing(project: Project, gpu1: Ho
 def test_where_both_do_not_fit_the_old_one_makes_room(project: Project, gpu1: Host, figures: list[str]) -> None:
     project.select(slot1_coding=SPARE)
     with asking(gpu1, "coding-primary") as [record]:
-        run = project.deploy("gpu_memory_gib=3.9")
+        run = project.deploy("gpu_memory_gib=5.0")
     assert run.code == 0, run.output
     assert run.lines("gpu1", "coding-primary", "the old one unloaded first"), run.output
     # The engine may end a runner under a request that has just come: here, and only here, one may be lost.
@@ -126,7 +126,7 @@ def test_where_both_do_not_fit_the_old_one_makes_room(project: Project, gpu1: Ho
 def test_the_old_one_is_put_back_if_the_new_one_fails(project: Project, gpu1: Host) -> None:
     before = names(gpu1)
     project.select(slot1_coding=model("unknown-arch:135m"))
-    run = project.deploy("gpu_memory_gib=3.7")
+    run = project.deploy("gpu_memory_gib=4.8")
     assert run.code == 1
     assert run.lines("gpu1", "the old one unloaded first"), run.output
     assert names(gpu1) == before

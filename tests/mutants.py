@@ -143,6 +143,8 @@ OF_THE_WATCH = [
     fault("a slot has no place", "look", "awk -F '\\t' -v own=\"$own\" '$1 != \"\" && $1 != own' |", "", WATCH),
     fault("what failed is forgotten", "mend", '"wrong=${wrong:+yes}"', '"wrong="', WATCH),
     fault("a heal keeps the lock", LOOK_AT, "        flock -u 9\n", "", WATCH),
+    fault("a heal is not known of", LOOK_AT, "&& healing=yes;", ";", WATCH),
+    fault("notes come between", "records", "flock -w 5 7 || return", ":", WATCH),
     fault("a driver keeps the lock", "gpus", "8>&- 9>&- &", "&", "host/test_gpus.py"),
     fault("a dead runner is resident", "look", 'lives "$weights" ||', "true ||", WATCH),
     fault("an expiry is well", "look", 'for_ever "$expires" ||', "true ||", WATCH),

@@ -21,10 +21,13 @@ noted() {
     [ -z "$keyed" ] || printf '%s\n' "$keyed"
 }
 
-# note FILE KEY=VALUE...: it says so from now on; without a value no more.
+# note FILE KEY=VALUE...: it says so from now on; without a value no more. A look and a heal note at the same time.
 note() {
     file=$1 unwritten=${1%/*}/.${1##*/}
     shift
-    { for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } |
-        awk -F = '!seen[$1]++ && $2 != ""' >"$unwritten" && mv "$unwritten" "$file"
+    {
+        flock -w 5 7 || return
+        { for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } |
+            awk -F = '!seen[$1]++ && $2 != ""' >"$unwritten" && mv "$unwritten" "$file"
+    } 7<"${file%/*}"
 }

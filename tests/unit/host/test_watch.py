@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ollama_slots.host import scripts
 from tests.unit.declared import declared
 from tests.unit.host.directory_host import DirectoryHost, Done
 from tests.unit.host.slots import holds, memory, pulled, weights
@@ -344,6 +345,48 @@ def test_it_is_loaded_again_and_again_further_and_further_apart(three: Directory
         passes(three, looks * every)
         look(three, watch_seconds=every)
         assert published(three)["heal_tries", "three"] == (6 if looks == 9 else 0), "it stayed well"
+
+
+def test_a_look_in_the_middle_of_a_heal_forgets_no_try(
+    three: DirectoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the slot well, and the last try long ago; the one that is under way is not noted yet."""
+    for _ in range(2):
+        leave(three, "window")
+        look(three)
+        heal(three)
+    passes(three, 20)
+    leave(three, "window")
+    look(three)
+    three.engine.asked.clear()
+    looks: list[Done] = []
+    ps = three.engine.runners.ps
+
+    def seen() -> list[dict[str, Any]]:
+        if three.asked() and not looks:
+            looks.append(Done(0, "", ""))  # it asks as well
+            looks[0] = look(three)
+        return ps()
+
+    monkeypatch.setattr(three.engine.runners, "ps", seen)
+    assert heal(three).code == 0
+    assert [it.out for it in looks] == [""]
+    look(three)
+    assert published(three)["heal_tries", "three"] == 3
+
+
+def test_a_look_and_a_heal_that_note_at_once_lose_nothing(three: DirectoryHost) -> None:
+    looks = three.root / "run/looks"
+    looks.mkdir(parents=True)
+    count = 100
+    one = 'i=0; while [ $i -lt {count} ]; do i=$((i + 1)); note "$1/slot" "{key}$i=yes"; done'
+    text = scripts.libraries("records")
+    both = [
+        subprocess.Popen(["sh", "-c", f"{text}\n{one.format(count=count, key=key)}", "sh", str(looks)])
+        for key in ("look", "heal")
+    ]
+    assert [it.wait(60) for it in both] == [0, 0]
+    assert len((looks / "slot").read_text().splitlines()) == 2 * count
 
 
 def test_one_that_is_told_to_stay_again_and_again_does_not_go(three: DirectoryHost) -> None:

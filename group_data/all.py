@@ -81,7 +81,8 @@ canary_min_tokens_per_sec = None
 # "report": it tells the journal and Prometheus, "off": there is none. See docs/watch.md.
 watch = "heal"
 
-# How many seconds lie between two looks of the watch. While all is well, a look asks nothing of any model.
+# Within how many seconds the watch has begun to load a slot that has left memory: it looks after nine tenths of
+# them, again and again. While all is well, a look asks nothing of any model.
 watch_seconds = 30
 
 # True: models in memory that are no slot's are unloaded where a slot that has left needs their room. False: the

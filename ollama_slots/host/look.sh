@@ -2,8 +2,8 @@
 # is asked of any model.
 # needs: residency cards
 # Set before: $main (Ollama's process, or 0), $gpu (yes|no: a slot must be wholly in GPU memory, unless its state says
-# otherwise), $keep_alive, $most (models that Ollama holds at once), $watch_seconds (between two looks), $evicts (yes|no:
-# for a slot, models of somebody else's are unloaded)
+# otherwise), $keep_alive, $most (models that Ollama holds at once), $watch_seconds (a look comes after nine tenths of
+# them), $evicts (yes|no: for a slot, models of somebody else's are unloaded)
 
 # glance: sets what Ollama answers, and what its processes have; fails where it does not answer.
 glance() {

@@ -18,11 +18,14 @@ from tests.lab.conftest import SLOT4
 from tests.lab.fleet import BACK_SECONDS, ROOT, SLOTS, STORE, Host, Project, holds, model, until
 
 HEAL, TIMER = "ollama-slots-heal", "ollama-slots-watch.timer"
-SECONDS = int(os.environ.get("WATCH_SECONDS", "2"))  # between two looks
+SECONDS = int(os.environ.get("WATCH_SECONDS", "2"))  # a look is after nine tenths of them
 LOAD = 25  # for a small model's load, where the machine has other things to do
 PROM = "/var/lib/private/ollama-warmup/ollama-slots.prom"
 URL = "http://127.0.0.1:11434"
-HEAD = "| what happened | s until back | until reported | s away, by the metric | requests failed | the journal |"
+HEAD = (
+    "| what happened | s until back | of these, loads | until reported | s away, by the metric | requests failed "
+    "| the journal |"
+)
 JOURNAL = "-u ollama-slots-watch -u ollama-slots-heal"
 
 
@@ -200,9 +203,9 @@ def test_a_slot_that_leaves_memory_is_back(watched: Host, what: str) -> None:
         leave(host, way)
     failed = sum(len(it.failures) for it in records)
     lines = " / ".join(re.sub(r"\d{4}-\d\d-\d\dT[^:]*:\d\d:\S+|\b\d+\.\d+ s", "...", it) for it in told)
-    _rows[what] = (
-        f"| {what} | {back:.1f} | {f'{reported:.1f}' if reported else '-'} | {away:.0f} | {failed} | {lines} |"
-    )
+    loads = sum(float(it) for one in told for it in re.findall(r"loaded again in ([\d.]+) s", one))
+    cells = (f"{back:.1f}", *(f"{it:.1f}" if it else "-" for it in (loads, reported)), f"{away:.0f}", str(failed))
+    _rows[what] = f"| {what} | {' | '.join(cells)} | {lines} |"
     if way.cause and not way.undo:
         assert_none_failed(*records)
 

@@ -9,7 +9,7 @@ from ollama_slots.core.details import Details
 from ollama_slots.core.observed import Observed, Runner
 from ollama_slots.core.residency import residency
 from ollama_slots.core.settings import Settings
-from ollama_slots.core.targets import Target
+from ollama_slots.core.targets import Target, lost
 
 NO = "NO: "  # and why a slot is not resident
 UNLIKE = "yes, not as declared"
@@ -64,7 +64,7 @@ class Held:
             "model": self.model,
             "context": self.runner.context_length if self.runner else None,
             "gpu_bytes": self.runner.size_vram if self.runner else None,
-            "resident": not self.resident.startswith(NO),
+            "resident": self.resident in {"yes", UNLIKE},
             "as_declared": self.as_declared,
         }
 
@@ -83,13 +83,13 @@ def held(
     + unlike: the names of the slots that differ from what is declared, resident or not
     """
     wrong = {target.slot.name: (target, fault) for target, fault in faults}
+    gone = lost(settings, observed)
     found = []
     for slot in settings.slots:
         target, fault = wrong.get(slot.name, (None, None))
         state = observed.states.get(slot.name)
         if target is None:
-            unknown = f"unknown: its state is lost, set slot{slot.number}_model"
-            resident = unknown if slot.model is None and observed.digest(slot.name) else "empty"
+            resident = f"unknown: its state is lost, set slot{slot.number}_model" if slot in gone else "empty"
         else:
             resident = f"{NO}{fault}" if fault else UNLIKE if slot.name in unlike else "yes"
         found.append(
@@ -100,12 +100,12 @@ def held(
                 state.model if state else None,
                 residency(slot.name, observed, details),
                 resident,
-                not fault and slot.name not in unlike,
+                not fault and slot.name not in unlike and slot not in gone,
             )
         )
     return tuple(found)
 
 
 def programs(slots: tuple[Held, ...]) -> list[dict[str, Any]]:
-    """Return what programs are told of a host's slots: of those that are to hold a model."""
-    return [it.to_json() for it in slots if it.declared is not None]
+    """Return what programs are told of a host's slots: of those that are not empty."""
+    return [it.to_json() for it in slots if it.resident != "empty"]

@@ -110,6 +110,12 @@ def notices(snapshot: Snapshot) -> list[str]:
         if name in {it.slot.name for it in snapshot.declared} and not observed.digest(f"{name}:previous")
     ]
     lines += [
+        f"slot {name}: is not declared any more, and stays in memory, which is not counted here, until "
+        "tasks/prune.py removes it"
+        for name in sorted(observed.states)
+        if name.lower() not in {it.name.lower() for it in settings.slots}
+    ]
+    lines += [
         f"{names.parse(key).short}: {settings.registry} cannot be queried from the control machine ({it.why}): "
         "the host's own pull decides"
         for key, it in snapshot.answers.items()

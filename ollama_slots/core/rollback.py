@@ -24,18 +24,14 @@ UNKNOWN = (
 def steps(snapshot: Snapshot) -> list[Step]:
     """Return the rotations of a rollback, one a slot; none if the slots are back already.
 
-    Raises ValueError where one slot is named, and there is nothing that it could go back to, or it is not known
-    whether it is back, and where slots would come to evict each other: what each of them had before need not be of
-    the same deploy.
+    Raises ValueError where no slot is left that can go back, and there is one that cannot (``unable``), and where
+    slots would come to evict each other: what each of them had before need not be of the same deploy.
     """
     settings, observed = snapshot.settings, snapshot.observed
     died = leftovers(snapshot, holdings(snapshot, set()))
     if died:
         return [*died]  # they may be in the place of what is gone back to
     priors = _priors(snapshot)
-    for slot, _, is_back in priors:
-        if is_back is None and settings.rollback == slot.name:
-            raise ValueError(f"slot {slot.name}: {UNKNOWN}")
     # What a slot had before it went back is not what it is to have.
     ahead = {slot.name: prior for slot, prior, is_back in priors if is_back is False}
     _check_windows(settings, observed, ahead)
@@ -49,19 +45,35 @@ def steps(snapshot: Snapshot) -> list[Step]:
         why = _why(now, prior) if now else "back"
         target = Target(slot, prior.model, prior.context)
         rotations.append(rotation(snapshot, target, "", prior, held, room, why))
+    if not rotations and (lines := unable(snapshot)):
+        raise ValueError("; ".join(lines))
     return rotations
 
 
-def notices(snapshot: Snapshot) -> list[str]:
-    """Return a line for each slot that has a previous variant and does not go back to it, with the reason."""
-    lines = []
-    for slot, _, is_back in _priors(snapshot):
-        if is_back is None:
+def unable(snapshot: Snapshot) -> list[str]:
+    """Return a line for each slot that cannot go back to what it had before, or that is named and had nothing."""
+    observed, lines = snapshot.observed, []
+    for slot in _chosen(snapshot.settings):
+        prior = _prior(slot, snapshot)
+        if prior and _is_back(slot, prior, observed) is None:
             lines.append(f"slot {slot.name}: {UNKNOWN}")
-        elif is_back:
-            state = snapshot.observed.states[slot.name]
-            lines.append(f"slot {slot.name}: holds the older one of its two variants already, of {state.model}")
+        elif not prior and (slot.name in observed.previous or snapshot.settings.rollback == slot.name):
+            other = "another" if observed.digest(_previous(slot)) else "no"
+            lines.append(
+                f"slot {slot.name}: expected its previous variant, found {other} {_previous(slot)}: "
+                "deploy the model that you want"
+            )
     return lines
+
+
+def notices(snapshot: Snapshot) -> list[str]:
+    """Return a line for each slot that has a previous variant and need not go back to it, with the reason."""
+    states = snapshot.observed.states
+    return [
+        f"slot {slot.name}: holds the older one of its two variants already, of {states[slot.name].model}"
+        for slot, _, is_back in _priors(snapshot)
+        if is_back
+    ]
 
 
 def _priors(snapshot: Snapshot) -> list[tuple[Slot, SlotState, bool | None]]:
@@ -114,12 +126,6 @@ def _prior(slot: Slot, snapshot: Snapshot) -> SlotState | None:
     for name in (_previous(slot), slot.tagged) if state else ():
         if state and state.variant in observed.digests(name) and details.weights(name) == state.weights:
             return state
-    if snapshot.settings.rollback == slot.name:
-        other = "another" if observed.digest(_previous(slot)) else "no"
-        raise ValueError(
-            f"slot {slot.name}: expected its previous variant, found {other} {_previous(slot)}: "
-            "deploy the model that you want"
-        )
     return None
 
 

@@ -73,7 +73,7 @@ def parse(text: str) -> Selection:
     if not text.strip():
         raise ValueError("expected a JSON object, found an empty file")
     try:
-        content: Any = json.loads(text, parse_constant=lambda _: None)
+        content: Any = json.loads(text, parse_constant=lambda _: None, object_pairs_hook=_once)
     except RecursionError:
         raise ValueError("expected a JSON object, found one nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -88,6 +88,15 @@ def parse(text: str) -> Selection:
         return Selection.model_validate({**named, **made})
     except ValidationError as error:
         raise ValueError(first_error(error)) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, each key of which is there once: else the last one would count, unseen."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ValueError(f"expected each key once, found {twice!r} twice: remove one")
+    return found
 
 
 def _reasons(content: Mapping[str, Any]) -> dict[int, str]:

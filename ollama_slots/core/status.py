@@ -19,7 +19,7 @@ from ollama_slots.core.residency import EXPIRES, doubtful, faults, misheld
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Remove
-from ollama_slots.core.targets import Target, targets
+from ollama_slots.core.targets import Target, lost, targets
 
 SLOT = "slot "  # and its name: the subject of a difference of a slot
 
@@ -120,6 +120,10 @@ def slots(snapshot: Snapshot, modelfile: Modelfile) -> list[Difference]:
         elif why and not misheld(target, observed):
             differs.append(Difference(f"slot {name}", "resident as declared", why))
         differences += differs
+    differences += [
+        Difference(f"slot {it.name}", "a state that says what it holds", f"none: set slot{it.number}_model")
+        for it in lost(snapshot.settings, observed)
+    ]
     removals = plan.removals(snapshot, wanted) if details else []
     return differences + [_leftover(it, observed) for it in removals]
 

@@ -31,6 +31,13 @@ def targets(settings: Settings, observed: Observed) -> list[Target]:
     return wanted
 
 
+def lost(settings: Settings, observed: Observed) -> list[Slot]:
+    """Return the slots that have a variant of which nothing says what it is: neither the data nor a state."""
+    known = {it.slot.name for it in targets(settings, observed)}
+    slots = [it for it in settings.slots if it.model is None and it.name not in known]
+    return [it for it in slots if observed.digest(it.name)]
+
+
 def known_weights(wanted: list[Target], observed: Observed, details: Details | None) -> dict[str, str]:
     """Return the weights of each target's base, by slot name, as far as they are known.
 

@@ -65,9 +65,11 @@ on_lines() {
     grep -als "$1" $2 /dev/null
 }
 
-# delete NAME:TAG: the manifest, and the blobs that no other manifest needs. Its runner is left alone.
+# delete NAME:TAG: the manifest, and the blobs that no other manifest needs. Its runner is left alone. Of an Ollama that
+# does not answer nothing is gone.
 delete() {
-    [ -z "$(digest_of "$1")" ] || deleted=$(api 30 /api/delete "{\"model\":\"$1\"}" DELETE) || {
+    listed_now=$(named) || { echo "Ollama does not answer" && return 1; }
+    [ -z "$(digest_of "$1" "$listed_now")" ] || deleted=$(api 30 /api/delete "{\"model\":\"$1\"}" DELETE) || {
         error_in "$deleted" && return 1
     }
 }

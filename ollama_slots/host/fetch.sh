@@ -161,8 +161,11 @@ get() {
     esac
     named=$(blobs_in "$fetched/.manifest") || complain "failed: $mirror did not answer with a manifest" || return
     for it in $named; do
-        [ -e "$blobs/sha256-${it%:*}" ] && [ "$(size_of "$blobs/sha256-${it%:*}")" = "${it#*:}" ] ||
+        if [ -e "$blobs/sha256-${it%:*}" ] && [ "$(size_of "$blobs/sha256-${it%:*}")" = "${it#*:}" ]; then
+            rm -f "$fetched/sha256-${it%:*}-partial" # somebody has brought the whole meanwhile
+        else
             fetch "${it%:*}" "${it#*:}" || return
+        fi
     done
     why=$(publish_model 2>&1) || complain "failed: $why"
 }

@@ -20,6 +20,8 @@ sample() {
 each() {
     while read -r name seconds bytes tokens; do
         case $3 in seconds) figure=$seconds ;; bytes) figure=$bytes ;; *) figure=$tokens ;; esac
+        # Of a slot that is on the CPU by its declaration no GPU memory is missed.
+        [ "$3,$figure" != bytes,0 ] || { recall gpu "$state_dir/$name.slot" && [ "$keyed" != no ]; } || continue
         [ "${figure:--}" = - ] || sample "$2" "$figure" "slot=$name"
     done <<END
 $1
@@ -68,6 +70,10 @@ gpu_memory() {
         [ -z "$id" ] || sample ollama_slots_gpu_memory_bytes "$total" "gpu=$id" "name=$card"
     done
     metric ollama_slots_gpu_memory_free_bytes "What Ollama found free in all GPUs, less what its models hold."
+    # None, for sure, is told apart from what is not known, as while Ollama is stopped: a GPU is lost or not.
+    if [ -z "$gpus_now" ]; then
+        case $(found) in *library=cpu*) sample ollama_slots_gpu_memory_free_bytes 0 ;; esac
+    fi
     [ -n "$gpus_now" ] && [ -n "${held_now+known}" ] || return 0
     left=$(printf '%s\n' "$gpus_now" "$held_now" | awk -F '[ \t]' '
         /\t/ { left -= $3; next }
@@ -109,9 +115,9 @@ took() {
     echo "${seconds:--}"
 }
 
-# same: what was published still holds, but for the time; fails where there is nothing, or what a warm-up has written
+# still_holds: what was published still holds, but for the time; fails where there is nothing, or what a warm-up has written
 # since, which is another user.
-same() {
+still_holds() {
     file=$STATE_DIRECTORY/$stem-slots.prom
     rm -f "$file.new"
     # shellcheck disable=SC3067 # dash and busybox have it

@@ -2,8 +2,9 @@
 # needs: ask json
 
 # named: every name that Ollama lists, and its digest; one of several of each, where it is a manifest list (from 0.40 on).
+# Fails where it does not answer.
 named() {
-    api 10 /api/tags | named_in
+    hear 10 /api/tags && printf '%s\n' "$heard" | named_in
 }
 
 # named_in: the same of an answer of /api/tags on stdin.

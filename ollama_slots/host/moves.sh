@@ -48,8 +48,9 @@ mean() {
 # put_back NAME: NAME:current means what the slot serves again, and not a candidate; with a slot that serves nothing
 # yet, it goes.
 put_back() {
-    if [ -n "$(digest_of "$1:latest")" ]; then
-        mean "$1:current" "$1:latest"
+    now=$(named) || { echo "Ollama does not answer" && return 1; }
+    if [ -n "$(digest_of "$1:latest" "$now")" ]; then
+        mean "$1:current" "$1:latest" "$now"
     else
         delete "$1:current"
     fi

@@ -27,7 +27,8 @@ note() {
     shift
     {
         flock -w 5 7 || return
-        { for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } |
-            awk -F = '!seen[$1]++ && $2 != ""' >"$unwritten" && mv "$unwritten" "$file"
+        # Written by printf, for the awk of busybox says nothing of a full disk.
+        record_now=$({ for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } | awk -F = '!seen[$1]++ && $2 != ""') &&
+            printf '%s\n' "$record_now" >"$unwritten" && mv "$unwritten" "$file"
     } 7<"${file%/*}"
 }

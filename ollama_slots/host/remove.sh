@@ -16,7 +16,7 @@ pass_on() {
     for slot in $(slots); do
         [ "$(value weights "$slot")" = "$gone_weights" ] || continue
         own=$state_dir/$slot.slot
-        sed "s/^loaded=.*/loaded=$gone/" "$own" >"$own.new" && replace "$own" || return
+        sed "s/^loaded=.*/loaded=$gone/" "$own" >"$own.new" && chmod 644 "$own.new" && replace "$own" || return
     done
 }
 

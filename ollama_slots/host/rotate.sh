@@ -18,15 +18,16 @@ exec </dev/null
 candidate=$candidates/$slot.Modelfile
 trap 'rm -f "$candidate" "$candidate.state" "$candidate.was"' EXIT
 
+not_back=''
 fail() {
-    printf '%s\n' "slot $slot: $*; the slot is unchanged" >&2
+    printf '%s\n' "slot $slot: $*; the slot is unchanged${not_back:+, but it is not in memory: $not_back}" >&2
     exit 1
 }
 
 take_back() { # takes the candidate away, and puts the old one back into memory where it had to make room
     [ "$alone" = no ] || unload "$slot:current"
     put_back "$slot" >/dev/null
-    [ "$make_room" = no ] || answer "$slot:latest" "$(value asks "$slot")" >/dev/null
+    [ "$make_room" = no ] || { not_back=$(answer "$slot:latest" "$(value asks "$slot")") && not_back=''; }
 }
 
 refuse() {

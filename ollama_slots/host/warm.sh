@@ -47,17 +47,20 @@ if [ -e "$restarted" ]; then
         sleep 1
     done
     systemctl is-active --quiet "$warm_up" && exit 0
+    shown=$(systemctl show --property=ExecMainStatus "$warm_up") # of its second run, if that has failed, too
 fi
 one_at_a_time "$lock_seconds" "the repair of a warm-up"
 # Of an Ollama that does not see the GPU no reload makes another one.
-! printf '%s\n' "$shown" | grep -qx ExecMainStatus=3 || gpu=no
-again=''
+blind=''
+! printf '%s\n' "$shown" | grep -qx ExecMainStatus=3 || blind=yes gpu=no
+again='' silent=''
 for name in $(slots); do
     if why=$(answer "$name:latest" "$(value asks "$name")"); then
         # What answers and is not found was loaded under a manifest that is gone: only a reload makes it known. And
         # what was loaded for the CPU, or when there was no room, stays where it is (seen on v0.34.4).
         why=$(proven "$name" "$gpu") || { unload "$name:latest" && again=yes; }
     else
+        silent=yes
         case $why in *'does not support generate'*) renew "$name" "$(value model "$name")" >/dev/null && again=yes ;; esac
         use_store || continue
         for blob in $(damaged_of "$(value weights "$name")" "$(value variant "$name")"); do
@@ -65,6 +68,8 @@ for name in $(slots); do
         done
     fi
 done
-[ -z "$again" ] || ! systemctl restart "$warm_up" || exit 0
+# Once more where something was mended, or every slot is resident by now: what was in the way has gone.
+[ -z "$again" ] && [ -n "$blind$silent" ] || ! systemctl restart "$warm_up" || exit 0
+! systemctl is-active --quiet "$warm_up" || exit 0
 systemctl status --no-pager --lines=20 "$warm_up" >&2
 exit 1

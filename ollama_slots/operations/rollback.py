@@ -42,9 +42,10 @@ def _to_what_was(settings: Settings, observed: Observed, first: bool) -> list[St
     if refusal := versions.refusal(observed.version):
         raise ValueError(refusal)
     snapshot = detailed(Snapshot(settings, observed))
+    steps = back.steps(snapshot)
     if first:
-        for notice in back.notices(snapshot):
+        for notice in [*back.notices(snapshot), *back.unable(snapshot)]:
             say_once(notice)
         if back.nothing(snapshot):
             say_once("no slot has a previous variant to roll back to")
-    return back.steps(snapshot)
+    return steps

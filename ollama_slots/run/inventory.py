@@ -17,6 +17,8 @@ from ollama_slots.core import units
 from ollama_slots.core.settings import Settings
 from ollama_slots.host.desired import settings_of, with_defaults
 
+SECONDS = 120  # for an inventory, which may ask others for its hosts
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -36,7 +38,10 @@ def declared(root: Path, inventory: str) -> list[Declared]:
     Raises ValueError with one line where there are none, or where their data are not what a deploy takes.
     """
     command = [sys.executable, "-m", "pyinfra", inventory, "debug-inventory", "--json"]
-    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    try:
+        ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{inventory}: expected its hosts within {SECONDS} s, found that it goes on") from None
     # An inventory that is not there is an empty list and exit status 0 to pyinfra; to a check it is a failure.
     hosts = _said(ran.stdout) if ran.returncode == 0 else []
     if not hosts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pyinfra.api.exceptions import PyinfraError
@@ -30,12 +31,16 @@ def check(path: str) -> None:
 def write(path: str, hosts: Mapping[str, Ended]) -> None:
     """Write how a run has ended for these hosts, whole or not at all; of a name in .json it is for programs.
 
-    Raises OSError.
+    Raises OSError; then the file of an earlier run is gone, too, for nobody is to take it for this one's.
     """
     file = Path(path).resolve()  # of a link what it points to, for a rename would replace the link
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         unfinished.write_text((programs_text if file.suffix == ".json" else text)(hosts), encoding="utf-8")
         unfinished.replace(file)
+    except OSError:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)

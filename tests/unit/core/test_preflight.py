@@ -103,6 +103,16 @@ def test_what_is_not_known_of_gpus_is_told(
     assert [told_of in it for it in of_gpus] == ([True] if told_of else [])
 
 
+def test_a_slot_that_is_declared_no_more_is_told_of() -> None:
+    world = deployed(AB)
+    other = declared("a:1b", "b:1b", slot2_name="other")
+    assert [it for it in notices(seen(world, other, {})) if "declared" in it] == [
+        "slot two: is not declared any more, and stays in memory, which is not counted here, until "
+        "tasks/prune.py removes it"
+    ]
+    assert not [it for it in notices(seen(world, AB, {})) if "declared" in it]
+
+
 @pytest.mark.parametrize(
     ("figures", "told_of"),
     [

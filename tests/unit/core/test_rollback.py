@@ -90,7 +90,8 @@ def test_what_is_known_by_the_states_comes_before_ollamas_times(
     world: World, made: tuple[int, int], modified: tuple[int, int], goes: bool | None
 ) -> None:
     times(world, "two", made, modified)
-    told = [it for it in back.notices(world.look(AFTER)) if "slot two" in it]
+    look = world.look(AFTER)
+    told = [it for it in [*back.notices(look), *back.unable(look)] if "slot two" in it]
     going = [str(it).split(":")[0] for it in planned(world, AFTER)]
     assert going == [*(["slot two"] if goes else []), "slot three"]
     if goes is None:
@@ -106,7 +107,7 @@ def test_a_slot_that_is_not_back_for_want_of_times_is_said(world: World, caplog:
     """The store was copied without its times."""
     caplog.set_level("INFO")
     times(world, "two", (0, 0), (2, 2))
-    assert run(world, AFTER).failed == set()
+    assert run(world, AFTER).failed == {"gpu"}, "once the others are back"
     assert "slot two: expected to know which of its two variants is the older one" in caplog.text
     assert run(world, one("two")).failed == {"gpu"}
 
@@ -225,6 +226,18 @@ def test_a_run_goes_back_and_tells_what_the_next_deploy_would_do(
     assert world.settled(BEFORE)
     assert "the next deploy would: slot two: new:1b at 4096 tokens, in place of b:1b" in caplog.text
     assert run(world, AFTER).changed == {"gpu": False}
+
+
+def test_a_slot_whose_previous_variant_is_gone_is_not_told_to_be_back(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not as one that never had any, either."""
+    caplog.set_level("INFO")
+    del world.tags["two:previous"]
+    assert run(world, AFTER).failed == {"gpu"}
+    assert "slot two: expected its previous variant, found no two:previous: deploy the model that" in caplog.text
+    assert "every slot is back" not in caplog.text
+    assert world.states["three"].model == "c:1b", "the others are"
 
 
 def test_a_run_tells_of_a_deploy_that_would_be_refused(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -207,6 +207,14 @@ def test_an_ollama_that_does_not_answer_is_no_pass(silent: str) -> None:
     )
 
 
+def test_a_slot_of_which_nothing_says_what_it_holds_is_told_of() -> None:
+    """It is loaded by no warm-up any more, and by no deploy until it is set."""
+    world = deployed(declared("a:1b", "b:1b", "c:1b"))
+    del world.states["three"], world.files[f"{MODELFILES}/three.Modelfile"]
+    lost = "slot three: expected a state that says what it holds, found none: set slot3_model"
+    assert lost in said(world, declared("a:1b", "b:1b", None, max_loaded_models=9))
+
+
 def test_a_host_without_anything_is_told_of_without_repetition() -> None:
     assert said(World()) == [
         f"slot {name}: expected {model} at 4096 tokens, found nothing"

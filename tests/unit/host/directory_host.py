@@ -98,6 +98,7 @@ class DirectoryHost:
         (root / "usr/local/lib/ollama").write_text(CREATE)
         (root / "usr/local/lib/ollama").chmod(0o755)
         self.environ: dict[str, str] = {}
+        self.umask = 0o022
         self.shown = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
         self.warm_up_state = {"ActiveState": "active", "UnitFileState": "enabled"}
         self.watch_timer_state = NO_UNIT
@@ -264,7 +265,7 @@ class DirectoryHost:
             cwd=self.root,
             env=plain | own | environ,
             user=self.user,
-            umask=0o022,
+            umask=self.umask,
             start_new_session=True,
         )
 

@@ -170,6 +170,15 @@ def test_what_was_fetched_before_it_ended_is_not_fetched_again(host: Fetching, m
     assert host.is_clean()
 
 
+def test_what_somebody_brought_whole_meanwhile_stays_whole(host: Fetching, mirror: Registry) -> None:
+    mirror.cut = [300_000, 0]
+    failed(host)
+    (host.blobs / f"sha256-{W}").write_bytes(WEIGHTS)
+    assert host.fetch() == (0, [])
+    assert (host.blobs / f"sha256-{W}").read_bytes() == WEIGHTS
+    assert host.is_clean()
+
+
 def test_what_it_left_is_removed_while_nobody_goes_on_with_it(host: Fetching, mirror: Registry) -> None:
     mirror.cut = [300_000, 0]
     failed(host)

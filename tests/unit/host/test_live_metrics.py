@@ -29,7 +29,7 @@ FOUND: dict[str, tuple[tuple[str, ...], dict[str, float], float | None]] = {
     "one": ((of_start(24576, 20480),), {GPU: 24576}, 20480),
     "of older versions": ((OLD,), {'gpu="GPU-452c",name="NVIDIA GT 1030"': 512}, 500),
     "two of one id": (TWO_OF_ONE_ID, {'gpu="7",name=""': 1.5 * 2**20, 'gpu="7#2",name=""': 16384}, 3072),
-    "none but the CPU": ((OF_THE_CPU,), {}, None),
+    "none but the CPU": ((OF_THE_CPU,), {}, 0),
     "nothing is known": ((), {}, None),
     "other words": (('msg="inference compute"', "noise"), {}, None),
 }
@@ -90,8 +90,19 @@ def test_gpu_memory_is_what_ollama_found(two: DirectoryHost, what: str) -> None:
     assert found == {f"ollama_slots_gpu_memory_bytes{{{it}}}": mib * MIB for it, mib in total.items()}
     held = sum(it.size_vram for it in two.engine.runners.all.values())
     assert held > 0
-    free = None if available is None else available * MIB - held
+    free = None if available is None else max(0, available * MIB - held)
     assert said.get("ollama_slots_gpu_memory_free_bytes") == free
+
+
+def test_of_a_slot_on_the_cpu_by_its_declaration_no_gpu_memory_is_missed(two: DirectoryHost) -> None:
+    two.engine.runners.on_cpu = {weights("b:1b")}
+    two.engine.runners.evict(weights("b:1b"))
+    two.engine.generate({"model": "two:latest"})
+    with (two.root / "var/lib/ollama-slots/two.slot").open("a") as state:
+        state.write("gpu=no\n")
+    said = look(two)
+    assert said['ollama_slot_resident{slot="two"}'] == 1
+    assert [it for it in said if it.startswith("ollama_slot_gpu_bytes")] == ['ollama_slot_gpu_bytes{slot="one"}']
 
 
 def test_what_is_free_is_never_less_than_nothing(two: DirectoryHost) -> None:

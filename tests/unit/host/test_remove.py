@@ -64,9 +64,15 @@ def test_a_slot_that_is_declared_no_more_and_was_removed_by_hand_is_forgotten(ho
 
 
 def test_what_cannot_be_deleted_is_told_of(one: DirectoryHost) -> None:
+    """What an Ollama that does not answer has, is not gone, and is known on."""
+    record = one.root / "var/lib/ollama-slots/bases"
+    record.write_text("a:1b 2026-01-15T10:30:00Z\n")
     one.stop_engine()
-    assert remove(one, "a:1b").code == 0, "an Ollama that does not run lists nothing"
+    done = remove(one, "a:1b", forgotten="one")
+    assert (done.code, done.err) == (1, "cannot delete a:1b: Ollama does not answer\n")
     assert one.engine.files.read("a:1b")
+    assert record.read_text().startswith("a:1b ")
+    assert one.state("one") != {}
 
 
 def test_an_unload_ends_when_the_process_does(one: DirectoryHost) -> None:
@@ -152,9 +158,11 @@ def test_slots_keep_knowing_a_runner_whose_name_goes(one: DirectoryHost) -> None
     mine = one.digest("mine:latest")
     one.restart()
     one.engine.generate({"model": "mine:latest"})
+    one.umask = 0o077
     assert remove(one, "mine:latest").code == 0
     assert one.state("one")["loaded"] == mine != digest
     assert one.state("one")["variant"] == digest
+    assert (one.root / "var/lib/ollama-slots/one.slot").stat().st_mode & 0o777 == 0o644, "the warm-up reads it"
 
 
 def test_a_base_that_goes_is_recorded_no_more(one: DirectoryHost) -> None:

@@ -280,6 +280,14 @@ def test_where_both_do_not_fit_the_old_one_makes_room(one: DirectoryHost, refuse
     assert names(one, "one")["latest"] == (A if refused else B)
 
 
+def test_where_the_old_one_does_not_come_back_either_it_says_so(one: DirectoryHost) -> None:
+    on_cpu(one)
+    one.engine.fails["one:latest"] = "out of memory"
+    done = rotate(one, "one", "b:1b", make_room="yes")
+    assert done.code == 1
+    assert done.err.endswith("; the slot is unchanged, but it is not in memory: out of memory\n")
+
+
 @pytest.mark.parametrize("unload_old", ["yes", "no"])
 def test_the_old_one_is_unloaded_where_no_slot_uses_it(one: DirectoryHost, unload_old: str) -> None:
     assert rotate(one, "one", "b:1b", unload_old=unload_old).code == 0

@@ -1,7 +1,9 @@
 """What runs on a host, as it runs there: the texts that are put together, through shellcheck and sh."""
 
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,13 @@ def test_shellcheck_has_nothing_to_say(name: str) -> None:
     done = subprocess.run(command, input=SCRIPTS[name], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_function_takes_the_place_of_another(name: str) -> None:
+    """A library that comes later would have one of an earlier one do something else."""
+    defined = re.findall(r"^(\w+)\(\) ", SCRIPTS[name], flags=re.MULTILINE)
+    assert [it for it, count in Counter(defined).items() if count > 1] == []
 
 
 def test_a_rotation_does_not_take_the_old_runner_for_the_new_one() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +91,41 @@ def test_one_that_breaks_off_is_gone_on_with(published: DirectoryHost, ends: str
     assert (done.code, done.err) == (0, "")
     assert "b:1b: resuming at 0 MB" in done.out
     assert (records(published), published.stored().unfinished) == ([], ())
+
+
+def left_whole(host: DirectoryHost, content: str, ended: bool) -> Path:
+    """A pull of b:1b was ended when its weights were there, and no manifest yet; or it has only come so far."""
+    host.engine.pulls = ["cut"]
+    assert pull(host).code == 1
+    for part in host.engine.files.blobs.glob(f"sha256-{B}-partial*"):
+        part.unlink()
+    blob = host.engine.files.blob(B)
+    blob.write_text(content)
+    written = subprocess.run(["find", blob, "-printf", "%T@"], capture_output=True, text=True, check=True).stdout
+    [record] = (host.root / "var/lib/ollama-slots/unfinished").iterdir()
+    record.write_text(f"b:1b {written if ended else ''}\n")
+    return blob
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("model", ["b:1b", "c:1b"])
+def test_a_blob_that_is_whole_stays_until_its_model_is(published: DirectoryHost, model: str, ended: bool) -> None:
+    """Its pull may be at the next blob now."""
+    blob = left_whole(published, "weights\nb:1b", ended)
+    published.engine.publish("c:1b")
+    before = blob.stat()
+    assert pull(published, model).code == 0
+    assert (blob.stat().st_ino, blob.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_one_that_nobody_has_compared_is_compared(published: DirectoryHost, ended: bool) -> None:
+    """The engine does not, where a blob is there when it begins."""
+    blob = left_whole(published, "damaged" + " " * 300_000, ended)  # no small one, which is swept
+    done = pull(published)
+    assert (done.code, done.err) == (0, "")
+    assert f"sha256-{B} is damaged on the disk: fetching it again" in done.out
+    assert blob.read_text() == "weights\nb:1b"
 
 
 def test_a_full_disk_is_not_left_so(published: DirectoryHost) -> None:

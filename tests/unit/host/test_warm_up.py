@@ -140,6 +140,18 @@ def test_where_ollama_does_not_see_the_gpu_it_says_so_at_once(three: DirectoryHo
     assert published(three) == {"one": 0, "two": 0, "three": 0}
 
 
+def test_a_slot_that_does_not_load_says_nothing_of_the_gpu(three: DirectoryHost) -> None:
+    """All that is in memory is somebody's on the CPU."""
+    pulled(three, "other:1b")
+    three.engine.runners.on_cpu = {weights("other:1b")}
+    three.engine.generate({"model": "other:1b"})
+    three.engine.fails["two:latest"] = "unable to load model"  # the first, for it is the largest
+    done = three.warm_up()
+    assert done.code == 1
+    assert "two: does not load: unable to load model" in done.out
+    assert memory(three) >= {A, C}
+
+
 def test_where_no_gpu_is_needed_it_is_not_looked_for(three: DirectoryHost) -> None:
     three.install_warm_up(WANTED, needs_gpu=False)
     three.engine.runners.on_cpu = {A, B, C}
@@ -302,6 +314,22 @@ def test_the_unit_is_run_anew(three: DirectoryHost) -> None:
     assert warm(three).code == 0
     assert memory(three) == {A, B, C}
     assert three.programs.called == [["systemctl", "restart", "ollama-warmup.service"]]
+
+
+def test_a_unit_whose_slots_load_a_moment_later_is_run_once_more(three: DirectoryHost) -> None:
+    """Somebody's model was in the way, and has gone."""
+    three.engine.fails["three:latest"] = "out of memory"
+    run = three.warm_up_unit
+
+    def passing(_: str) -> bool:
+        succeeds = run("")
+        three.engine.fails.clear()
+        return succeeds
+
+    three.warm_up_unit = passing  # type: ignore[method-assign]
+    done = warm(three)
+    assert (done.code, done.err) == (0, "")
+    assert three.warm_up_state["ActiveState"] == "active"
 
 
 def test_a_unit_that_fails_is_shown(three: DirectoryHost) -> None:

@@ -9,6 +9,7 @@ from pyinfra.api.deploy import add_deploy
 from pyinfra.api.exceptions import PyinfraError
 
 from ollama_slots import deploys
+from ollama_slots.run import inventory
 from ollama_slots.run.inventory import declared
 from tests.unit.complaint import complaint
 
@@ -43,6 +44,13 @@ def test_a_reader_of_the_inventory_is_told_the_same(tmp_path: Path, unit: str, f
         assert [it.settings.ollama_unit for it in read] == ["ollama.service", "ollama-gpu1.service"]
     else:
         assert complaint(declared, tmp_path, "inventory.py") == f"two: {SAID.format('one')}"
+
+
+def test_one_that_goes_on_and_on_is_told_of_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inventory.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr(inventory, "SECONDS", 1)
+    line = "inventory.py: expected its hosts within 1 s, found that it goes on"
+    assert complaint(declared, tmp_path, "inventory.py") == line
 
 
 @pytest.mark.parametrize("printed", ["reading the CMDB ...", "[gpu] read", "[1, 2]\\n[warning] slow"])

@@ -86,6 +86,8 @@ def test_slot_4_of_null_or_none_needs_no_notice(
         (b"slot1: a", "", "expected JSON"),
         (b'{"slot1_coding": "a",\n ?}', "", "line 2"),
         (b"{} {}", "", "expected JSON"),
+        (b'{"slot1_coding": "a", "slot2_general": "b", "slot1_coding": "c"}', "", "found 'slot1_coding' twice"),
+        (b'{"results": {"a": {}, "b": {}, "a": {}}}', "", "found 'a' twice: remove one"),
         (b"[]", "", "found a list"),
         (b'"a"', "", "found a str"),
         (b"null", "", "found a NoneType"),

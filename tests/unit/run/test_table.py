@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.core.held import held
+from ollama_slots.core.held import held, programs
 from ollama_slots.core.residency import fault
 from ollama_slots.core.targets import targets
 from ollama_slots.operations.models import models
@@ -39,6 +39,8 @@ def test_a_slot_that_nobody_declares_and_whose_state_is_gone_is_not_called_empty
     assert table(world)[2] == lost
     del world.files["/etc/ollama/modelfiles/three.Modelfile"]
     assert table(world)[2] == ("3", "three", "-", "-", "-", "unknown: its state is lost, set slot3_model")
+    told = programs(held(AB, world.found(), [], set()))[-1]
+    assert (told["name"], told["resident"], told["as_declared"]) == ("three", False, False)
 
 
 def test_a_row_says_what_is_wrong() -> None:

@@ -156,6 +156,13 @@ OF_THE_WATCH = [
     fault("a report heals", LOOK_AT, "watch={{ settings.watch }}", "watch=heal", WATCH),
 ]
 MORE = [
+    fault("a whole blob is discarded", "pulling", '[ ! -e "$blobs/sha256-$blob" ] && ', "", PULLS),
+    fault("what was not compared is whole", "unfinished", ' || [ "$whose" = "$model" ]; }', "; }", PULLS),
+    fault(
+        "what others brought is written over", "fetch", 'rm -f "$fetched/sha256-${it%:*}-partial" #', ": #", FETCH
+    ),
+    fault("what is not heard is gone", "engine", 'echo "Ollama does not answer" && return 1', "return 0", REMOVE),
+    fault("a slot that fails tells of the GPU", TEMPLATE, '[ ! -e "$told/$name.failed" ] ||', "true ||", WARM),
     fault("any HTTP status is an answer", "ask", """0,*" 2"??)""", "0,*)", ROTATE),
     fault("a connection is a listener", "ask", "case $state_now,", "case 0A,", LOOKS, "host/test_ask.py"),
     fault("an answer need not be done", "engine", "generate,true | embed,?*)", "generate,* | embed,?*)", ROTATE),
@@ -195,8 +202,8 @@ MORE = [
     fault(
         "the old one is not put back into memory",
         "rotate",
-        '[ "$make_room" = no ] || answer "$slot:latest" "$(value asks "$slot")" >/dev/null',
-        ":",
+        '[ "$make_room" = no ] || { not_back=$(answer "$slot:latest" "$(value asks "$slot")")',
+        "{ false",
         ROTATE,
     ),
     fault("the old one is not unloaded", "rotate", '[ "$unload_old" = no ] || unload', "true || unload", ROTATE),

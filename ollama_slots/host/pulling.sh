@@ -42,8 +42,8 @@ begin() {
                 echo "$model: sha256-$blob is damaged on the disk: fetching it again"
                 rm -f "$blobs/sha256-$blob" # even where a name is there that is made of it
                 finished "$blob"
-            elif ! usable "$blob"; then
-                discard "$blob"
+            elif [ ! -e "$blobs/sha256-$blob" ] && ! usable "$blob"; then
+                discard "$blob" # no whole one: its pull may be at the next blob
             fi
         else
             rm -f "$unfinished/$blob"

@@ -84,11 +84,11 @@ spoiled() {
     read -r whose when <"$unfinished/$1" && { [ -z "$when" ] || [ "$whose" = "$model" ]; } && damaged "$1"
 }
 
-# usable DIGEST: whether what is there can be gone on from. A blob that is whole can, and a fetch's part. The engine describes each part of its
+# usable DIGEST: whether its partial file can be gone on from. A fetch's can. The engine describes each part of its
 # own in a small file, and deletes those older than an hour when it starts; what is left then, or is empty after a
 # full disk or a power cut, fails each pull from then on (seen on v0.32.15 and v0.34.4).
 usable() {
-    [ ! -e "$fetched/sha256-$1-partial" ] && [ ! -e "$blobs/sha256-$1" ] || return 0
+    [ ! -e "$fetched/sha256-$1-partial" ] || return 0
     size=$(files_of "$1" '%f %s' | sed -n 's/.*-partial //p')
     parts=$(awk 'FNR == 1 { print "\001" } { print }' "$blobs/sha256-$1-partial-"* 2>/dev/null | read_json |
         awk -F '\t' '$1 == "Size" { sum += $2 } END { printf "%.0f", sum }')

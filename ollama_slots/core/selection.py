@@ -92,10 +92,11 @@ def parse(text: str) -> Selection:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON, each key of which is there once: else the last one would count, unseen."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
-        raise ValueError(f"expected each key once, found {twice!r} twice: remove one")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"expected each key once, found {repr(key)[:200]} twice: remove one")
+        found[key] = value
     return found
 
 

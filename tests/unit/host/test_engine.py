@@ -1,6 +1,7 @@
 """What the scripts make of what the engine says, above all of what they once misread."""
 
 import json
+import shlex
 import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_a_list_is_read_whatever_its_blanks_and_what_is_nested_in_it() -> None:
     runner = {"details": {"inner": {"name": "no", "digest": "no"}, "families": None}, "name": "one:latest"}
     models = [runner | {"digest": A, "size": 5, "size_vram": 4, "context_length": 3, "expires_at": "t"}]
     for text in (json.dumps({"models": models}), json.dumps({"models": models}, indent=2)):
-        answers = f"api() {{ printf '%s' \"{text.replace(chr(34), chr(92) + chr(34))}\"; }}\n"
+        answers = f'api() {{ hear; echo "$heard"; }}\nhear() {{ heard={shlex.quote(text)}; }}\n'
         assert call(f"{answers}digests_of ONE:latest") == A
         assert call(f"{answers}runner w {A}").split("\t") == [A, "5", "4", "3", "t", "one:latest"]
 

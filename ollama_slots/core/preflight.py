@@ -43,6 +43,8 @@ def refusals(snapshot: Snapshot) -> list[str]:
     if why := no_disk(snapshot, snapshot.to_pull):
         reasons.append(why)
     ahead = snapshot.foreseen
+    if why := too_many(ahead):
+        reasons.append(why)
     cards, these = room(ahead), needs(ahead)
     if needs_gpu(settings, ahead.observed) and cards is not None and not all_fit(ahead, these, cards):
         windows = largest_windows(ahead, cards)
@@ -79,6 +81,22 @@ def renamed(snapshot: Snapshot) -> list[str]:
         for had in sorted(states)
         if it.name not in states and had.lower() == it.name.lower()
     ]
+
+
+def too_many(snapshot: Snapshot) -> str | None:
+    """Return why Ollama would hold fewer models than all slots need, the undeclared ones too, or None."""
+    settings, details = snapshot.settings, snapshot.detailed
+    wanted = {details.weights(it.model) or it.model for it in snapshot.wanted}
+    declared = {it.name.lower() for it in settings.slots}
+    others = {name: it.weights for name, it in snapshot.observed.states.items() if name.lower() not in declared}
+    many = len(wanted.union(others.values()))
+    if many <= settings.loaded_models:
+        return None
+    of_these = f" with {' and '.join(sorted(others))}, which no data declare any more," if others else ","
+    return (
+        f"max_loaded_models: expected {many} or more, as many models as the slots have{of_these} "
+        f"found {settings.loaded_models}: raise it{', or prune (tasks/prune.py)' if others else ''}"
+    )
 
 
 def no_disk(snapshot: Snapshot, models: list[str]) -> str | None:

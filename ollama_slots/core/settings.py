@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.functional_validators import AfterValidator, PlainValidator
 
-from ollama_slots.core import hours, names, units
+from ollama_slots.core import hours, names, parameters, units
 from ollama_slots.core.errors import first_error, shown
 from ollama_slots.core.misspelt import meant
 
@@ -49,13 +49,16 @@ def _parameter(value: object) -> object:
     raise ValueError(f"expected a number, true, false, text or a list of texts, found {shown(value)}")
 
 
+DURATION = r"(?=.*[1-9])-?([0-9]{1,6}(ms|s|m|h))+"  # with 0 a model leaves memory with each answer
+
+
 def _keep_alive(value: object) -> object:
     """Check a keep-alive as Ollama takes it in a request: seconds, or a duration of Go's (at most 292 years)."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < abs(value) < 10**9:
         return value
-    if isinstance(value, str) and len(value) <= 20 and re.fullmatch(r"-?([0-9]{1,6}(ms|s|m|h))+", value):
+    if isinstance(value, str) and len(value) <= 20 and re.fullmatch(DURATION, value):
         return value
-    expected = 'seconds (fewer than 10^9), -1 for ever, or a duration such as "24h"'
+    expected = 'seconds (1 to 10^9), -1 for ever, or a duration such as "24h"'
     raise ValueError(f"expected {expected}, found {shown(value)}")
 
 
@@ -101,6 +104,11 @@ class Slot(BaseModel):
     def _is_consistent(self) -> Self:
         if "num_ctx" in self.parameters:
             raise ValueError("parameters: num_ctx is set by slotN_num_ctx")
+        for name, value in self.parameters.items():
+            if why := parameters.wrong(name, value):
+                raise ValueError(f"parameters: {why}")
+        if self.system == "":  # no Modelfile takes a base's system prompt away
+            raise ValueError("system: expected text, found none: leave it out for the base's own")
         return self
 
 

@@ -103,6 +103,26 @@ def test_what_is_not_known_of_gpus_is_told(
     assert [told_of in it for it in of_gpus] == ([True] if told_of else [])
 
 
+def test_more_models_than_ollama_holds_are_refused() -> None:
+    """Those of slots that are declared no more count: a warm-up loads them, too."""
+    world = deployed(AB)
+    for data, expected in (
+        (
+            {"max_loaded_models": 1},
+            "max_loaded_models: expected 2 or more, as many models as the slots have, found 1",
+        ),
+        ({"max_loaded_models": 2}, ""),
+        (
+            {"slot2_name": "other", "slot2_model": "c:1b", "max_loaded_models": 2},
+            "slots have with two, which no data",
+        ),
+    ):
+        world.publish("c:1b")
+        wanted = declared("a:1b", **{"slot2_name": "two", "slot2_num_ctx": 4096, "slot2_model": "b:1b"} | data)
+        told = [it for it in refusals(seen(world, wanted, {})) if it.startswith("max_loaded_models")]
+        assert [expected in it for it in told] == [True] * bool(expected)
+
+
 def test_a_slot_that_is_declared_no_more_is_told_of() -> None:
     world = deployed(AB)
     other = declared("a:1b", "b:1b", slot2_name="other")

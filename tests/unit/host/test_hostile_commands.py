@@ -59,7 +59,7 @@ def for_a_modelfile(text: str) -> str:
 TEXTS = TEXT.map(for_a_modelfile)
 NUMBERS = st.integers(1 - 2**63, 2**63 - 1) | st.floats(-1e18, 1e18)
 PARAMETERS = st.dictionaries(
-    st.from_regex("[a-z_]{1,9}", fullmatch=True).filter(lambda name: name != "num_ctx"),
+    st.from_regex("x_[a-z_]{1,7}", fullmatch=True),
     st.booleans() | NUMBERS | TEXTS | st.lists(TEXTS, max_size=2),
     max_size=2,
 )
@@ -69,9 +69,9 @@ SECONDS = st.integers(1, 7 * 24 * 3600)
 TAKEN = st.fixed_dictionaries(
     {"slot1_name": NAMES, "slot1_num_ctx": st.integers(1, 2**31), "slot1_model": st.sampled_from(BASES)},
     optional={
-        "slot1_system": TEXTS,
+        "slot1_system": TEXTS.filter(bool),
         "slot1_parameters": PARAMETERS,
-        "keep_alive": st.integers(-9, 10**9 - 1) | st.from_regex(r"-?([0-9]{1,6}(ms|s|m|h)){1,2}", fullmatch=True),
+        "keep_alive": st.integers(1, 10**9 - 1) | st.from_regex(r"-?([1-9]{1,6}(ms|s|m|h)){1,2}", fullmatch=True),
         "ollama_url": st.from_regex(
             r"http://([A-Za-z0-9.-]{1,9}|\[[0-9a-f:.]{1,9}\])(:[0-9]{1,5})?", fullmatch=True
         ),

@@ -52,7 +52,17 @@ def graded(directory: Path) -> list[str]:
     with ExitStack() as opened:
         opened.enter_context(session.alone(directory))
         kit = session.kit(directory, of, opened)
-        return choose.choose(of, kit, directory.resolve().parent / DEFAULT, f"{datetime.now(UTC):{choose.WHEN}}")
+        target = directory.resolve().parent / DEFAULT
+        try:
+            changed = choose.read(target) not in {"", of.before.file, of.before.wrote}
+        except ValueError as error:
+            raise BenchmarkError(f"{target}: {error}") from None
+        if changed:
+            raise BenchmarkError(
+                f"{target}: expected what the last run found or wrote, found that somebody has changed it since: "
+                "run tasks/benchmark.py, which begins with that"
+            )
+        return choose.choose(of, kit, target, f"{datetime.now(UTC):{choose.WHEN}}")
 
 
 if __name__ == "__main__":

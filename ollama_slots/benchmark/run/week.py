@@ -156,7 +156,9 @@ class Week(BaseModel):
 
         + file: model_selection.json as it is now; nothing: there is none
         """
-        before = self.before if file in {self.before.file, self.before.wrote} else Before.of(file)
+        chosen = self.before.file or self.before.wrote  # else the hosts' slots say anew what has them
+        same = chosen and file in {self.before.file, self.before.wrote}
+        before = self.before if same else Before.of(file)
         anew = Week(seed=self.seed, window=window, sizes=dict(sizes), before=before)
         return anew.model_copy(update={"models": dict(self.models), "speeds": dict(self.speeds)})
 

@@ -263,6 +263,15 @@ def test_a_run_for_more_items_that_breaks_does_not_choose_by_those_of_before(pro
         assert project.text == before
 
 
+def test_what_a_slot_had_in_a_run_that_chose_nothing_is_not_held_against_what_it_has_now(project: Project) -> None:
+    with pytest.raises(BenchmarkError):
+        project.run(bench(noisy=True))
+    assert not project.target.exists()
+    project.run(bench(BETTER, slots={1: BETTER, 2: B, 3: C}))
+    assert project.slots[0] == "better:7b"
+    assert json.loads(project.text)["benchmark"]["choice"]["slot1"]["why"].startswith("stays")
+
+
 def test_who_changed_the_file_since_is_taken_at_their_word(project: Project) -> None:
     project.run(bench())
     project.target.write_text('{"slot1_coding": "c:7b", "slot2_general": "b:7b", "slot3_backup": "a:7b"}')

@@ -382,6 +382,11 @@ def test_what_is_kept_is_graded_anew_without_a_host(
     assert command.main() == 1
     assert "model_selection.json is left as it is: expected a model that answers" in capsys.readouterr().err
     assert Path(FILE).read_text() == text
+    for changed, told in ((b'{"slot1_coding": "mine:7b"}', "somebody has changed it since"), (b"\xff", "UTF-8")):
+        Path(FILE).write_bytes(changed)
+        assert command.main() == 1
+        assert told in capsys.readouterr().err
+        assert Path(FILE).read_bytes() == changed
     monkeypatch.setattr(sys, "argv", ["benchmark", "grade", "elsewhere"])
     assert command.main() == 1
     assert capsys.readouterr().err.startswith("elsewhere: expected what tasks/benchmark.py keeps, found none")

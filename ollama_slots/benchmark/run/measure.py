@@ -14,6 +14,7 @@ from ollama_slots.benchmark.run import compare, course, week
 from ollama_slots.benchmark.run.bench import Bench, Subject
 from ollama_slots.benchmark.run.marks import Marks
 from ollama_slots.benchmark.run.week import Week
+from ollama_slots.core.differences import short
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,21 @@ def introduce(bench: Bench, of: Week, challengers: Sequence[str]) -> None:
     of.held += bench.holds.values()
     for model in (*of.before.incumbents.values(), *bench.holds.values(), *challengers):
         of.want(model)
+
+
+def agree(benches: Sequence[Bench], of: Week) -> None:
+    """Check that each name is the same model on all hosts that have it: one has one place in the file.
+
+    Raises BenchmarkError with one line.
+    """
+    for model in of.wanted:
+        found = {weights: it.name for it in benches if (weights := it.weights(model))}
+        if len(found) > 1:
+            where = " and ".join(f"{short(weights)} on {host}" for weights, host in found.items())
+            raise BenchmarkError(
+                f"{model}: expected the same weights on all hosts, found {where}: pull it anew where it is older, "
+                "and deploy"
+            )
 
 
 def measure(bench: Bench, of: Week, challengers: Sequence[str], kit: Kit) -> None:

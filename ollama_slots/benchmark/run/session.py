@@ -21,7 +21,7 @@ from ollama_slots.benchmark.items import draw
 from ollama_slots.benchmark.run import choose, course, week
 from ollama_slots.benchmark.run.bench import Bench
 from ollama_slots.benchmark.run.marks import Marks
-from ollama_slots.benchmark.run.measure import Kit, introduce
+from ollama_slots.benchmark.run.measure import Kit, agree, introduce
 from ollama_slots.benchmark.run.week import Before, Week
 from ollama_slots.benchmark.sandbox import build
 from ollama_slots.core.selection import RULES
@@ -111,6 +111,7 @@ class Session:
         for name in self._names:
             if name in self.benches:
                 introduce(self.benches[name], of, self.settings[name].benchmark_models)
+        agree([*self.benches.values()], of)
         return of
 
     def choose(self) -> list[str]:

@@ -35,6 +35,10 @@ def benchmark(sizes: Mapping[str, int] | None = None, procedure: Procedure | Non
     try:
         this = session(host.state, sizes, procedure)
         if not this.takes_part(host):
+            asked = [it for it in host.state.inventory if host.state.is_host_in_limit(it) and this.takes_part(it)]
+            if not asked:
+                raise ValueError("expected a host of the group benchmark, found none in --limit: name one of it")
+            logger.info(f"[{host.name}] is not asked: it is not of the group benchmark")
             return
         this.declare(host.name, settings)
     except (BenchmarkError, ValueError) as error:

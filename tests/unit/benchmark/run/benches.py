@@ -19,7 +19,7 @@ from ollama_slots.benchmark.judge import judged
 from ollama_slots.benchmark.run import course, week
 from ollama_slots.benchmark.run.choose import choose, read
 from ollama_slots.benchmark.run.marks import Marks
-from ollama_slots.benchmark.run.measure import Kit, introduce, measure
+from ollama_slots.benchmark.run.measure import Kit, agree, introduce, measure
 from ollama_slots.benchmark.run.week import Room, Timed, Week
 from ollama_slots.core.placing import Card, Rule, Taken
 from ollama_slots.host.questions import Reply
@@ -219,6 +219,7 @@ class Project:
         kit = Kit(self.directory, course.mixed(items(self.sizes)), "1", Marks(graded))
         for it in benches:
             introduce(it, of, self.challengers)
+        agree(benches, of)
         for it in benches:
             try:
                 measure(it, of, self.challengers, kit)

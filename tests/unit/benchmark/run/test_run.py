@@ -94,6 +94,16 @@ def test_a_name_that_is_another_model_by_now_is_measured_anew(project: Project) 
     assert len(json.loads(project.text)["results"]) == 3
 
 
+def test_a_name_that_is_another_model_on_another_host_is_told_of_and_nothing_is_measured(project: Project) -> None:
+    """Else the last host would say what the fleet has."""
+    moved = bench(slots={1: Made("a:7b", of="a:7b of today"), 2: B, 3: C}, name="gpu2")
+    with pytest.raises(
+        BenchmarkError, match=r"^a:7b: expected the same weights on all hosts, found .* on gpu1 and "
+    ):
+        project.run(bench(), moved)
+    assert moved.asked == []
+
+
 @pytest.mark.parametrize("dies_at", [0, 1, FIRST, 50, COUNT, COUNT + 30, 3 * COUNT, 3 * COUNT + 40])
 def test_a_run_that_was_killed_anywhere_ends_with_the_same_file(tmp_path: Path, dies_at: int) -> None:
     files = []

@@ -151,12 +151,16 @@ def _details(world: World) -> dict[str, Any]:
 class Ran:
     """A run of the task on hosts."""
 
-    def __init__(self, models: FakeModels, *worlds: World, group: Sequence[int] = (), **data: Any) -> None:
+    def __init__(
+        self, models: FakeModels, *worlds: World, group: Sequence[int] = (), limit: Sequence[int] = (), **data: Any
+    ) -> None:
         names = [f"@fake/gpu{number}" for number in range(1, len(worlds) + 1)]
         of = DATA | {"fake_delay": 0, "fake_delay_jitter": 0} | data
         them = [(name, of | {"fake_responses": {}}) for name in names]
         groups: dict[str, Any] = {"benchmark": ([names[it] for it in group], {})} if group else {}
         self.state = State(Inventory((them, {}), **groups), Config())  # type: ignore[no-untyped-call]
+        if limit:
+            self.state.limit_hosts = [self.state.inventory.get_host(names[it]) for it in limit]
         connect_all(self.state)
         models.worlds = dict(zip(names, worlds, strict=True))
         self.commands = {}
@@ -302,6 +306,12 @@ def test_where_there_is_a_group_for_it_other_hosts_are_not_touched(models: FakeM
     assert (ran.said, ran.failed) == ("", set())
     assert (ran.commands["gpu1"], len(models.asked)) == ([], 3 * 80)
     assert ran.commands["gpu2"]
+
+
+def test_where_no_host_of_the_group_is_in_the_limit_it_is_no_success(models: FakeModels, world: World) -> None:
+    ran = Ran(models, world, deployed(SETTINGS, World(gpu=(81920, 81920))), group=[1], limit=[0])
+    assert ran.said == "expected a host of the group benchmark, found none in --limit: name one of it"
+    assert models.asked == []
 
 
 def test_where_nothing_answers_in_time_the_host_fails_and_there_is_no_file(

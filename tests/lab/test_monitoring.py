@@ -22,8 +22,8 @@ RECORD = "/run/ollama-slots-watch/backup"
 
 @pytest.fixture
 def monitored(project: Project, fleet: tuple[Host, Host], tmp_path: Path) -> Iterator[Prometheus]:
-    """Both hosts, watched and scraped."""
-    run = project.deploy(SLOT4, "watch=heal", f"watch_seconds={WATCH_SECONDS}")
+    """Both hosts, watched and scraped; a warm-up waits for the GPU's driver for seconds, and then it is looked."""
+    run = project.deploy(SLOT4, "watch=heal", f"watch_seconds={WATCH_SECONDS}", "api_seconds=20")
     assert run.code == 0, run.output
     one, two = fleet
     (tmp_path / "prometheus").mkdir()
@@ -100,7 +100,7 @@ FAULTS = (
     ),
     Fault(
         f"mv /etc/simulated-gpu {AWAY}; systemctl restart --no-block ollama",
-        f"mv {AWAY} /etc/simulated-gpu",
+        f"mv {AWAY} /etc/simulated-gpu; systemctl restart --no-block ollama",
         (("OllamaGpuLost", ""), ("OllamaWarmUpFailed", ""), *(("OllamaSlotAway", it) for it in SLOTS)),
     ),
 )

@@ -159,7 +159,11 @@ MORE = [
     fault("a whole blob is discarded", "pulling", '[ ! -e "$blobs/sha256-$blob" ] && ', "", PULLS),
     fault("what was not compared is whole", "unfinished", ' || [ "$whose" = "$model" ]; }', "; }", PULLS),
     fault(
-        "what others brought is written over", "fetch", 'rm -f "$fetched/sha256-${it%:*}-partial" #', ": #", FETCH
+        "what others brought is written over",
+        "fetch",
+        'rm -f "$fetched/sha256-${it%:*}-partial" #',
+        ": #",
+        "host/test_fetch.py",
     ),
     fault("what is not heard is gone", "engine", 'echo "Ollama does not answer" && return 1', "return 0", REMOVE),
     fault("a slot that fails tells of the GPU", TEMPLATE, '[ ! -e "$told/$name.failed" ] ||', "true ||", WARM),

@@ -6,8 +6,7 @@ from ollama_slots.core.observed import Observed
 from ollama_slots.core.rendered import Files
 from ollama_slots.core.settings import Settings, Slot
 from ollama_slots.core.targets import Target
-from ollama_slots.host import render
-from tests.unit import paths
+from ollama_slots.host import render, scripts
 from tests.unit.world import URL
 
 
@@ -28,13 +27,14 @@ def assert_written_as_declared(taken: Settings) -> None:
         written = render.modelfile(Target(slot, "mistral:7b", slot.num_ctx))
         assert read_as_the_engine_does(written) == instructions(slot, "mistral:7b")
     # Nothing that systemd unquotes, or takes for another line.
-    _, *lines = render.service(taken).files[paths.ENVIRONMENT][1].splitlines()
+    at = scripts.paths(unit=taken.ollama_unit)  # which may be another Ollama of the host
+    _, *lines = render.service(taken).files[at["environment_file"]][1].splitlines()
     assert all(re.fullmatch(r"OLLAMA_[A-Z_]+=-?[0-9a-z]+", line) for line in lines)
     files = warm_up_files(taken, needs_gpu=True)
-    _, unit = files[paths.WARM_UP_UNIT]
+    _, unit = files[at["warm_up_unit"]]
     assert len(re.findall(r"^Timeout\w+=[0-9]{1,10}$", unit, re.MULTILINE)) == 2
     # Nothing that sh does.
-    _, script = files[paths.WARM_UP_SCRIPT]
+    _, script = files[at["warm_up_script"]]
     assert re.search(r"^url=http://[A-Za-z0-9.:\[\]-]+\nkeep_alive='[-0-9a-z\"]+'\n", script, re.MULTILINE)
 
 

@@ -21,6 +21,8 @@ def wrong(name: str, value: object) -> str | None:
     Ollama refuses what it cannot read only when a variant is made, and says of what it has dropped nothing that
     anybody sees. A name that is not known here may be of a later Ollama, unless it is nearly one that is.
     """
+    if name == "num_ctx":
+        return "num_ctx is set by slotN_num_ctx"
     if name in DROPPED:
         return f"expected one that Ollama takes, found {name}, which it has dropped: leave it out"
     if name not in KNOWN:

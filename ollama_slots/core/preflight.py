@@ -12,6 +12,7 @@ from ollama_slots.core.published import Missing, Published, Tensors, Unknown
 from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.shape import WORDS
 from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.core.targets import undeclared
 
 MORE_HEADS = ("how many heads its layers have", "more")
 FEWER_WORDS = ("how many words its vocabulary has", "less")
@@ -87,9 +88,8 @@ def too_many(snapshot: Snapshot) -> str | None:
     """Return why Ollama would hold fewer models than all slots need, the undeclared ones too, or None."""
     settings, details = snapshot.settings, snapshot.detailed
     wanted = {details.weights(it.model) or it.model for it in snapshot.wanted}
-    declared = {it.name.lower() for it in settings.slots}
-    others = {name: it.weights for name, it in snapshot.observed.states.items() if name.lower() not in declared}
-    many = len(wanted.union(others.values()))
+    others = undeclared(settings, snapshot.observed)
+    many = len(wanted.union(snapshot.observed.states[it].weights for it in others))
     if many <= settings.loaded_models:
         return None
     of_these = f" with {' and '.join(sorted(others))}, which no data declare any more," if others else ","
@@ -130,8 +130,7 @@ def notices(snapshot: Snapshot) -> list[str]:
     lines += [
         f"slot {name}: is not declared any more, and stays in memory, which is not counted here, until "
         "tasks/prune.py removes it"
-        for name in sorted(observed.states)
-        if name.lower() not in {it.name.lower() for it in settings.slots}
+        for name in sorted(undeclared(settings, observed))
     ]
     lines += [
         f"{names.parse(key).short}: {settings.registry} cannot be queried from the control machine ({it.why}): "

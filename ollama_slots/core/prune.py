@@ -11,7 +11,7 @@ from ollama_slots.core.plan import TAGS, ours
 from ollama_slots.core.settings import Settings
 from ollama_slots.core.steps import Remove
 from ollama_slots.core.stored import Stored
-from ollama_slots.core.targets import targets
+from ollama_slots.core.targets import targets, undeclared
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,7 @@ def lines(settings: Settings, rows: list[Row]) -> list[str]:
 
 def _slots(settings: Settings, observed: Observed) -> Iterator[_Thing]:
     """Yield slots that were renamed or removed from the data, each with all its names."""
-    declared = {slot.name.lower() for slot in settings.slots}  # to the engine, case does not count
-    for name in observed.states:
-        if name.lower() in declared:
-            continue
+    for name in undeclared(settings, observed):
         models = tuple(it for tag in TAGS if observed.digest(it := f"{name}:{tag}"))
         yield _Thing(name, models, "no slot has this name", stays=_strange(name, models, observed), forget=name)
 

@@ -102,8 +102,6 @@ class Slot(BaseModel):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if "num_ctx" in self.parameters:
-            raise ValueError("parameters: num_ctx is set by slotN_num_ctx")
         for name, value in self.parameters.items():
             if why := parameters.wrong(name, value):
                 raise ValueError(f"parameters: {why}")

@@ -31,6 +31,12 @@ def targets(settings: Settings, observed: Observed) -> list[Target]:
     return wanted
 
 
+def undeclared(settings: Settings, observed: Observed) -> list[str]:
+    """Return the slots that a host has and the data do not name: to the engine, case does not count."""
+    declared = {it.name.lower() for it in settings.slots}
+    return [name for name in observed.states if name.lower() not in declared]
+
+
 def lost(settings: Settings, observed: Observed) -> list[Slot]:
     """Return the slots that have a variant of which nothing says what it is: neither the data nor a state."""
     known = {it.slot.name for it in targets(settings, observed)}

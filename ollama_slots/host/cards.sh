@@ -1,10 +1,10 @@
 # The GPUs that Ollama found when it started, one by one.
 # needs: gpus
 
-# cards_found: TOTAL AVAILABLE ID NAME of each GPU that Ollama found, in bytes. Two of one id would be one series, for
-# which node_exporter would give no metric at all.
+# cards_found [FOUND]: TOTAL AVAILABLE ID NAME of each GPU that Ollama found, in bytes. Two of one id would be one series, for
+# which node_exporter would give no metric at all. FOUND: what found said, where it was asked a moment ago.
 cards_found() {
-    found | LC_ALL=C awk '
+    printf '%s\n' "${1-$(found)}" | LC_ALL=C awk '
         function said(key) {
             if (!match($0, " " key "=(\"([^\"\\\\]|\\\\.)*\"|[^ \"]+)")) return ""
             text = substr($0, RSTART + length(key) + 2, RLENGTH - length(key) - 2)

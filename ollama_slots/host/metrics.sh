@@ -64,7 +64,8 @@ info() {
 # gpu_memory: what Ollama found at its start, and what is left of it: no GPU is asked, for a unit of ours may open no
 # device. Only root gets to all of that: the watch.
 gpu_memory() {
-    gpus_now=$(cards_found)
+    found_now=$(found)
+    gpus_now=$(cards_found "$found_now")
     metric ollama_slots_gpu_memory_bytes "Memory of a GPU that Ollama found when it started."
     printf '%s\n' "$gpus_now" | while read -r total _ id card; do
         [ -z "$id" ] || sample ollama_slots_gpu_memory_bytes "$total" "gpu=$id" "name=$card"
@@ -72,7 +73,7 @@ gpu_memory() {
     metric ollama_slots_gpu_memory_free_bytes "What Ollama found free in all GPUs, less what its models hold."
     # None, for sure, is told apart from what is not known, as while Ollama is stopped: a GPU is lost or not.
     if [ -z "$gpus_now" ]; then
-        case $(found) in *library=cpu*) sample ollama_slots_gpu_memory_free_bytes 0 ;; esac
+        case $found_now in *library=cpu*) sample ollama_slots_gpu_memory_free_bytes 0 ;; esac
     fi
     [ -n "$gpus_now" ] && [ -n "${held_now+known}" ] || return 0
     left=$(printf '%s\n' "$gpus_now" "$held_now" | awk -F '[ \t]' '
@@ -115,8 +116,8 @@ took() {
     echo "${seconds:--}"
 }
 
-# still_holds: what was published still holds, but for the time; fails where there is nothing, or what a warm-up has written
-# since, which is another user.
+# still_holds: what was published still holds, but for the time; fails where there is nothing, or what a warm-up has
+# written since, which is another user.
 still_holds() {
     file=$STATE_DIRECTORY/$stem-slots.prom
     rm -f "$file.new"

@@ -28,7 +28,8 @@ note() {
     {
         flock -w 5 7 || return
         # Written by printf, for the awk of busybox says nothing of a full disk.
-        record_now=$({ for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } | awk -F = '!seen[$1]++ && $2 != ""') &&
+        record_now=$({ for it in "$@"; do echo "$it"; done; cat "$file" 2>/dev/null; } |
+            awk -F = '!seen[$1]++ && $2 != ""') &&
             { [ -z "$record_now" ] || printf '%s\n' "$record_now"; } >"$unwritten" && mv "$unwritten" "$file"
     } 7<"${file%/*}"
 }

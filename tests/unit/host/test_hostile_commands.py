@@ -15,6 +15,7 @@ from pyinfra.connectors.util import make_unix_command
 
 from ollama_slots.core import address, names
 from ollama_slots.core.needs import TOOLS
+from ollama_slots.core.parameters import wrong
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import calls, render, scripts
 from ollama_slots.operations.models import models
@@ -59,7 +60,7 @@ def for_a_modelfile(text: str) -> str:
 TEXTS = TEXT.map(for_a_modelfile)
 NUMBERS = st.integers(1 - 2**63, 2**63 - 1) | st.floats(-1e18, 1e18)
 PARAMETERS = st.dictionaries(
-    st.from_regex("x_[a-z_]{1,7}", fullmatch=True),
+    st.from_regex("[a-z_]{1,9}", fullmatch=True).filter(lambda name: wrong(name, None) is None),
     st.booleans() | NUMBERS | TEXTS | st.lists(TEXTS, max_size=2),
     max_size=2,
 )
@@ -71,7 +72,8 @@ TAKEN = st.fixed_dictionaries(
     optional={
         "slot1_system": TEXTS.filter(bool),
         "slot1_parameters": PARAMETERS,
-        "keep_alive": st.integers(1, 10**9 - 1) | st.from_regex(r"-?([1-9]{1,6}(ms|s|m|h)){1,2}", fullmatch=True),
+        "keep_alive": st.integers(-9, 10**9 - 1).filter(bool)
+        | st.from_regex(r"-?([0-9]{1,6}(ms|s|m|h)){1,2}", fullmatch=True).filter(re.compile("[1-9]").search),
         "ollama_url": st.from_regex(
             r"http://([A-Za-z0-9.-]{1,9}|\[[0-9a-f:.]{1,9}\])(:[0-9]{1,5})?", fullmatch=True
         ),

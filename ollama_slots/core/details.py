@@ -24,7 +24,7 @@ class Shown(BaseModel):
     trained_context: int | None = None
     sees: bool = False  # a vision model
     embeds: bool = False  # an embedding or reranking model: it makes no text
-    num_gpu: int | None = None  # how many layers it wants in GPU memory, where it says so itself
+    runner: dict[str, int] = Field(default_factory=dict)  # what it says of its runner itself
     model_info: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -38,13 +38,12 @@ class Shown(BaseModel):
         if blob is None:
             return None
         info = {**(answer.get("model_info") or {}), **(lists or {})}
-        own = re.search(r"^num_gpu\s+(-?[0-9]{1,9})$", answer.get("parameters") or "", re.MULTILINE)
         return cls(
             weights=blob[1],
             trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
             sees="vision" in (answer.get("capabilities") or []),
             embeds=kinds.embeds(answer.get("capabilities") or [], info),
-            num_gpu=int(own[1]) if own else None,
+            runner=kinds.of_base(answer.get("parameters") or ""),
             model_info=info,
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ollama_slots.core import flash, meaning, names, versions
@@ -16,7 +16,7 @@ from ollama_slots.core.gpus import does_flash_attention
 from ollama_slots.core.observed import Observed, Runner
 from ollama_slots.core.placing import USABLE, Card, Rule, Taken, fit, place
 from ollama_slots.core.residency import weights_by_digest
-from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted
+from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted, surcharge
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.targets import Target, context, lies
 
@@ -27,6 +27,7 @@ WINDOW_STEP = 256  # tokens: windows that are proposed are multiples of it
 # MiB that llama-server wants to be left free on each card of a model, else it leaves layers to the CPU (fit.cpp,
 # b10488). Seen on an H100: 8 of 9 layers came to it where 0.99 GiB would have been left, all 9 where it was 1.5.
 LEFT = 1024
+NOTHING: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,29 @@ class Need:
         return self.taken.held
 
 
-def fits(snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True) -> bool:
+def fits(
+    snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True, said: Mapping[str, int] = NOTHING
+) -> bool:
     """Return whether Ollama would load a model with a window of so many tokens without evicting another one.
 
     + in_gpu: it is to lie wholly in GPU memory; else Ollama does not look whether it fits
+    + said: what its variant says of its runner, beside what it says itself
     """
-    return unfit(snapshot, model, tokens, in_gpu) is None
+    return unfit(snapshot, model, tokens, in_gpu, said=said) is None
 
 
 def unfit(
-    snapshot: Snapshot, model: str, tokens: int, in_gpu: bool = True, away: Collection[Runner] = ()
+    snapshot: Snapshot,
+    model: str,
+    tokens: int,
+    in_gpu: bool = True,
+    away: Collection[Runner] = (),
+    said: Mapping[str, int] = NOTHING,
 ) -> str | None:
     """Return why it would evict another one for that, with what it needs and what is free; None if it would not.
 
     + away: runners that are unloaded before
+    + said: as ``fits`` has it
 
     Where the GPU memory is unknown it would not: the engine does not check it on a host without a GPU, and what a
     load evicted all the same is seen by the proof, and warmed again.
@@ -70,16 +80,16 @@ def unfit(
     now = cards_without(snapshot, away) if away else cards_now(snapshot)
     if now is None:
         return None
-    taken, by = takes(snapshot, names.parse(model).key, tokens), rule(observed)
+    taken, by = takes(snapshot, names.parse(model).key, tokens, said), rule(observed)
     if place(now, taken, by, alone=not runners) is not None:
         return None
-    needed = guess(snapshot, model, tokens)
+    needed = guess(snapshot, model, tokens, said)
     return f"needs {needed / 2**30:.1f} of {sum(it.free for it in now) / 2**30:.1f} GiB that are free"
 
 
-def guess(snapshot: Snapshot, model: str, tokens: int) -> int:
+def guess(snapshot: Snapshot, model: str, tokens: int, said: Mapping[str, int] = NOTHING) -> int:
     """Return the bytes of GPU memory that Ollama wants to be free before it loads a model beside others."""
-    taken = takes(snapshot, names.parse(model).key, tokens)
+    taken = takes(snapshot, names.parse(model).key, tokens, said)
     guessed = int(taken.predicted / USABLE) if rule(snapshot.observed).guesses else 0
     return max(guessed, taken.held + taken.left)
 
@@ -113,14 +123,15 @@ def needs(snapshot: Snapshot) -> list[Need]:
             continue
         key = names.parse(group[0].model).key
         window = max(context(target, details) for target in group)
-        main = next((it.slot.main_gpu for it in group if it.slot.main_gpu is not None), None)
-        taken = replace(takes(snapshot, key, window), main=main)
-        if any(it.slot.num_gpu is not None for it in group):
-            taken = replace(taken, left=0)  # then it does what it is told, whatever that leaves
+        where = {name: it for one in group for name, it in one.slot.runner.items() if name != "num_batch"}
+        each = (takes(snapshot, key, window, {**it.slot.runner, **where}) for it in group)
+        taken = max(each, key=lambda it: it.held)  # whose batch is the largest
         for runner in observed.runners or ():
             there = known.get(runner.digest) == weights and runner.context_length == window
             # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
-            if there and runner.size_vram == runner.size and not Shape(details.shown[key].model_info).window:
+            told = any("num_batch" in it.slot.runner for it in group)  # since it was loaded, perhaps
+            slides = Shape(details.shown[key].model_info).window
+            if there and runner.size_vram == runner.size and not told and not slides:
                 # It is there: nothing needs to be guessed.
                 more = driver_takes(snapshot)
                 taken = replace(taken, held=runner.size_vram + more, computed=more)
@@ -128,24 +139,29 @@ def needs(snapshot: Snapshot) -> list[Need]:
     return sorted(result, key=lambda need: need.held, reverse=True)
 
 
-def takes(snapshot: Snapshot, key: str, tokens: int) -> Taken:
+def takes(snapshot: Snapshot, key: str, tokens: int, said: Mapping[str, int] = NOTHING) -> Taken:
     """Return what a model takes with a window of so many tokens, as far as it can be foreseen.
 
     + key: of its name; the host has it, and was asked for its details
+    + said: what its variant says of its runner, beside what it says itself
     """
     observed = snapshot.observed
     shown, size = snapshot.detailed.shown[key], (observed.listed or {})[key].size
+    said = {**shown.runner, **said}
     info, wanted = shown.model_info, _variable(observed, "OLLAMA_NUM_PARALLEL") or 1
     at_once = 1 if shown.embeds else parallel(info, wanted)
     by = _flash(snapshot, Shape(info).architecture)
     cache = _said(observed, "OLLAMA_KV_CACHE_TYPE") if by.quantised else ""
-    load = Load(tokens, at_once, by.on, cache, shown.embeds)
+    load = Load(tokens, at_once, by.on, cache, shown.embeds, said.get("num_batch", 0))
     more = driver_takes(snapshot)
+    # Told how many layers are in GPU memory, it does so, whatever that leaves.
+    left = 0 if said.get("num_gpu", -1) >= 0 else _left(observed)
     return Taken(
-        predicted(info, size, tokens * at_once),
+        predicted(info, size, tokens * at_once) + surcharge(load),
         held(info, size, load) + more,
         computed(info, load) + more,
-        left=max(0, _left(observed) - max(0, more - DRIVER_HAS)),
+        main=said.get("main_gpu"),
+        left=max(0, left - max(0, more - DRIVER_HAS)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 Asks = Literal["", "embed"]
@@ -13,25 +14,46 @@ _INSTRUCTION = re.compile(
     r'^[ \t]*([a-z]+)[ \t]+((?:[a-z_]+[ \t]+)?(?:"""(?:.*?)"""|"(?!"")[^"]*"|[^"\n][^\n]*))',
     re.MULTILINE | re.DOTALL | re.IGNORECASE,
 )
+# Requests that differ in one of them do not share a runner: each loads the model again (Runner in api/types.go,
+# needsReload in server/sched.go, v0.34.4).
+_OF_RUNNER = re.compile(
+    r'(num_batch|num_gpu|main_gpu|num_thread|use_mmap|draft_num_predict)\s+"*(-?[0-9]{1,9}|true|false)"*\s*',
+    re.IGNORECASE,
+)
 
 
-def num_gpu(modelfile: str) -> int | None:
-    """Return how many layers a Modelfile wants in GPU memory; None: it leaves that to its base or to Ollama."""
-    return _number("num_gpu", modelfile)
+def of_runner(modelfile: str) -> dict[str, int]:
+    """Return what a Modelfile says of its runner, beside the window; the rest is its base's or Ollama's to say.
 
-
-def main_gpu(modelfile: str) -> int | None:
-    """Return the number of the card that a Modelfile wants its model on; None where it leaves that open."""
-    return _number("main_gpu", modelfile)
-
-
-def _number(parameter: str, modelfile: str) -> int | None:
-    """Return the value of a parameter. Of several the first counts (FormatParams in api/types.go, v0.34.4)."""
+    Of several the first counts (FormatParams in api/types.go, v0.34.4).
+    """
+    said: dict[str, int] = {}
     for keyword, rest in _INSTRUCTION.findall(modelfile):
-        value = re.fullmatch(rf'{parameter}\s+"*(-?[0-9]{{1,9}})"*\s*', rest, re.IGNORECASE)
-        if keyword.lower() == "parameter" and value:
-            return int(value[1])
-    return None
+        if keyword.lower() == "parameter" and (it := _OF_RUNNER.fullmatch(rest)):
+            said.setdefault(it[1].lower(), _whole(it[2]))
+    return said
+
+
+def of_base(parameters: str) -> dict[str, int]:
+    """Return what a model itself says of its runner. + parameters: a line each, as /api/show gives them"""
+    said = (_OF_RUNNER.fullmatch(line) for line in parameters.splitlines())
+    return {it[1]: _whole(it[2]) for it in said if it}
+
+
+def _whole(value: str) -> int:
+    return int({"true": "1", "false": "0"}.get(value.lower(), value))
+
+
+def unlike(runners: Sequence[Mapping[str, int]]) -> list[str]:
+    """Return that in which variants of the same weights differ, so that each ends the other's runner.
+
+    + runners: what each says of its runner
+
+    One that leaves num_gpu open takes any.
+    """
+    differ = {name for one in runners for name in one if len({it.get(name) for it in runners}) > 1} - {"num_gpu"}
+    layers = {it["num_gpu"] for it in runners if it.get("num_gpu", -1) >= 0}
+    return sorted(differ | ({"num_gpu"} if len(layers) > 1 else set()))
 
 
 def wholly_in_gpu(declared: int | None, own: int | None, blocks: int | None) -> bool:

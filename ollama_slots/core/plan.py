@@ -256,7 +256,7 @@ def _to_target(snapshot: Snapshot, target: Target, modelfile: str, held: Held) -
         asks=asks(target, details),
         gpu=lies(target, details.shown[key]) or "",
     )
-    room = fits(snapshot, target.model, state.context, in_gpu=not state.gpu)
+    room = fits(snapshot, target.model, state.context, in_gpu=not state.gpu, said=target.slot.runner)
     return rotation(snapshot, target, modelfile, state, held, room, differences[0][0])
 
 

@@ -92,8 +92,7 @@ class Slot(BaseModel):
     system: Text | None = None
     parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
     modelfile: str | None = None  # a template of the user's own; None: the package's
-    num_gpu: int | None = None  # no key of the data: what its Modelfile says (host/desired.py)
-    main_gpu: int | None = None  # likewise
+    runner: dict[str, int] = Field(default_factory=dict)  # no key: what its Modelfile says (host/desired.py)
 
     @property
     def tagged(self) -> str:
@@ -124,7 +123,7 @@ DEFAULTS: Mapping[str, str | int] = {
 }
 
 
-OURS = {"number", "num_gpu", "main_gpu"}  # of a slot: no keys of the data
+OURS = {"number", "runner"}  # of a slot: no keys of the data
 SLOT_KEYS = tuple(f"slotN_{it}" for it in Slot.model_fields if it not in OURS)
 
 

@@ -77,6 +77,7 @@ class Load(NamedTuple):
     + flash: with flash attention; else the scores of a whole batch lie in memory
     + cache: OLLAMA_KV_CACHE_TYPE
     + embeds: for embeddings, of which each token has one
+    + batch: its num_batch; 0: the engine chooses
     """
 
     tokens: int
@@ -84,6 +85,7 @@ class Load(NamedTuple):
     flash: bool = True
     cache: str = "f16"
     embeds: bool = False
+    batch: int = 0
 
 
 class Shape:
@@ -194,9 +196,19 @@ def predicted(model_info: dict[str, Any], file_bytes: int, tokens: int) -> int:
 def batch_of(load: Load) -> int:
     """Return how many tokens the engine has computed at once, at most (server/sched.go, v0.34.4)."""
     tokens = load.tokens * load.parallel
-    if load.embeds:
-        return min(tokens, EMBEDDING_BATCH)
+    if load.embeds or load.batch > 0:
+        return min(tokens, load.batch if load.batch > 0 else EMBEDDING_BATCH)
     return 512 if not load.flash or tokens <= 4096 else 1024 if tokens <= 32768 else 2048
+
+
+def surcharge(load: Load) -> int:
+    """Return the bytes that Ollama adds to its guess for a num_batch (server/sched.go, v0.34.4).
+
+    One that it chooses itself is as large as fits.
+    """
+    if load.embeds or load.batch < 1024:
+        return 0
+    return 768 * 2**20 if load.batch < 2048 else 2 * 2**30
 
 
 def cached(model_info: dict[str, Any], load: Load) -> int:

@@ -92,6 +92,10 @@ def aligned(settings: Settings, wanted: list[Target], weights: dict[str, str]) -
             notices.append(
                 f"{what} with different context windows: each request to the other one reloads the model"
             )
+        if differ := kinds.unlike([it.slot.runner for it in group]):
+            notices.append(
+                f"{what} with different {' and '.join(differ)}: each request to the other one reloads the model"
+            )
     return result, notices
 
 
@@ -112,10 +116,10 @@ def lies(target: Target, shown: Shown | None) -> kinds.Lies | None:
 
     + shown: of its base, where that is known
     """
-    declared = target.slot.num_gpu
+    declared = target.slot.runner.get("num_gpu")
     if shown is None and (declared is None or declared > 0):
         return None  # its base, or its number of layers, decides
-    own, blocks = (shown.num_gpu, shown.blocks) if shown else (None, None)
+    own, blocks = (shown.runner.get("num_gpu"), shown.blocks) if shown else (None, None)
     return "" if kinds.wholly_in_gpu(declared, own, blocks) else "no"
 
 

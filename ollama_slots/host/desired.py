@@ -39,6 +39,5 @@ def settings_of(name: str, data: Mapping[str, Any]) -> Settings:
 
 
 def _as_made(slot: Slot) -> Slot:
-    """Return a slot with what its Modelfile says of GPUs."""
-    text = checked_modelfile(slot)
-    return slot.model_copy(update={"num_gpu": kinds.num_gpu(text), "main_gpu": kinds.main_gpu(text)})
+    """Return a slot with what its Modelfile says of its runner."""
+    return slot.model_copy(update={"runner": kinds.of_runner(checked_modelfile(slot))})

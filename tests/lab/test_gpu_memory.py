@@ -25,6 +25,9 @@ SHAPES = [
     ("llama", Load(16384, cache="q8_0")),
     ("llama", Load(8192, parallel=4)),
     ("llama", Load(8192, flash=False)),
+    ("llama", Load(8192, batch=2048)),
+    ("gemma3", Load(8192, batch=4096)),
+    ("llama", Load(8192, flash=False, batch=1024)),
     ("gemma2", Load(16384)),
     ("gemma3", Load(16384)),
     ("gpt-oss", Load(16384)),
@@ -73,7 +76,7 @@ def test_more_is_foreseen_than_is_held_and_a_quarter_more_at_most(
     # Not what Ollama shows: of two caches, where windows slide, it counts one (llm/llama_server.go, v0.34.4).
     real = sum(float(it) for it in re.findall(r"CUDA0\S* .*buffer size = +([\d.]+) MiB", said)) * 2**20
     assert real >= shown * 0.99
-    more = "" if load.flash else ", no flash attention"
+    more = ("" if load.flash else ", no flash attention") + (f", num_batch {load.batch}" if load.batch else "")
     figures.append(
         f"GPU memory of {architecture}, {load.tokens} tokens x {load.parallel}, {load.cache}{more}: "
         f"{real / 1e6:.0f} MB held ({shown / 1e6:.0f} in /api/ps), {foreseen / 1e6:.0f} foreseen "
@@ -88,5 +91,5 @@ def info_of(host: Host) -> dict[str, Any]:
 
 
 def asked(load: Load) -> dict[str, Any]:
-    options = {"num_predict": 1, "num_ctx": load.tokens}
+    options = {"num_predict": 1, "num_ctx": load.tokens} | ({"num_batch": load.batch} if load.batch else {})
     return {"model": "shape", "prompt": "w3", "raw": True, "stream": False, "options": options}

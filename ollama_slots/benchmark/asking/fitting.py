@@ -62,14 +62,18 @@ def fitted(settings: Settings, observed: Observed, model: str, number: int, spar
     else:
         target = Target(slot, entry.name, slot.num_ctx)
         tokens, whole = context(target, details), lies(target, details.shown[names.parse(model).key]) != "no"
-        why, beside = unfit(snapshot, entry.name, tokens, whole), "beside what is in memory"
+        said = slot.runner
+        why, beside = unfit(snapshot, entry.name, tokens, whole, said=said), "beside what is in memory"
         makes_way = bool(why) and spare
         if makes_way:
             slots = [it for name in found.states if (it := residency(name, found, details))]
-            why, beside = unfit(snapshot, entry.name, tokens, whole, slots), "where all slots make way for it"
+            why, beside = (
+                unfit(snapshot, entry.name, tokens, whole, slots, said),
+                "where all slots make way for it",
+            )
         if why is None:
             looks = whole and found.gpus and found.runners
-            needed = guess(snapshot, entry.name, tokens) if looks else None
+            needed = guess(snapshot, entry.name, tokens, said) if looks else None
             return Fit(target, weights, tokens, whole and needs_gpu(settings, found), needed, makes_way)
         wrong = f"does not fit {beside}: {why}"
     raise BenchmarkError(f"candidate {model}: {wrong}")

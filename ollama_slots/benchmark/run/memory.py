@@ -46,7 +46,7 @@ def takes(snapshot: Snapshot, model: str, gpu_bytes: int, window: int) -> dict[i
     for slot in snapshot.settings.slots:
         if slot.number in RULES:
             tokens = context(Target(slot, model, slot.num_ctx), snapshot.detailed)
-            foreseen = gpu_memory.takes(snapshot, key, tokens)
+            foreseen = gpu_memory.takes(snapshot, key, tokens, slot.runner)
             held = max(0, gpu_bytes + foreseen.held - seen.held) + more
             found[slot.number] = replace(foreseen, held=held, computed=more)
     return found

@@ -2,14 +2,26 @@ from typing import Any
 
 import pytest
 
-from ollama_slots.core.cards import DRIVER_HAS
-from ollama_slots.core.gpu_memory import fits, guess, unfit
-from ollama_slots.core.shape import EMBEDDINGS, Load, Shape, cached, computed, held, parallel, predicted
+from ollama_slots.core.cards import DRIVER_HAS, driver_takes
+from ollama_slots.core.gpu_memory import fits, guess, needs, unfit
+from ollama_slots.core.placing import Taken
+from ollama_slots.core.shape import (
+    EMBEDDINGS,
+    Load,
+    Shape,
+    batch_of,
+    cached,
+    computed,
+    held,
+    parallel,
+    predicted,
+    surcharge,
+)
 from ollama_slots.core.snapshot import Snapshot
 from tests.unit.declared import declared
 from tests.unit.world import GB, World, deployed
 
-MIB = 2**20
+GIB, MIB = 2**30, 2**20
 # The figures of Llama 3.1 8B in Q4_K_M: 4.9 GB of weights, and 128 KiB of cache a token.
 LLAMA = {
     "general.architecture": "llama",
@@ -188,6 +200,56 @@ def test_more_is_foreseen_than_llama_server_said_that_it_took(
 def test_flash_attention_saves_the_scores_and_takes_larger_batches() -> None:
     slow, fast = (held(LLAMA, GB, Load(16384, flash=flash)) for flash in (False, True))
     assert slow - fast > 9 * 10**8
+
+
+@pytest.mark.parametrize(
+    ("load", "batch", "more"),
+    [
+        (Load(4096, batch=2048), 2048, 2048),
+        (Load(4096, batch=1024, flash=False), 1024, 768),
+        (Load(65536, batch=128), 128, 0),
+        (Load(512, parallel=2, batch=4096), 1024, 2048),
+        (Load(4096, batch=0), 512, 0),
+        (Load(4096, batch=-1), 512, 0),
+        (Load(8192, batch=4096, embeds=True), 4096, 0),
+        (Load(1024, batch=4096, embeds=True), 1024, 0),
+    ],
+)
+def test_a_num_batch_is_what_is_computed_at_once_and_the_engine_guesses_more_for_it(
+    load: Load, batch: int, more: int
+) -> None:
+    """More than the cache has cells is never computed at once (llama-context.cpp)."""
+    assert batch_of(load) == batch
+    assert surcharge(load) == more * MIB
+
+
+@pytest.mark.parametrize("said", ["slot", "base"])
+def test_a_slots_num_batch_counts_in_its_memory_whoever_says_it(said: str) -> None:
+    world = World(gpu=(24000, 24000))
+    world.pull("a:1b")
+    batch = {"slot1_parameters": {"num_batch": 4096}} if said == "slot" else {}
+
+    def of(runner: dict[str, int], **data: Any) -> Taken:
+        details = world.details(["a:1b"])
+        shown = {
+            key: it.model_copy(update={"model_info": LLAMA, "runner": runner}) for key, it in details.shown.items()
+        }
+        seen = Snapshot(declared("a:1b", **data), world.found(), details.model_copy(update={"shown": shown}))
+        return needs(seen)[0].taken
+
+    without, taken = of({}), of({"num_batch": 4096} if said == "base" else {}, **batch)
+    assert taken.predicted == without.predicted + 2 * GIB
+    driver = driver_takes(world.look(declared("a:1b")))
+    assert taken.computed - driver == 8 * (without.computed - driver), "4096 tokens, where it was 512"
+    assert of({"num_batch": 4096}, slot1_parameters={"num_batch": 512}) == without, "the slot's own counts"
+
+
+def test_what_is_in_memory_says_nothing_of_another_num_batch() -> None:
+    world = hot(gpu=(24000, 20000))
+    batch = {"slot1_parameters": {"num_batch": 2048}}
+    [there], [then] = needs(world.look(declared("a:1b"))), needs(world.look(declared("a:1b", **batch)))
+    assert (there.taken.predicted, then.taken.predicted) == (GB, GB + 2 * GIB)
+    assert there.held == GB + driver_takes(world.look(declared("a:1b")))
 
 
 def test_an_embedding_model_that_was_made_of_one_for_text_scores_each_token_of_a_batch() -> None:

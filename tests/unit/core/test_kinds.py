@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ollama_slots.core.gpu_memory import fits, needs
-from ollama_slots.core.kinds import embeds, main_gpu, num_gpu, wholly_in_gpu
+from ollama_slots.core.kinds import embeds, of_runner, wholly_in_gpu
 from ollama_slots.core.settings import Settings
 from tests.unit.declared import declared
 from tests.unit.world import World, deployed
@@ -30,8 +30,8 @@ from tests.unit.world import World, deployed
     ],
 )
 def test_what_a_modelfile_says_of_its_layers(text: str, layers: int | None) -> None:
-    assert num_gpu(text) == layers
-    assert main_gpu(text.replace("num_gpu", "main_gpu").replace("NUM_GPU", "MAIN_GPU")) == layers
+    for name in ("num_gpu", "main_gpu", "num_batch", "num_thread", "draft_num_predict"):
+        assert of_runner(text.replace("num_gpu", name).replace("NUM_GPU", name.upper())).get(name) == layers
 
 
 @pytest.mark.parametrize(

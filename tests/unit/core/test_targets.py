@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from ollama_slots.core.settings import Settings
@@ -30,6 +32,34 @@ def twins() -> World:
     for name in ("x:16b", "x:latest", "b:1b"):
         world.pull(name)
     return world
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "differ"),
+    [
+        ({"num_batch": 1024}, {}, "num_batch"),
+        ({"num_thread": 4, "main_gpu": 0}, {"num_thread": "4", "main_gpu": 1}, "main_gpu"),
+        ({"use_mmap": False}, {"use_mmap": "false"}, None),
+        ({"use_mmap": False, "num_batch": 64}, {"use_mmap": True}, "num_batch and use_mmap"),
+        ({"num_gpu": 10}, {}, None),
+        ({"num_gpu": 10}, {"num_gpu": -1}, None),
+        ({"num_gpu": 10}, {"num_gpu": 0}, "num_gpu"),
+        ({"temperature": 0}, {"temperature": 1}, None),
+    ],
+)
+def test_slots_of_one_base_whose_runners_differ_are_told_of(
+    one: dict[str, Any], two: dict[str, Any], differ: str | None
+) -> None:
+    settings = declared("a:1b", "a:1b", slot1_parameters=one, slot2_parameters=two)
+    _, notices = windows(settings, pulled("a:1b"))
+    assert notices == (
+        [
+            f"one and two share the weights of a:1b with different {differ}: "
+            "each request to the other one reloads the model"
+        ]
+        if differ
+        else []
+    )
 
 
 def test_a_target_is_what_is_declared_else_what_the_slot_has() -> None:

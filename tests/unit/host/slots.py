@@ -49,7 +49,9 @@ def state_of(host: DirectoryHost, model: str, text: str, window: int = 4096) -> 
         weights=base.weights,
         context=window,
         asks="embed" if host.engine.shape(base).embeds else "",
-        gpu="" if kinds.wholly_in_gpu(kinds.num_gpu(text), base.params.get("num_gpu"), BLOCKS) else "no",
+        gpu=""
+        if kinds.wholly_in_gpu(kinds.of_runner(text).get("num_gpu"), base.params.get("num_gpu"), BLOCKS)
+        else "no",
     )
 
 

@@ -228,7 +228,7 @@ def test_a_modelfile_of_the_users_own_is_for_the_cpu(host: DirectoryHost, tmp_pa
     file = tmp_path / "Modelfile.j2"
     file.write_text("FROM {{ model }}\nPARAMETER num_ctx {{ num_ctx }}\nPARAMETER num_gpu 0\n")
     settings = declared("a:1b", slot1_modelfile=str(file))
-    assert settings.slots[0].num_gpu == 0
+    assert settings.slots[0].runner == {"num_gpu": 0}
     host.engine.publish("a:1b")
     host.deploy(settings)
     assert host.state("one")["gpu"] == "no"

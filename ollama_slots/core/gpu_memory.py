@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ollama_slots.core import flash, meaning, names, versions
@@ -15,10 +15,10 @@ from ollama_slots.core.cards import DRIVER_HAS, cards_now, cards_without, driver
 from ollama_slots.core.gpus import does_flash_attention
 from ollama_slots.core.observed import Observed, Runner
 from ollama_slots.core.placing import USABLE, Card, Rule, Taken, fit, place
-from ollama_slots.core.residency import weights_by_digest
+from ollama_slots.core.residency import residency, weights_by_digest
 from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted, surcharge
 from ollama_slots.core.snapshot import Snapshot
-from ollama_slots.core.targets import Target, context, lies
+from ollama_slots.core.targets import Target, context, lies, undeclared
 
 GB = 10**9
 AUTO_RUNNERS_A_GPU = 3  # OLLAMA_MAX_LOADED_MODELS unset or 0 (server/sched.go)
@@ -203,9 +203,22 @@ def left_out(snapshot: Snapshot) -> dict[str, list[str]]:
     return {model: figures for model, it in known.items() if it and (figures := Shape(it.model_info).left_out)}
 
 
-def all_fit(snapshot: Snapshot, wanted: list[Need], cards: Sequence[Card]) -> bool:
-    """Return whether runners stay in memory together on these cards, loaded in this order."""
-    return fit([it.taken for it in wanted], cards, rule(snapshot.observed))
+def stays(snapshot: Snapshot) -> dict[str, Taken]:
+    """Return what the slots that no data declare any more take, by name: those whose weights no other slot has."""
+    observed, details, more = snapshot.observed, snapshot.detailed, driver_takes(snapshot)
+    theirs = {details.weights(it.model) for it in snapshot.wanted}
+    taken: dict[str, Taken] = {}
+    for name in undeclared(snapshot.settings, observed):
+        runner, weights = residency(name, observed, details), observed.states[name].weights
+        if runner and runner.size_vram and weights not in theirs:
+            theirs.add(weights)
+            taken[name] = Taken(runner.size_vram, runner.size_vram + more, more)
+    return taken
+
+
+def all_fit(snapshot: Snapshot, wanted: Iterable[Taken], cards: Sequence[Card]) -> bool:
+    """Return whether runners stay in memory together on these cards, the largest loaded first."""
+    return fit(sorted(wanted, key=lambda it: it.held, reverse=True), cards, rule(snapshot.observed))
 
 
 def largest_windows(snapshot: Snapshot, cards: Sequence[Card]) -> str | None:
@@ -214,8 +227,12 @@ def largest_windows(snapshot: Snapshot, cards: Sequence[Card]) -> str | None:
     def capped(steps: int) -> list[Need]:
         return needs(snapshot.with_windows(steps * WINDOW_STEP))
 
+    def too_large(steps: int) -> bool:
+        return not all_fit(snapshot, [*(it.taken for it in capped(steps)), *others], cards)
+
+    others = stays(snapshot).values()
     most = max(it.num_ctx for it in snapshot.declared) // WINDOW_STEP
-    steps = bisect_left(range(1, most + 1), True, key=lambda steps: not all_fit(snapshot, capped(steps), cards))
+    steps = bisect_left(range(1, most + 1), True, key=too_large)
     if steps == 0:
         return None
     windows = sorted((it.slot.number, it.num_ctx) for need in capped(steps) for it in need.slots)

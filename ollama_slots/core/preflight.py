@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ollama_slots.core import names
 from ollama_slots.core.cards import GIB, room
-from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, left_out, needs
+from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, left_out, needs, stays
 from ollama_slots.core.placing import Card
 from ollama_slots.core.published import Missing, Published, Tensors, Unknown
 from ollama_slots.core.residency import needs_gpu
@@ -46,26 +46,8 @@ def refusals(snapshot: Snapshot) -> list[str]:
     ahead = snapshot.foreseen
     if why := too_many(ahead):
         reasons.append(why)
-    cards, these = room(ahead), needs(ahead)
-    if needs_gpu(settings, ahead.observed) and cards is not None and not all_fit(ahead, these, cards):
-        windows = largest_windows(ahead, cards)
-        advice = (
-            f"with {windows} they would fit" if windows else "no context windows would fit: choose smaller models"
-        )
-        parts = ", ".join(
-            f"{' and '.join(it.slot.name for it in need.slots)} {need.held / GB:.2f}" for need in these
-        )
-        wish = sum(it.held for it in these)
-        left = max(it.taken.left for it in these)
-        rule = (
-            f"has layers computed by the CPU unless it leaves {left / GB:.1f} GB of each free"
-            if all_fit(ahead, [replace(it, taken=replace(it.taken, left=0)) for it in these], cards)
-            else "loads a model beside others only into four fifths of what is free"
-        )
-        reasons.append(
-            f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {_found(cards)}, "
-            f"and Ollama {rule}: {advice}"
-        )
+    if why := no_memory(ahead):
+        reasons.append(why)
     return reasons
 
 
@@ -112,6 +94,37 @@ def no_disk(snapshot: Snapshot, models: list[str]) -> str | None:
     )
 
 
+def no_memory(ahead: Snapshot) -> str | None:
+    """Return why the slots of a host do not fit into its GPU memory together, the undeclared ones too, or None.
+
+    + ahead: the host with all that is to be pulled
+    """
+    cards, these = (
+        room(ahead),
+        {" and ".join(it.slot.name for it in need.slots): need.taken for need in needs(ahead)},
+    )
+    others = stays(ahead)
+    wanted = [*these.values(), *others.values()]
+    if not needs_gpu(ahead.settings, ahead.observed) or cards is None or all_fit(ahead, wanted, cards):
+        return None
+    if others and all_fit(ahead, these.values(), cards):
+        advice = f"without {' and '.join(others)} they would fit: prune (tasks/prune.py)"
+    elif windows := largest_windows(ahead, cards):
+        advice = f"with {windows} they would fit"
+    else:
+        advice = "no context windows would fit: choose smaller models"
+    undeclared = {f"{name}, which no data declare any more,": it for name, it in others.items()}
+    parts = ", ".join(f"{name} {it.held / GB:.2f}" for name, it in (these | undeclared).items())
+    left = max(it.left for it in wanted)
+    rule = (
+        f"has layers computed by the CPU unless it leaves {left / GB:.1f} GB of each free"
+        if all_fit(ahead, [replace(it, left=0) for it in wanted], cards)
+        else "loads a model beside others only into four fifths of what is free"
+    )
+    wish = sum(it.held for it in wanted)
+    return f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {_found(cards)}, and Ollama {rule}: {advice}"
+
+
 def _found(cards: list[Card]) -> str:
     """Return how much memory cards have free, in words: each, for a model lies on one where it can."""
     each = " + ".join(f"{it.free / GB:.1f}" for it in cards)
@@ -128,8 +141,7 @@ def notices(snapshot: Snapshot) -> list[str]:
         if name in {it.slot.name for it in snapshot.declared} and not observed.digest(f"{name}:previous")
     ]
     lines += [
-        f"slot {name}: is not declared any more, and stays in memory, which is not counted here, until "
-        "tasks/prune.py removes it"
+        f"slot {name}: is not declared any more, and stays in memory until tasks/prune.py removes it"
         for name in sorted(undeclared(settings, observed))
     ]
     lines += [

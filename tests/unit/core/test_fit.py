@@ -147,7 +147,7 @@ def test_the_windows_that_are_proposed_fit_and_the_next_larger_ones_do_not(bytes
 
     def fits(settings: Settings) -> bool:
         snapshot = seen(pulled(), settings)
-        return all_fit(snapshot, needs(snapshot), cards)
+        return all_fit(snapshot, [it.taken for it in needs(snapshot)], cards)
 
     windows = largest_windows(given_, cards)
     if fits(AB):
@@ -232,7 +232,7 @@ def test_what_a_slot_says_of_its_card_counts() -> None:
     pinned = {f"slot{number}_parameters": {"main_gpu": 0} for number in (1, 2)}
     for data, fits in ((pinned, False), ({}, True), (pinned | {"slot2_parameters": {"main_gpu": 1}}, True)):
         snapshot = seen(world, declared("a:1b", "b:1b", slot1_num_ctx=32768, slot2_num_ctx=32768, **data))
-        assert all_fit(snapshot, needs(snapshot), room(snapshot) or []) is fits
+        assert all_fit(snapshot, [it.taken for it in needs(snapshot)], room(snapshot) or []) is fits
     hot = deployed(declared("a:1b"))
     assert [it.taken.main for it in needs(seen(hot, declared("a:1b", slot1_parameters={"main_gpu": 1})))] == [1]
 

@@ -127,10 +127,28 @@ def test_a_slot_that_is_declared_no_more_is_told_of() -> None:
     world = deployed(AB)
     other = declared("a:1b", "b:1b", slot2_name="other")
     assert [it for it in notices(seen(world, other, {})) if "declared" in it] == [
-        "slot two: is not declared any more, and stays in memory, which is not counted here, until "
-        "tasks/prune.py removes it"
+        "slot two: is not declared any more, and stays in memory until tasks/prune.py removes it"
     ]
     assert not [it for it in notices(seen(world, AB, {})) if "declared" in it]
+
+
+@pytest.mark.parametrize(
+    ("declares", "gib", "told"),
+    [
+        (("a:1b", "c:1b"), 24, ""),
+        (("a:1b", "c:1b"), 4.5, "without two they would fit: prune (tasks/prune.py)"),
+        (("a:1b", "b:1b"), 4.5, ""),  # on the weights that two has
+        (("a:1b", "c:1b"), 2.5, "no context windows would fit"),
+    ],
+)
+def test_the_memory_of_a_slot_that_is_declared_no_more_counts_where_it_has_weights_of_its_own(
+    declares: tuple[str, str], gib: float, told: str
+) -> None:
+    world = deployed(AB, World(gpu=(24000, 24000)))
+    settings = declared(*declares, slot2_name="other", gpu_memory_gib=gib, require_gpu=True)
+    lines = refused(world, settings, {"registry.ollama.ai/library/c:1b": published("c:1b")})
+    assert [told in it for it in lines] == [True] * bool(told), lines
+    assert not told or "two, which no data declare any more, 1.67)" in lines[0]
 
 
 @pytest.mark.parametrize(

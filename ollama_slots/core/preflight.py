@@ -10,9 +10,10 @@ from ollama_slots.core.gpu_memory import GB, all_fit, largest_windows, left_out,
 from ollama_slots.core.placing import Card
 from ollama_slots.core.published import Missing, Published, Tensors, Unknown
 from ollama_slots.core.residency import needs_gpu
+from ollama_slots.core.settings import EMPTY
 from ollama_slots.core.shape import WORDS
 from ollama_slots.core.snapshot import Snapshot
-from ollama_slots.core.targets import undeclared
+from ollama_slots.core.targets import foreign, undeclared
 
 MORE_HEADS = ("how many heads its layers have", "more")
 FEWER_WORDS = ("how many words its vocabulary has", "less")
@@ -41,6 +42,12 @@ def refusals(snapshot: Snapshot) -> list[str]:
                 f"slot {target.slot.name}: expected {target.model}, found no such model in {settings.registry}: "
                 f"{FILL if settings.model_registry else ''}correct slot{target.slot.number}_model"
             )
+    reasons += [
+        f"slot {it.name}: expected no model {it.name}, found one that no deploy has made, and which emptying the "
+        f"slot would remove: remove it yourself (ollama rm {it.name}), or give the slot another slot{it.number}_name"
+        for it in foreign(settings, snapshot.observed)
+        if it.model == EMPTY
+    ]
     if why := no_disk(snapshot, snapshot.to_pull):
         reasons.append(why)
     ahead = snapshot.foreseen
@@ -139,6 +146,12 @@ def notices(snapshot: Snapshot) -> list[str]:
         "an Ollama before 0.40 does not see the names that a later one wrote"
         for name, state in observed.previous.items()
         if name in {it.slot.name for it in snapshot.declared} and not observed.digest(f"{name}:previous")
+    ]
+    lines += [
+        f"slot {it.name}: found a model {it.name} that no deploy has made: it is {it.name}:previous from now on, "
+        f"until the slot rotates again; ollama cp {it.name} ANOTHER keeps it"
+        for it in foreign(settings, observed)
+        if it.model != EMPTY
     ]
     lines += [
         f"slot {name}: is not declared any more, and stays in memory until tasks/prune.py removes it"

@@ -44,6 +44,12 @@ def lost(settings: Settings, observed: Observed) -> list[Slot]:
     return [it for it in slots if observed.digest(it.name)]
 
 
+def foreign(settings: Settings, observed: Observed) -> list[Slot]:
+    """Return the slots of which the data say what they hold, and whose name is a model that no deploy has made."""
+    known = {it.lower() for it in (*observed.states, *observed.modelfiles)}
+    return [it for it in settings.slots if it.model and it.name.lower() not in known and observed.digest(it.name)]
+
+
 def known_weights(wanted: list[Target], observed: Observed, details: Details | None) -> dict[str, str]:
     """Return the weights of each target's base, by slot name, as far as they are known.
 

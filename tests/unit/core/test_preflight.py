@@ -123,6 +123,32 @@ def test_more_models_than_ollama_holds_are_refused() -> None:
         assert [expected in it for it in told] == [True] * bool(expected)
 
 
+@pytest.mark.parametrize(
+    ("model", "refused_for", "noticed"),
+    [
+        ("b:1b", "", "slot two: found a model two that no deploy has made: it is two:previous from now on"),
+        ("none", "slot two: expected no model two, found one that no deploy has made", ""),
+        (None, "", ""),
+    ],
+)
+def test_a_model_of_somebody_elses_with_a_slots_name_is_told_of_and_never_removed(
+    model: str | None, refused_for: str, noticed: str
+) -> None:
+    world, settings = deployed(declared("a:1b")), declared("a:1b", model)
+    world.pull("b:1b")
+    world.tags["two:latest"] = world.tags["a:1b"]
+    for lines, expected in (
+        (refused(world, settings, {}), refused_for),
+        (notices(seen(world, settings, {})), noticed),
+    ):
+        assert [expected in it for it in lines if "no deploy" in it] == [True] * bool(expected), lines
+    deployed(declared("a:1b", "b:1b"), world)
+    lost = world.found().model_copy(update={"states": {}})
+    for now in (world.found(), lost):
+        again = replace(seen(world, settings, {}), observed=now)
+        assert not [it for it in [*refusals(again), *notices(again)] if "no deploy" in it], "one of ours"
+
+
 def test_a_slot_that_is_declared_no_more_is_told_of() -> None:
     world = deployed(AB)
     other = declared("a:1b", "b:1b", slot2_name="other")

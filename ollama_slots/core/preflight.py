@@ -43,8 +43,8 @@ def refusals(snapshot: Snapshot) -> list[str]:
                 f"{FILL if settings.model_registry else ''}correct slot{target.slot.number}_model"
             )
     reasons += [
-        f"slot {it.name}: expected no model {it.name}, found one that no deploy has made, and which emptying the "
-        f"slot would remove: remove it yourself (ollama rm {it.name}), or give the slot another slot{it.number}_name"
+        f"slot {it.name}: expected no model {it.name}, found one that no deploy has made, and which emptying "
+        f"the slot would remove: remove it (ollama rm {it.name}), or give the slot another slot{it.number}_name"
         for it in foreign(settings, snapshot.observed)
         if it.model == EMPTY
     ]

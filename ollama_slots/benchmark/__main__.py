@@ -51,10 +51,10 @@ def graded(directory: Path) -> list[str]:
         raise BenchmarkError(f"{directory}: expected what tasks/benchmark.py keeps, found none: run it first")
     with ExitStack() as opened:
         opened.enter_context(session.alone(directory))
-        kit = session.kit(directory, of, opened)
+        kit = session.kit(directory, of, opened, found={})
         target = directory.resolve().parent / DEFAULT
         try:
-            changed = choose.read(target) not in {"", of.before.file, of.before.wrote}
+            changed = not of.before.was(choose.read(target))
         except ValueError as error:
             raise BenchmarkError(f"{target}: {error}") from None
         if changed:

@@ -47,6 +47,8 @@ class Grader:
         return judged(item, answer, self._tested)
 
     def _tested(self, source: str, check: ByTests) -> str:
-        # What the question has of the function is taken away: an answer has to define it.
-        whole = f"{check.context}\ndel {check.name}\n{source}"
+        # What the question has of the function is taken away: an answer has to define it. That is compiled by
+        # itself, for it may begin with what only the beginning of a program may have (from __future__).
+        before = f"{check.context}\ndel {check.name}\n"
+        whole = f"exec({before!r})\nexec({source!r})\n"
         return self._sandbox.run(Program(whole, check.name, check.tests)).why

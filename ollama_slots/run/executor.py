@@ -23,6 +23,7 @@ from ollama_slots.core.steps import Pull, Remove, Step
 from ollama_slots.host import calls, scripts
 from ollama_slots.run.errors import keep
 from ollama_slots.run.session import (
+    BREAKS,
     BROKE,
     Commands,
     complain,
@@ -158,7 +159,7 @@ def perform(
         succeeded, said = host.run_shell_command(
             scripts.command(*wanted, look, unit=settings.ollama_unit, since=since), print_output=True, **arguments
         )
-    except EOFError:  # see session.fact
+    except BREAKS:
         complain(BROKE)
         return False
     # A script that fails says why; to a terminal both of its outputs are one.

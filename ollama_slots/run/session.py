@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from paramiko import SSHException
 from pyinfra import host, logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State
 from pyinfra.api.command import PyinfraCommand
@@ -28,6 +29,8 @@ Answer = TypeVar("Answer")
 Commands = Generator[PyinfraCommand, None, None]
 UNREADABLE = "the host could not be read, so nothing was done; see the message above"
 BROKE = "the connection broke, or the command was killed: the next run resumes from what the host has"
+# Of paramiko, where the connection breaks between two commands, and with each command after that.
+BREAKS = (EOFError, OSError, SSHException)
 LOOK_AGAIN_SECONDS = 1
 FRESH_SECONDS = 20  # how long a look at a host is good for finding that there is nothing to do
 
@@ -88,7 +91,7 @@ def fact(kind: type[FactBase[Answer]], **arguments: Any) -> Answer | None:
         return cast("Answer | None", host.get_fact(kind, **arguments))
     except PyinfraError:  # the last host that was left is out of reach
         return None
-    except EOFError:  # of paramiko, where the connection breaks between two commands
+    except BREAKS:
         complain(BROKE)
         return None
 

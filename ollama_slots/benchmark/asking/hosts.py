@@ -15,6 +15,7 @@ from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings
 from ollama_slots.host import calls, output, questions, scripts
 from ollama_slots.run.executor import connector_arguments
+from ollama_slots.run.session import BREAKS
 
 GROUP = "benchmark"  # of hosts on which nobody is waited for
 SECONDS = 300  # the bound of one answer
@@ -81,7 +82,7 @@ def run(host: Host, settings: Settings, script: scripts.Script) -> tuple[list[st
     arguments = connector_arguments(host) | {"_stdin": script.stdin, "_get_pty": False}
     try:
         _, said = host.run_shell_command(scripts.command(script, unit=settings.ollama_unit), **arguments)
-    except EOFError:  # see session.fact
+    except BREAKS:
         return [], []
     return said.stdout_lines, said.stderr_lines
 

@@ -69,12 +69,15 @@ class Json(NamedTuple):
         text = answer.text.strip()
         block = re.fullmatch(r"```(?:json)?\n(.*)\n```", text, re.DOTALL)
         try:
-            found = json.loads(block[1] if block else text)
+            # As texts: to Python, 1 and True are equal.
+            found = json.dumps(json.loads(block[1] if block else text), sort_keys=True)
         except (ValueError, RecursionError):
             raise NotAnsweredError(f"expected JSON and nothing else, found {text[:60]!r}") from None
-        # As texts: to Python, 1 and True are equal.
-        same = json.dumps(found, sort_keys=True) == json.dumps(json.loads(self.value), sort_keys=True)
-        return "" if same else f"expected {self.value}, found {text[:60]!r}"
+        return (
+            ""
+            if found == json.dumps(json.loads(self.value), sort_keys=True)
+            else f"expected {self.value}, found {text[:60]!r}"
+        )
 
 
 class Letter(NamedTuple):

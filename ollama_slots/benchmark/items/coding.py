@@ -27,7 +27,7 @@ class Returned(NamedTuple):
         text = extract.last_line(answer.text)
         try:
             found = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError, OverflowError):
             raise NotAnsweredError(f"expected a value of Python's, found {text[:60]!r}") from None
         return "" if repr(found) == self.value else f"expected {self.value}, found {text[:60]}"
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ollama_slots.benchmark.asking.kept import Kept
 from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.benchmark.choice.composite import ANSWERED, FAMILIES
+from ollama_slots.benchmark.choice.measured import Answers
 from ollama_slots.benchmark.items.item import Item
 from ollama_slots.benchmark.run import compare, course, week
 from ollama_slots.benchmark.run.bench import Bench, Subject
 from ollama_slots.benchmark.run.marks import Marks
 from ollama_slots.benchmark.run.week import Week
+from ollama_slots.core import names
 from ollama_slots.core.differences import short
+
+Found = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,14 @@ class Kit:
     + directory: where answers and speeds are kept
     + items: in the order in which they are asked
     + basis: what evidence depends on beside weights
+    + found: the weights that hosts have by each name, and on which host, by the name's key
     """
 
     directory: Path
     items: Sequence[Item]
     basis: str
     marks: Marks
+    found: Found
 
     @cached_property
     def digest(self) -> str:
@@ -55,19 +62,29 @@ def introduce(bench: Bench, of: Week, challengers: Sequence[str]) -> None:
         of.want(model)
 
 
-def agree(benches: Sequence[Bench], of: Week) -> None:
+def agree(benches: Sequence[Bench], of: Week) -> Found:
     """Check that each name is the same model on all hosts that have it: one has one place in the file.
 
     Raises BenchmarkError with one line.
     """
+    found: Found = {}
     for model in of.wanted:
-        found = {weights: it.name for it in benches if (weights := it.weights(model))}
-        if len(found) > 1:
-            where = " and ".join(f"{short(weights)} on {host}" for weights, host in found.items())
-            raise BenchmarkError(
-                f"{model}: expected the same weights on all hosts, found {where}: pull it anew where it is older, "
-                "and deploy"
-            )
+        for it in benches:
+            if weights := it.weights(model):
+                _note(found, model, weights, it.name)
+    return found
+
+
+def _note(found: Found, model: str, weights: str, host: str) -> None:
+    """Note what a host has by a name. Raises BenchmarkError where another host has something else by it."""
+    by = found.setdefault(names.parse(model).key, {})
+    by.setdefault(weights, host)
+    if len(by) > 1:
+        where = " and ".join(f"{short(weights)} on {host}" for weights, host in by.items())
+        raise BenchmarkError(
+            f"{model}: expected the same weights on all hosts, found {where}: pull it anew where it is older, "
+            "and deploy"
+        )
 
 
 def measure(bench: Bench, of: Week, challengers: Sequence[str], kit: Kit) -> None:
@@ -78,10 +95,12 @@ def measure(bench: Bench, of: Week, challengers: Sequence[str], kit: Kit) -> Non
     """
     lost = []
     for model in dict.fromkeys([*of.before.incumbents.values(), *bench.holds.values(), *challengers]):
-        if _is_measured(model, bench, of, kit):
-            continue
         try:
+            if _is_measured(model, bench, of, kit):
+                continue
             with bench.subject(model) as subject:
+                # What the host has just pulled need not be what another one has by that name.
+                _known(subject.model, subject.weights, of, bench, kit)
                 _measure(subject, of, bench, kit)
         except BenchmarkError as error:
             of.failed.setdefault(model, f"{error}")
@@ -93,8 +112,19 @@ def measure(bench: Bench, of: Week, challengers: Sequence[str], kit: Kit) -> Non
         raise BenchmarkError("; ".join(lost))
 
 
+def _known(model: str, weights: str, of: Week, bench: Bench, kit: Kit) -> None:
+    """Note what a host has by a name. Raises BenchmarkError where it differs: then none is chosen by that name."""
+    try:
+        _note(kit.found, model, weights, bench.name)
+    except BenchmarkError:
+        of.forget(model)
+        raise
+
+
 def _is_measured(model: str, bench: Bench, of: Week, kit: Kit) -> bool:
-    weights = bench.weights(model) or of.weights(model)
+    if there := bench.weights(model):
+        _known(model, there, of, bench, kit)
+    weights = there or of.weights(model)
     if weights not in of.models or weights not in of.speeds.get(bench.room.kind, {}):
         return False
     of.met(model, weights, of.models[weights].digest)
@@ -123,13 +153,26 @@ def _measure(subject: Subject, of: Week, bench: Bench, kit: Kit) -> None:
         def goes_on(upto: Sequence[Item]) -> bool:
             nonlocal dropped
             now = {**others, weights: kit.marks.of(upto, kept, subject.digest)}
-            dropped = not compare.may_win(of, kind, weights, now)
-            if dropped:
-                bench.tell(
-                    f"{subject.model} is asked no more after {len(upto)} of {len(kit.items)} items: "
-                    "for each slot another model is better beyond doubt"
-                )
+            why = "" if compare.has_a_slot(of, known) else _too_silent(kit.items, upto, now[weights])
+            if not why and not compare.may_win(of, kind, weights, now):
+                why = "for each slot another model is better beyond doubt"
+            if why:
+                bench.tell(f"{subject.model} is asked no more after {len(upto)} of {len(kit.items)} items: {why}")
+            dropped = bool(why)
             return not dropped
 
         subject.ask(kit.items, kept, goes_on)
     of.models[weights] = known.model_copy(update={"settled": kit.digest, "dropped": dropped})
+
+
+def _too_silent(items: Sequence[Item], asked: Sequence[Item], answers: Mapping[str, Answers]) -> str:
+    """Return why a model cannot be compared any more, whatever it answers from now on; nothing if it can.
+
+    Who does not answer is waited for, item after item: for hours, if nobody minded.
+    """
+    for aspect, families in FAMILIES.items():
+        count = sum(it.family in families for it in items)
+        missing = sum(it.family in families and it.id not in answers.get(it.family, {}) for it in asked)
+        if count - missing < ANSWERED * count:
+            return f"it left {missing} of {count} {aspect} items unanswered"
+    return ""

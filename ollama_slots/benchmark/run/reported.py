@@ -15,7 +15,7 @@ from ollama_slots.benchmark.run.week import Week
 def report(of: Week, kit: Kit, decision: Decision) -> dict[str, str]:
     """Return the report's files, by name."""
     hosts = {name: it.kind for name, it in of.rooms.items()}
-    beside = Beside(of.before.file, _questions(of, kit, decision), _memory(of), hosts)
+    beside = Beside(of.before.file, _questions(of, kit, decision), _memory(of, decision), hosts)
     return {"report.html": page(decision, beside), "report.md": markdown(decision, beside)}
 
 
@@ -30,11 +30,15 @@ def _questions(of: Week, kit: Kit, decision: Decision) -> Sequence[Question]:
     return [Question(it.id, it.prompt, said[it.id]) for it in kit.items]
 
 
-def _memory(of: Week) -> Memory | None:
-    """Return what the host of the least GPU memory has, and what its other slots take; None: it is not known."""
+def _memory(of: Week, decision: Decision) -> Memory | None:
+    """Return what the host of the least GPU memory has, and what its other slots take; None: it is not known.
+
+    What shares weights with a model that is chosen is that one's runner.
+    """
     rooms = [(sum(card.free for card in it.cards), it) for it in of.rooms.values() if it.cards]
     if not rooms:
         return None
     total, least = min(rooms, key=lambda it: it[0])
-    others = sum(it.held - it.computed for it in least.others.values())
+    chosen = {it.weights.removeprefix(PREFIX) for it in decision.chosen.values()}
+    others = sum(it.held - it.computed for weights, it in least.others.items() if weights not in chosen)
     return Memory(total, {"other slots": others} if others else {})

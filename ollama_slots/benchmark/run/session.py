@@ -21,7 +21,7 @@ from ollama_slots.benchmark.items import draw
 from ollama_slots.benchmark.run import choose, course, week
 from ollama_slots.benchmark.run.bench import Bench
 from ollama_slots.benchmark.run.marks import Marks
-from ollama_slots.benchmark.run.measure import Kit, agree, introduce
+from ollama_slots.benchmark.run.measure import Found, Kit, agree, introduce
 from ollama_slots.benchmark.run.week import Before, Week
 from ollama_slots.benchmark.sandbox import build
 from ollama_slots.core.selection import RULES
@@ -97,12 +97,12 @@ class Session:
         if self._kit is None:
             with ExitStack() as opened:
                 opened.enter_context(alone(self._directory))
-                self._week = self._begun()
-                self._kit = kit(self._directory, self._week, opened)
+                self._week, found = self._begun()
+                self._kit = kit(self._directory, self._week, opened, found)
                 self._open = opened.pop_all()
         return self._week, self._kit
 
-    def _begun(self) -> Week:
+    def _begun(self) -> tuple[Week, Found]:
         slots = [it for settings in self.settings.values() for it in settings.slots if it.number in RULES]
         profile = next(iter(self.settings.values())).benchmark_profile
         sizes, window = self._sizes or PROFILES[profile], min(it.num_ctx for it in slots)
@@ -111,8 +111,7 @@ class Session:
         for name in self._names:
             if name in self.benches:
                 introduce(self.benches[name], of, self.settings[name].benchmark_models)
-        agree([*self.benches.values()], of)
-        return of
+        return of, agree([*self.benches.values()], of)
 
     def choose(self) -> list[str]:
         """Choose, and return what to tell. Raises BenchmarkError where nothing can be chosen."""
@@ -134,17 +133,18 @@ def alone(directory: Path) -> Iterator[None]:
         yield
 
 
-def kit(directory: Path, of: Week, stack: ExitStack) -> Kit:
+def kit(directory: Path, of: Week, stack: ExitStack, found: Found) -> Kit:
     """Return what the items of a week are asked and graded with.
 
     + stack: what has the grader's process end
+    + found: what hosts have by each name
 
     Raises BenchmarkError where nothing can be graded.
     """
     tasks = humaneval.load()
     items = course.mixed(draw.items(of.seed, of.window, tasks, of.sizes))
     grader = stack.enter_context(Grader(tasks))
-    return Kit(directory, items, course.basis(tasks), Marks(grader.grade))
+    return Kit(directory, items, course.basis(tasks), Marks(grader.grade), found)
 
 
 _sessions: WeakKeyDictionary[State, Session] = WeakKeyDictionary()

@@ -94,6 +94,10 @@ class Before(Fixed):
         chosen = selection.choose(selection.parse(file)) if file else {}
         return cls(file=file, incumbents={slot: it.model for slot, it in chosen.items()})
 
+    def was(self, file: str) -> bool:
+        """Return whether a selection file is the one that was found or written. Nothing: there is none."""
+        return file == self.file or bool(self.wrote and file == self.wrote)
+
     def with_slots(self, holds: Mapping[int, str]) -> Before:
         """Return it with the models of a host's slots, where neither a file nor another host has one.
 
@@ -137,14 +141,18 @@ class Week(BaseModel):
 
         + digest: of the manifest that is to be asked, if they are new
         """
-        for other, it in self.models.items():
-            if other != weights and it.called(name):  # it was pulled anew
-                left = tuple(kept for kept in it.names if not names.same(kept, name))
-                self.models[other] = it.model_copy(update={"names": left})
         known = self.models.get(weights) or Model(names=(), digest=digest)
         if not known.called(name):
+            self.forget(name)  # it was pulled anew
             known = known.model_copy(update={"names": (*known.names, name)})
         self.models[weights] = known
+
+    def forget(self, name: str) -> None:
+        """Take a name from the weights that had it: what is known of them stays."""
+        for weights, it in self.models.items():
+            if it.called(name):
+                left = tuple(kept for kept in it.names if not names.same(kept, name))
+                self.models[weights] = it.model_copy(update={"names": left})
 
     def want(self, model: str) -> None:
         """Note that the run is to compare a model."""
@@ -157,8 +165,7 @@ class Week(BaseModel):
         + file: model_selection.json as it is now; nothing: there is none
         """
         chosen = self.before.file or self.before.wrote  # else the hosts' slots say anew what has them
-        same = chosen and file in {self.before.file, self.before.wrote}
-        before = self.before if same else Before.of(file)
+        before = self.before if chosen and self.before.was(file) else Before.of(file)
         anew = Week(seed=self.seed, window=window, sizes=dict(sizes), before=before)
         return anew.model_copy(update={"models": dict(self.models), "speeds": dict(self.speeds)})
 

@@ -15,14 +15,15 @@ import wit_world
 
 # Programs get what is imported before the interpreter is frozen: no file is there to import anything from later.
 LIBRARY = """
-abc argparse array ast asyncio atexit base64 binascii bisect builtins calendar cmath codecs collections
-collections.abc colorsys concurrent.futures contextlib contextvars copy copyreg csv dataclasses datetime decimal
-difflib dis email enum encodings.ascii encodings.idna encodings.latin_1 encodings.utf_16 encodings.utf_32 errno
-fnmatch fractions functools gc getopt glob graphlib hashlib heapq hmac html importlib inspect io ipaddress
-itertools json keyword linecache locale logging math numbers opcode operator os os.path pathlib pickle platform
-pprint queue random re reprlib sched secrets select selectors shlex shutil signal socket stat statistics string
-struct subprocess symtable sys tempfile textwrap threading time timeit token tokenize traceback types typing
-unicodedata unittest urllib urllib.parse uuid warnings weakref zlib zoneinfo
+abc argparse array ast asyncio atexit base64 bdb binascii bisect builtins calendar cmath cmd code codecs codeop
+collections collections.abc colorsys concurrent.futures configparser contextlib contextvars copy copyreg csv
+dataclasses datetime decimal difflib dis doctest email enum encodings.ascii encodings.idna encodings.latin_1
+encodings.utf_16 encodings.utf_32 errno fnmatch fractions functools gc getopt glob graphlib hashlib heapq hmac
+html importlib inspect io ipaddress itertools json keyword linecache locale logging math numbers opcode operator
+optparse os os.path pathlib pdb pickle platform pprint queue random re reprlib sched secrets select selectors
+shlex shutil signal socket stat statistics string struct subprocess symtable sys tempfile textwrap threading
+time timeit token tokenize traceback types typing unicodedata unittest urllib urllib.parse uuid warnings weakref
+xml.etree.ElementTree zlib zoneinfo
 """
 LIMIT = 1_000_000  # characters of a value
 SHOWN = 200  # characters of what went wrong

@@ -7,7 +7,8 @@ import pytest
 
 from ollama_slots.benchmark.grader import Grader
 from ollama_slots.benchmark.items import coding, extract, programs
-from ollama_slots.benchmark.items.item import Answer, ByTests, Item, Outcome, stream
+from ollama_slots.benchmark.items.coding import Returned
+from ollama_slots.benchmark.items.item import Answer, ByTests, Item, NotAnsweredError, Outcome, stream
 from ollama_slots.benchmark.items.mutate import mutants
 from ollama_slots.benchmark.items.task import Task
 from ollama_slots.benchmark.sandbox.process import Program, Sandbox
@@ -75,6 +76,12 @@ def test_a_prediction_is_right_or_wrong(grader: Grader, seed: int) -> None:
         explained = f"First a is set.\n\nAnswer: 12\nNo, wait.\n\n**Answer:** `{value!r}`"
         assert grader.grade(item, Answer(explained)).outcome is Outcome.PASSED
         assert grader.grade(item, Answer(f"{item.reference.text}\nThat is all.")).outcome is Outcome.NOT_ANSWERED
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "+1j", "9" * 5000, "(" * 300 + ")" * 300, "", "\x00"])
+def test_what_python_cannot_read_as_a_value_is_no_answer(text: str) -> None:
+    with pytest.raises(NotAnsweredError):
+        Returned("1").wrong(Answer(f"Answer: {text}"))
 
 
 def test_mutants_are_python_and_differ(tasks: tuple[Task, ...]) -> None:

@@ -1,6 +1,7 @@
 """A grader grades what it is given, on any machine, after it has proven itself; or nothing at all."""
 
 import functools
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def test_a_cut_program_ran_out(grader: Grader) -> None:
     assert grader.grade(ADDS, Answer(HONEST + "# and so on", cut=True)).outcome is Outcome.PASSED
 
 
+@pytest.mark.parametrize(
+    "begins",
+    [
+        "from __future__ import annotations\n",
+        '"""Adds."""\n\nfrom __future__ import annotations, division\n',
+        "import doctest\nimport pdb\nimport configparser\nimport optparse\nimport xml.etree.ElementTree as tree\n",
+    ],
+)
+def test_a_right_program_may_begin_as_programs_do(grader: Grader, begins: str) -> None:
+    assert grader.grade(ADDS, Answer(begins + HONEST)) == Verdict(Outcome.PASSED)
+    assert grader.grade(ADDS, Answer(begins + HONEST.replace("+", "-"))).outcome is Outcome.FAILED
+
+
 def test_a_function_of_another_name_is_told(grader: Grader) -> None:
     verdict = grader.grade(ADDS, Answer("def sum_of(a, b):\n    return a + b\n"))
     assert verdict == Verdict(Outcome.FAILED, "no function add is defined")
@@ -124,15 +138,21 @@ def refused(tasks: tuple[Task, ...], why: str) -> None:
     assert grader._sandbox._process is None
 
 
-def test_the_command_says_in_one_line_that_it_is_proven(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("grader")  # who builds the sandbox says so
+def test_the_command_says_in_one_line_that_it_is_proven(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
     assert command.main() == 0
     assert capsys.readouterr() == ("proven: 164 solutions pass, no empty body does, 72 attacks fail\n", "")
 
 
+@pytest.mark.usefixtures("grader")
 def test_the_command_says_in_one_line_that_it_is_not(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = Task("0", "def f():\n    pass\n", "f", "    return 1\n", "assert candidate() == 2\n")
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
     monkeypatch.setattr(humaneval, "load", lambda: (wrong,))
     assert command.main() == 1
     out, err = capsys.readouterr()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,7 @@ class DirectoryHost:
         self.watch_timer_state = NO_UNIT
         self.heals_begun, self.heal_failed, self.look_fails = 0, False, False
         self.watcher_state = "inactive"
+        self.at_look: Callable[[], object] = lambda: None
         self.main = 0
         self.running = 0  # the script that runs
         self.journal: list[str] = []  # what the warm-up unit said
@@ -181,10 +182,13 @@ class DirectoryHost:
             return 0, "\n\n".join(f"MainPID={pid}\nActiveState={state}" for pid, state in states)
         verb, unit = arguments[0], arguments[-1]
         if unit == self.paths["watch_timer"] and verb != "show":
+            if verb == "is-active":
+                return (3 if self.watch_timer_state == NO_UNIT else 0), ""
             if verb in {"restart", "disable"}:
                 self.watch_timer_state = NO_UNIT if verb == "disable" else {**NO_UNIT, **self.shown}
             return 0, ""
         if (verb, unit) == ("start", self.paths["watcher"]):
+            self.at_look()
             self.watcher_state = "failed" if self.look_fails else "inactive"
             return int(self.look_fails), ""
         if unit == self.paths["healer"]:

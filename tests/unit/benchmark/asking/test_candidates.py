@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from paramiko import SSHException
 from pyinfra.api import Host
 
 from ollama_slots.benchmark.asking import candidates, fitting
@@ -187,6 +188,19 @@ def test_one_that_left_between_blocks_is_loaded_again(two: DirectoryHost, tmp_pa
     assert two.engine.runners.loaded == [NAME, NAME]
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_watch_has_its_look_after_each_command_that_asks_and_holds_the_lock(
+    two: DirectoryHost, tmp_path: Path, watched: bool
+) -> None:
+    """It waits for no lock: between two commands it would hardly ever find it free."""
+    looks: list[bool] = []
+    two.at_look = lambda: looks.append(locked(two))
+    if watched:
+        two.watch_timer_state = dict(two.shown)
+    run(two, tmp_path)
+    assert looks == [False] * 3 * watched, "one that asked what it is made of, and two blocks"
+
+
 def test_a_slot_that_is_lost_by_its_load_is_told_and_loaded_again(two: DirectoryHost, tmp_path: Path) -> None:
     two.engine.runners.most = 2  # and nobody has said so
     with pytest.raises(
@@ -321,6 +335,21 @@ def test_it_waits_for_who_changes_the_host_and_says_so(two: DirectoryHost, tmp_p
         ):
             run(two, tmp_path, settings=settings)
     assert two.asked() == []
+
+
+@pytest.mark.parametrize("error", [EOFError(), SSHException("SSH session not active"), ConnectionResetError()])
+def test_a_connection_that_breaks_and_stays_broken_is_one_line(
+    two: DirectoryHost, tmp_path: Path, error: Exception
+) -> None:
+    connected = Connected(two)
+
+    def breaks() -> None:
+        if connected.commands >= 5:
+            raise error
+
+    connected.between = breaks
+    with pytest.raises(BenchmarkError, match="the connection broke"):
+        run(connected, tmp_path)
 
 
 def test_what_cannot_be_made_or_taken_away_is_told(two: DirectoryHost, tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ class FakeSubject:
                 raise Killed
             prompt = it.body["messages"][0]["content"]
             self.bench.asked.append((self.model, prompt))
-            silent = self.model in self.bench.silent
+            silent = self.bench.of(self.model) > self.bench.silent_after.get(self.model, 10**6)
+            silent = silent or self.model in self.bench.silent
             said = json.dumps({"message": {"content": self.made.says(prompt)}, "done": True})
             replies.append(Reply("" if silent else said, 0.1, 0.2, 0 if silent else 200, 28 if silent else 0))
         return replies, ""
@@ -126,6 +127,8 @@ class FakeBench:
     + holds: the models of its slots
     + others: that it can be asked as candidates
     + gigabytes, experimental: of GPU memory; and of those what slot 4 has
+    + shares: whose weights slot 4 has
+    + silent, silent_after: what does not answer, or not after so many items
     + dies_at, breaks_at: after so many items the run is killed, or the connection breaks
     """
 
@@ -135,7 +138,9 @@ class FakeBench:
     kind: str = "a GPU"
     gigabytes: int | None = 100
     experimental: int = 0
+    shares: str = "experimental"
     silent: set[str] = field(default_factory=set)
+    silent_after: dict[str, int] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     noisy: bool = False
     dies_at: int | None = None
@@ -149,7 +154,7 @@ class FakeBench:
     @property
     def room(self) -> Room:
         cards = None if self.gigabytes is None else (Card(self.gigabytes * GB),)
-        others = {sha("experimental"): Taken(self.experimental * GB, self.experimental * GB)}
+        others = {sha(self.shares): Taken(self.experimental * GB, self.experimental * GB)}
         return Room(kind=self.kind, cards=cards, rule=Rule(), others=others if self.experimental else {})
 
     @property
@@ -216,10 +221,9 @@ class Project:
         self.directory.mkdir(exist_ok=True)
         known = week.read(week.path(self.directory, SEED)) or Week(seed=SEED, window=1, sizes={})
         of = known.begun(4096, self.sizes, self.text)
-        kit = Kit(self.directory, course.mixed(items(self.sizes)), "1", Marks(graded))
         for it in benches:
             introduce(it, of, self.challengers)
-        agree(benches, of)
+        kit = Kit(self.directory, course.mixed(items(self.sizes)), "1", Marks(graded), agree(benches, of))
         for it in benches:
             try:
                 measure(it, of, self.challengers, kit)

@@ -58,6 +58,13 @@ def test_the_report_is_beside_the_copy_with_what_models_answered_and_other_slots
         assert all(word in it for word in ("better:7b", "no idea", "other slots", "gpu1", "12.0"))
 
 
+def test_what_slot_4_shares_with_a_chosen_model_is_one_runner_in_the_report(project: Project) -> None:
+    project.run(bench(experimental=5, shares="a:7b", gigabytes=18))
+    text = (project.directory / "2026-11-26" / "report.md").read_text()
+    assert "15.0 GB of the 18.0 GB" in text
+    assert "other slots" not in text
+
+
 def test_a_challenger_that_is_better_beyond_doubt_gets_the_slot(project: Project) -> None:
     project.challengers = ("better:7b",)
     project.run(bench(BETTER))
@@ -104,6 +111,21 @@ def test_a_name_that_is_another_model_on_another_host_is_told_of_and_nothing_is_
     assert moved.asked == []
 
 
+def test_nor_is_it_measured_where_a_host_has_just_pulled_another_one_by_that_name(project: Project) -> None:
+    """Else the last host would say what the fleet has: nobody gets a slot by a name of which there are two."""
+    project.challengers = ("x:7b", "better:7b")
+    hosts = [
+        bench(Made("x:7b", 1.0, 1.0), BETTER, name="gpu1"),
+        bench(Made("x:7b", 0.2, 0.2, of="of last year"), name="gpu2", kind="another GPU"),
+        bench(Made("x:7b", 1.0, 1.0), name="gpu3", kind="a third GPU"),
+    ]
+    said = project.run(*hosts)
+    assert project.slots == ["better:7b", "b:7b", "c:7b"]
+    assert "x:7b" not in json.loads(project.text)["results"]
+    assert any(it.startswith("x:7b is not compared: x:7b: expected the same weights on all hosts") for it in said)
+    assert [it.of("x:7b") for it in hosts[1:]] == [0, 0]
+
+
 @pytest.mark.parametrize("dies_at", [0, 1, FIRST, 50, COUNT, COUNT + 30, 3 * COUNT, 3 * COUNT + 40])
 def test_a_run_that_was_killed_anywhere_ends_with_the_same_file(tmp_path: Path, dies_at: int) -> None:
     files = []
@@ -145,6 +167,38 @@ def test_a_hopeless_candidate_is_asked_no_more_and_keeps_its_figures(project: Pr
     again = bench(WORSE)
     project.run(again, now=LATER)
     assert again.asked == []
+
+
+@pytest.mark.parametrize(("level", "speed"), [(0.65, 160), (0.7, 80)])
+def test_one_that_is_faster_than_all_is_measured_by_its_own_speed_while_it_is_asked(
+    project: Project, level: float, speed: float
+) -> None:
+    """As it is in the end: no faster than the incumbents, it would be worse beyond doubt."""
+    project.sizes = {"trivial": 300, "arithmetic": 300}
+    slots = {slot: Made(name, 0.9, 0.9) for slot, name in enumerate(("a:7b", "b:7b", "c:7b"), 1)}
+    project.challengers = ("fast:3b",)
+    host = bench(Made("fast:3b", level, level, speed=speed), slots=slots)
+    project.run(host)
+    assert host.of("fast:3b") == 600
+    assert "fast:3b" in project.slots
+
+
+@pytest.mark.parametrize("answers", [3, 30])
+def test_a_candidate_that_answers_no_more_is_asked_no_more(project: Project, answers: int) -> None:
+    project.challengers = ("hangs:7b",)
+    host = bench(Made("hangs:7b", 0.9, 0.9), silent_after={"hangs:7b": answers})
+    said = project.run(host)
+    assert host.of("hangs:7b") < answers + 2 * BLOCK
+    [told] = [it for it in host.told if "asked no more" in it]
+    assert told.endswith("items unanswered")
+    assert any(line.startswith("  not hangs:7b: answered ") for line in said)
+    assert project.slots == ["a:7b", "b:7b", "c:7b"]
+
+
+def test_an_incumbent_that_answers_no_more_is_asked_on(project: Project) -> None:
+    host = bench(silent_after={"a:7b": 30})
+    project.run(host)
+    assert host.of("a:7b") == COUNT
 
 
 def test_an_incumbent_is_never_dropped(project: Project) -> None:
@@ -289,6 +343,15 @@ def test_who_changed_the_file_since_is_taken_at_their_word(project: Project) -> 
     assert json.loads(project.text)["timestamp"] == LATER
     assert "was" not in json.loads(project.text)["benchmark"]["choice"]["slot1"]
     assert project.slots == ["c:7b", "b:7b", "a:7b"]
+
+
+def test_a_file_that_was_removed_in_a_week_without_a_choice_counts_no_more(project: Project) -> None:
+    project.target.write_text('{"slot1_coding": "gone:7b", "slot2_general": "b:7b", "slot3_backup": "c:7b"}')
+    with pytest.raises(BenchmarkError):
+        project.run(bench(noisy=True))
+    project.target.unlink()
+    project.run(bench(), now=LATER)
+    assert project.slots == ["a:7b", "b:7b", "c:7b"]
 
 
 def test_a_challenger_more_in_the_same_week_is_weighed_by_the_evidence_of_before_it(project: Project) -> None:

@@ -22,6 +22,7 @@ class Reply(NamedTuple):
     + failed: curl's exit code, 0 if it did not fail
     + busy: of a timed one, how busy the host was before it or after it, in percent; None: it is not known
     + loaded: seconds that the model took to load before it; 0: it was there
+    + anew: whether it was loaded just before it
     + gpu_bytes: of GPU memory that the model holds
     """
 
@@ -33,6 +34,7 @@ class Reply(NamedTuple):
     busy: int | None = None
     loaded: float = 0
     gpu_bytes: int = 0
+    anew: bool = False
 
 
 def parse_questions(output: list[str]) -> tuple[list[Reply], str]:
@@ -65,4 +67,4 @@ def _reply(line: str) -> Reply | None:
     answer, first, total, status, failed, *busy = figures.groups()
     begins, ends, loaded = (float(it.replace(",", ".")) for it in (first, total, model[1]))
     most = max(map(int, busy)) if all(busy) else None
-    return Reply(answer, begins, ends, int(status), int(failed), most, loaded, int(model[2]))
+    return Reply(answer, begins, ends, int(status), int(failed), most, loaded, int(model[2]), loaded > 0)

@@ -23,8 +23,6 @@ def measure(slot: Slot, send: Send, window: int, tell: Callable[[str], None], by
     Raises BenchmarkError where the host is not quiet, or no answer is long enough. Nothing is kept of it then.
     """
     runs, prompt = _Runs(slot, send, by), min(by.prompt, window // 2)
-    if by.warm_ups:
-        runs.discard(by.warm_ups, prompt)
     counted = runs.take(by.runs, prompt)
     deeper = []
     for tokens in (int(window * share) for share in by.depths if by.at_depth):
@@ -52,20 +50,27 @@ class _Runs:
     """Runs of a slot, and what was seen in them.
 
     + loaded, gpu_bytes: of the last one
+    + loads: how many commands have loaded it
+    + cold, expected: how many more do not count, for they follow a load; how many of the next command will not
     """
 
     def __init__(self, slot: Slot, send: Send, by: Procedure) -> None:
         self.slot, self.send, self.by = slot, send, by
-        self.loaded, self.gpu_bytes, self.set_aside = 0.0, 0, 0
+        self.loaded, self.gpu_bytes, self.set_aside, self.loads = 0.0, 0, 0, 0
+        self.cold = self.expected = by.warm_ups
 
     def take(self, wanted: int, tokens: int) -> list[Run]:
         """Return so many runs that count, at a prompt of so many tokens; others are repeated."""
         counted: list[Run] = []
-        tried, busy, why = 0, list[int | None](), ""
+        tried, skipped, busy, why = 0, 0, list[int | None](), ""
         while len(counted) < wanted:
-            if tried >= self.by.tries * wanted:
+            if tried >= self.by.tries * wanted or skipped > self.by.tries * (wanted + self.by.warm_ups):
                 raise self._failed(len(counted), wanted, tried, busy, why)
-            for reply in self._replies(wanted - len(counted), tokens):
+            for reply in self._replies(wanted - len(counted) + self.expected, tokens):
+                self.cold = self.by.warm_ups if reply.anew else self.cold
+                if self.cold:
+                    self.cold, skipped, why = self.cold - 1, skipped + 1, "others followed a load"
+                    continue
                 tried += 1
                 found = run(reply, self.by.tokens)
                 if isinstance(found, str):
@@ -75,11 +80,7 @@ class _Runs:
                     self.set_aside += 1
                 else:
                     counted.append(found)
-        return counted
-
-    def discard(self, count: int, tokens: int) -> None:
-        """Have it answer, whatever comes of it."""
-        self._replies(count, tokens)
+        return counted[:wanted]
 
     def _failed(self, counted: int, wanted: int, tried: int, busy: list[int | None], why: str) -> BenchmarkError:
         if not busy:
@@ -100,6 +101,8 @@ class _Runs:
         if why or len(replies) < count:
             raise BenchmarkError(f"{self.slot.called}: timed {len(replies)} of {count} runs: {why}")
         self.gpu_bytes = replies[-1].gpu_bytes
+        anew = any(it.anew for it in replies)  # where slots make way for it, each command loads it
+        self.expected, self.loads = self.by.warm_ups if anew and self.loads else 0, self.loads + anew
         self.loaded = next((it.loaded for it in reversed(replies) if it.loaded), self.loaded)
         return replies
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,10 +11,12 @@ import pytest
 from pyinfra.api import Host
 
 from ollama_slots.benchmark.asking import candidates, hosts, speed
-from ollama_slots.benchmark.asking.ask import ask
+from ollama_slots.benchmark.asking.ask import Slot, ask
 from ollama_slots.benchmark.asking.kept import Kept
+from ollama_slots.benchmark.asking.request import Request
 from ollama_slots.benchmark.asking.timing import Procedure, Speed
 from ollama_slots.benchmark.cache import BenchmarkError
+from ollama_slots.host.questions import Reply
 from tests.unit.benchmark.asking.asked import SETTINGS, Connected, item, slot
 from tests.unit.benchmark.asking.test_ask import run
 from tests.unit.host.directory_host import DirectoryHost
@@ -71,6 +75,32 @@ def test_a_candidate_is_measured_and_what_its_load_took(one: DirectoryHost) -> N
     assert found.load_seconds
     assert again.load_seconds == found.load_seconds, "it is not loaded again"
     assert found.gpu_bytes == 10**9
+
+
+@pytest.mark.parametrize("makes_way", [False, True])
+def test_what_follows_a_load_does_not_count_whenever_it_is_loaded(makes_way: bool) -> None:
+    """Where slots make way for it, each command unloads it in the end."""
+    by, commands, loaded = Procedure(warm_ups=2, runs=3, at_depth=2, tries=2), list[int](), False
+
+    def send(requests: Sequence[Request]) -> tuple[list[Reply], str]:
+        nonlocal loaded
+        replies = []
+        for number, _ in enumerate(requests):
+            anew = not loaded or (makes_way and number == 0)
+            since = number if makes_way else sum(commands) + number
+            took = 10**9 * 128 // (50 if since < 2 else 100)
+            said = {"response": "so", "done": True, "eval_count": 128, "eval_duration": took}
+            text = json.dumps({**said, "total_duration": took + 10**8, "load_duration": 0})
+            replies.append(Reply(text, 0.1, 0.2, 200, 0, busy=0, loaded=3.0 if anew else 0.0, anew=anew))
+            loaded = True
+        commands.append(len(requests))
+        return replies, ""
+
+    found = speed.measure(Slot("one", "v" * 64, "w" * 64), send, 4096, print, by)
+    assert (found.tokens_per_sec.low, found.tokens_per_sec.high) == (100, 100)
+    assert [it.tokens_per_sec.low for it in found.at_depth] == [100, 100]
+    assert found.load_seconds == 3
+    assert commands == ([5, 2, 4, 4] if makes_way else [5, 2, 2])
 
 
 def test_busy_processors_are_told_where_there_is_no_gpu(one: DirectoryHost) -> None:

@@ -41,6 +41,8 @@ def _driven(snapshot: Snapshot) -> list[Driven] | None:
     All of them, where what it found is not known, or is to be looked for again.
     """
     found, driven = snapshot.observed.gpus, list(snapshot.detailed.driven)
+    if found == () and not snapshot.observed.blind:
+        return None  # it looked, and leaves them alone
     if not driven or not found:
         return driven or None
     by_pci = {it.pci: it for it in driven}

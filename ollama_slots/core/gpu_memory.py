@@ -27,6 +27,10 @@ WINDOW_STEP = 256  # tokens: windows that are proposed are multiples of it
 # MiB that llama-server wants to be left free on each card of a model, else it leaves layers to the CPU (fit.cpp,
 # b10488). Seen on an H100: 8 of 9 layers came to it where 0.99 GiB would have been left, all 9 where it was 1.5.
 LEFT = 1024
+LEFT_BEFORE = (
+    457  # the same of the versions that try what fits, beside OLLAMA_GPU_OVERHEAD (ml/device.go, v0.21.1)
+)
+CANDIDATE = {names.CANDIDATE, f"{names.CANDIDATE}:latest"}
 NOTHING: Mapping[str, int] = {}
 
 
@@ -72,7 +76,7 @@ def unfit(
     """
     observed = snapshot.observed
     # The benchmark's candidate is the first that goes: it stays for minutes, and slots for ever.
-    runners = [it for it in observed.runners or () if not names.same(it.name, names.CANDIDATE) and it not in away]
+    runners = [it for it in observed.runners or () if it.name.lower() not in CANDIDATE and it not in away]
     if len(runners) >= (limit := most_loaded(observed)):
         return f"{len(runners)} of at most {limit} models are in memory"
     if not in_gpu:
@@ -155,22 +159,27 @@ def takes(snapshot: Snapshot, key: str, tokens: int, said: Mapping[str, int] = N
     load = Load(tokens, at_once, by.on, cache, shown.embeds, said.get("num_batch", 0))
     more = driver_takes(snapshot)
     # Told how many layers are in GPU memory, it does so, whatever that leaves.
-    left = 0 if said.get("num_gpu", -1) >= 0 else _left(observed)
+    left = 0 if said.get("num_gpu", -1) >= 0 else _left(observed, more)
     return Taken(
         predicted(info, size, tokens * at_once) + surcharge(load),
         held(info, size, load) + more,
         computed(info, load) + more,
         main=said.get("main_gpu"),
-        left=max(0, left - max(0, more - DRIVER_HAS)),
+        left=left,
     )
 
 
-def _left(observed: Observed) -> int:
-    """Return the bytes that have to be left free on each card of a model, for the engine at hand."""
-    if not versions.guesses(observed.version) or _said(observed, "LLAMA_ARG_FIT") in {*NO, "off", "disabled"}:
+def _left(observed: Observed, more: int) -> int:
+    """Return the bytes that have to be left free on each card of a model, for the engine at hand.
+
+    + more: what the driver takes there for it, a part of which is taken before that is looked at
+    """
+    if not versions.guesses(observed.version):
+        return max(0, LEFT_BEFORE * 2**20 + _variable(observed, "OLLAMA_GPU_OVERHEAD") - more)
+    if _said(observed, "LLAMA_ARG_FIT") in {*NO, "off", "disabled"}:
         return 0
     targets = [int(it) for it in _said(observed, "LLAMA_ARG_FIT_TARGET").split(",") if it.strip().isdecimal()]
-    return max(targets, default=LEFT) * 2**20
+    return max(0, max(targets, default=LEFT) * 2**20 - max(0, more - DRIVER_HAS))
 
 
 def _flash(snapshot: Snapshot, architecture: str) -> flash.Flash:

@@ -13,7 +13,7 @@ from ollama_slots.core.differences import of_variant
 from ollama_slots.core.gpu_memory import fits
 from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.rendered import Modelfile
-from ollama_slots.core.residency import fault, weights_by_digest
+from ollama_slots.core.residency import fault, needs_gpu, weights_by_digest
 from ollama_slots.core.settings import EMPTY, Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Pull, Remove, Rotate, Step
@@ -72,7 +72,7 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
         and not _gone(settings, observed)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in observed.runners or ())
         and all(
-            fault(target, observed, needs_gpu=False, for_ever=settings.for_ever) is None
+            fault(target, observed, needs_gpu(settings, observed), settings.for_ever) is None
             and not of_variant(target, observed, modelfile(target), None)
             for target in snapshot.wanted
         )
@@ -193,6 +193,7 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
     """Return the removals of what interrupted rotations and manual changes left."""
     observed, details = snapshot.observed, snapshot.detailed
     removals: list[Remove] = []
+    loaded = {it.digest for it in observed.runners or ()}
     for name in ours(snapshot.settings, observed):
         idle = {
             it: weights
@@ -203,8 +204,8 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
             candidate = f"{name}:current"
             why = f"put {candidate} back, its rotation was interrupted"
             removals.append(Remove(why, unload=candidate if candidate in idle else None, put_back=name))
-        elif unload := next((it for it, weights in idle.items() if weights in held.loaded), None):
-            # What a rotation that died after its switch left in memory.
+        elif unload := next((it for it in idle if observed.digests(it) & loaded), None):
+            # What a rotation that died after its switch left in memory. Under another name it is somebody else's.
             removals.append(Remove(f"unload {unload}, no slot uses it", unload=unload))
     for name, state in _changed(observed).items():
         left = held.idle(state.weights) and state.weights in held.loaded

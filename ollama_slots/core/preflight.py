@@ -13,7 +13,7 @@ from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import EMPTY
 from ollama_slots.core.shape import WORDS
 from ollama_slots.core.snapshot import Snapshot
-from ollama_slots.core.targets import foreign, undeclared
+from ollama_slots.core.targets import foreign, known_weights, undeclared
 
 MORE_HEADS = ("how many heads its layers have", "more")
 FEWER_WORDS = ("how many words its vocabulary has", "less")
@@ -75,8 +75,9 @@ def renamed(snapshot: Snapshot) -> list[str]:
 
 def too_many(snapshot: Snapshot) -> str | None:
     """Return why Ollama would hold fewer models than all slots need, the undeclared ones too, or None."""
-    settings, details = snapshot.settings, snapshot.detailed
-    wanted = {details.weights(it.model) or it.model for it in snapshot.wanted}
+    settings = snapshot.settings
+    known = known_weights(snapshot.declared, snapshot.observed, snapshot.details)
+    wanted = {known.get(it.slot.name) or it.model for it in snapshot.declared}
     others = undeclared(settings, snapshot.observed)
     many = len(wanted.union(snapshot.observed.states[it].weights for it in others))
     if many <= settings.loaded_models:
@@ -153,10 +154,7 @@ def notices(snapshot: Snapshot) -> list[str]:
         for it in foreign(settings, observed)
         if it.model != EMPTY
     ]
-    lines += [
-        f"slot {name}: is not declared any more, and stays in memory until tasks/prune.py removes it"
-        for name in sorted(undeclared(settings, observed))
-    ]
+    lines += undeclared_stay(snapshot)
     lines += [
         f"{names.parse(key).short}: {settings.registry} cannot be queried from the control machine ({it.why}): "
         "the host's own pull decides"
@@ -179,6 +177,14 @@ def notices(snapshot: Snapshot) -> list[str]:
         if it and not it.model_info
     ]
     return lines
+
+
+def undeclared_stay(snapshot: Snapshot) -> list[str]:
+    """Return a notice for each slot that no data declare any more."""
+    return [
+        f"slot {name}: is not declared any more, and stays in memory until tasks/prune.py removes it"
+        for name in sorted(undeclared(snapshot.settings, snapshot.observed))
+    ]
 
 
 def _of_gpus(snapshot: Snapshot) -> list[str]:

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from ollama_slots.core import names
 from ollama_slots.core.differences import short
-from ollama_slots.core.gpu_memory import fits
+from ollama_slots.core.gpu_memory import fits, unfit
 from ollama_slots.core.observed import Observed, SlotState
 from ollama_slots.core.plan import holdings, leftovers, rotation
+from ollama_slots.core.residency import weights_by_digest
 from ollama_slots.core.settings import Settings, Slot
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Step
@@ -38,7 +39,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
     held = holdings(snapshot, {prior.weights for _, prior, _ in priors})
     rotations: list[Step] = []
     for slot, prior, is_back in priors:
-        if is_back is not False:
+        if is_back is not False or no_room(snapshot, slot, prior):
             continue
         room = fits(snapshot, _previous(slot), prior.context, in_gpu=not prior.gpu)
         now = observed.states.get(slot.name)
@@ -55,7 +56,13 @@ def unable(snapshot: Snapshot) -> list[str]:
     observed, lines = snapshot.observed, []
     for slot in _chosen(snapshot.settings):
         prior = _prior(slot, snapshot)
-        if prior and _is_back(slot, prior, observed) is None:
+        is_back = prior and _is_back(slot, prior, observed)
+        if prior and is_back is False and (why := no_room(snapshot, slot, prior)):
+            lines.append(
+                f"slot {slot.name}: expected room in GPU memory for {_previous(slot)}, of {prior.model}, in place "
+                f"of what the slot holds, found that it {why}: deploy models that fit together"
+            )
+        elif prior and is_back is None:
             lines.append(f"slot {slot.name}: {UNKNOWN}")
         elif not prior and (slot.name in observed.previous or snapshot.settings.rollback == slot.name):
             other = "another" if observed.digest(_previous(slot)) else "no"
@@ -64,6 +71,18 @@ def unable(snapshot: Snapshot) -> list[str]:
                 "deploy the model that you want"
             )
     return lines
+
+
+def no_room(snapshot: Snapshot, slot: Slot, prior: SlotState) -> str | None:
+    """Return why what a slot had before would push out others even where what all slots go back from is away."""
+    observed, details = snapshot.observed, snapshot.detailed
+    back = {slot.name for slot, _, is_back in _priors(snapshot) if is_back is False}
+    known = weights_by_digest(observed, details)
+    stay = {it.weights for name, it in observed.states.items() if name not in back}
+    away = [it for it in observed.runners or () if known.get(it.digest) not in {*stay, prior.weights, None}]
+    if any(known.get(it.digest) == prior.weights for it in observed.runners or ()):
+        return None  # it is there
+    return unfit(snapshot, _previous(slot), prior.context, not prior.gpu, away)
 
 
 def notices(snapshot: Snapshot) -> list[str]:

@@ -47,7 +47,8 @@ def take(settings: Settings, steps: Plan, settled: str, by_look: bool = False) -
 
     What it does not change is in the same command (``plan.together``).
 
-    + steps: plans from settings, from what the host has, and whether it is the first time; its ValueError refuses
+    + steps: plans from settings, from what the host has, and whether nothing but pulls was done yet, which may
+      tell more than the registry did; its ValueError refuses
     + settled: what to say where nothing is to be done
     + by_look: a look tells whether that is so, which need not ask what models are made of (``plan.settled``)
     """
@@ -60,7 +61,7 @@ def take(settings: Settings, steps: Plan, settled: str, by_look: bool = False) -
             yield refuse("; ".join(reasons))
             return
         try:
-            planned = steps(settings, observed, not taken)
+            planned = steps(settings, observed, not taken.done)
         except ValueError as error:
             yield refuse(str(error))
             return

@@ -75,6 +75,10 @@ def check(snapshot: Snapshot) -> None:
     if reasons := preflight.renamed(snapshot):
         raise ValueError("; ".join(reasons))
     if snapshot.details is None:
+        for notice in preflight.undeclared_stay(snapshot):
+            say_once(notice)
+        if why := preflight.too_many(snapshot):
+            raise ValueError(why)
         return
     for notice in preflight.notices(snapshot):
         say_once(notice)

@@ -123,6 +123,7 @@ class World:
     disk: int | None = None  # bytes free
     listens: str = URL
     given: str = ""  # ollama_url
+    version: str = "0.32.15"
     warms: str = ""  # where the warm-up asks
     may: str = "write"  # what root may do where the models lie
     lacks: list[str] = field(default_factory=list)  # of what the scripts need
@@ -373,7 +374,7 @@ class World:
             self.listens,
             *(["127.0.0.1"] if self.given else []),
             "== api",
-            json.dumps({"version": "0.32.15"}),
+            json.dumps({"version": self.version}),
             json.dumps({"models": tags}),
             json.dumps({"models": loaded}),
             "== store",

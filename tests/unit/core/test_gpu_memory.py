@@ -1,8 +1,9 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ollama_slots.core.cards import DRIVER_HAS, driver_takes
+from ollama_slots.core.cards import DRIVER_HAS, cards_now, driver_takes, room
 from ollama_slots.core.gpu_memory import fits, guess, needs, unfit
 from ollama_slots.core.placing import Taken
 from ollama_slots.core.shape import (
@@ -18,8 +19,9 @@ from ollama_slots.core.shape import (
     surcharge,
 )
 from ollama_slots.core.snapshot import Snapshot
+from ollama_slots.host.gpus import LOOKED
 from tests.unit.declared import declared
-from tests.unit.world import GB, World, deployed
+from tests.unit.world import GB, OF_THE_CPU, World, deployed, of_start
 
 GIB, MIB = 2**30, 2**20
 # The figures of Llama 3.1 8B in Q4_K_M: 4.9 GB of weights, and 128 KiB of cache a token.
@@ -140,6 +142,39 @@ def test_so_much_is_left_free_that_no_layer_stays_on_the_cpu(
     world = hot(gpu=(24000, free_mib))
     world.environ = environ
     assert asked(world) is room
+
+
+@pytest.mark.parametrize(
+    ("version", "overhead", "library", "left"),
+    [
+        ("0.21.1", "", "CUDA", 0),  # the driver takes more
+        ("0.21.1", f"{2 * GIB}", "CUDA", 2 * GIB + 457 * MIB - 640 * MIB),
+        ("0.21.1", "", "ROCm", 457 * MIB),
+        ("0.34.4", f"{2 * GIB}", "ROCm", 1024 * MIB),
+    ],
+)
+def test_before_it_guessed_ollama_left_a_part_of_each_card_and_what_its_owner_said(
+    version: str, overhead: str, library: str, left: int
+) -> None:
+    world = World(gpus=[of_start(24000, library=library)], version=version)
+    world.pull("a:1b")
+    world.environ = {"OLLAMA_GPU_OVERHEAD": overhead}
+    assert needs(world.look(declared("a:1b")))[0].taken.left == left
+
+
+def test_a_card_that_ollama_leaves_alone_is_no_memory_of_its_own() -> None:
+    world = World(gpu=(2000, 2000), gpus=[OF_THE_CPU, LOOKED])
+    world.pull("a:1b")
+    snapshot = world.look(declared("a:1b"))
+    assert (cards_now(snapshot), room(snapshot)) == (None, None)
+
+
+def test_what_is_in_memory_may_have_any_name_that_its_ollama_takes() -> None:
+    world = hot(gpu=(24000, 20000))
+    snapshot = world.look(declared("a:1b"))
+    named = tuple(it.model_copy(update={"name": "mine:local"}) for it in snapshot.observed.runners or ())
+    other = replace(snapshot, observed=snapshot.observed.model_copy(update={"runners": named}))
+    assert unfit(other, "a:1b", 4096) == unfit(snapshot, "a:1b", 4096)
 
 
 @pytest.mark.parametrize(("gib", "room"), [(2.8, False), (2.9, True)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ollama_slots.core.steps import Remove
+from ollama_slots.core.steps import Remove, Rotate
 from tests.unit.declared import declared
 from tests.unit.world import Loaded, World, deployed
 
@@ -55,6 +55,19 @@ def test_the_old_weights_of_a_run_that_died_are_unloaded() -> None:
     world.deploy(ABC)
     assert world.settled(ABC)
     assert "two:previous" in world.tags  # it stays for a rollback
+
+
+def test_what_somebody_loaded_by_another_name_is_left_alone_though_a_slot_had_its_weights_before() -> None:
+    """Unloaded, it would be back with its client's next request, and the step needed again."""
+    world, now = deployed(ABC), declared("a:1b", "new:1b", "c:1b")
+    world.deploy(now)
+    world.load("b:1b")
+    assert world.settled(now)
+    changed = declared("a:1b", "new:1b", "c:1b", slot1_system="Be brief.")
+    assert [it.target.slot.name for it in world.plan(changed) if isinstance(it, Rotate)] == ["one"]
+    assert len(world.plan(changed)) == 1
+    world.deploy(changed)
+    assert world.tags["b:1b"].weights in world.runners
 
 
 @pytest.mark.parametrize("by_hand", ["anew", "away"])

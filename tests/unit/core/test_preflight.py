@@ -333,6 +333,37 @@ def test_a_deploy_that_would_fail_ends_before_anything_is_changed(
     assert other.faults(AB) == {}
 
 
+@pytest.mark.parametrize("less", [{"max_loaded_models": 1}, {"slot2_name": "other", "slot2_model": None}])
+def test_a_host_with_nothing_else_to_do_is_refused_before_its_ollama_is_restarted(
+    ready: World, caplog: pytest.LogCaptureFixture, less: dict[str, Any]
+) -> None:
+    """Its models are as declared, so that nobody asks what they are made of."""
+    settings = declared("a:1b", "b:1b", **{"max_loaded_models": 1, **less})
+    done = Run(ALL, settings, gpu=answers(ready, settings))
+    assert (done.failed, done.scripts["gpu"]) == ({"gpu"}, ["probe"])
+    assert "max_loaded_models: expected 2 or more, as many models as the slots have" in caplog.text
+
+
+def test_what_the_registry_could_not_tell_is_checked_once_the_host_has_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked(monkeypatch, a=Unknown("it is away"), b=Unknown("it is away"))
+    world, settings = World(gpu=(24000, 24000)), declared("a:1b", "b:1b", gpu_memory_gib=24, max_loaded_models=9)
+    world.publish("b:1b", size=43 * GB)
+    done = Run(ALL, settings, gpu=answers(world, settings))
+    assert done.failed == {"gpu"}
+    assert "rotate" not in " ".join(done.scripts["gpu"])
+    assert "GPU memory: expected 4" in caplog.text
+
+
+def test_a_slot_that_is_partly_on_the_cpu_is_looked_into_where_it_must_not_be() -> None:
+    world = deployed(AB)
+    weights = world.tags["b:1b"].weights
+    world.runners[weights] = replace(world.runners[weights], in_gpu=0.5)
+    assert world.settled(declared("a:1b", "b:1b", require_gpu=False))
+    assert not world.settled(declared("a:1b", "b:1b", require_gpu=True))
+
+
 def test_a_slot_that_is_renamed_only_in_case_ends_before_anything_is_changed(
     ready: World, caplog: pytest.LogCaptureFixture
 ) -> None:

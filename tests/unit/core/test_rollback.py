@@ -15,7 +15,7 @@ from ollama_slots.core.steps import Rotate, Step
 from ollama_slots.operations.rollback import rollback
 from tests.unit.declared import declared
 from tests.unit.fake import Asked, Run, answers
-from tests.unit.world import Killed, World, deployed
+from tests.unit.world import GB, Killed, World, deployed
 
 BEFORE, AFTER = declared("a:1b", "b:1b", "c:1b"), declared("a:1b", "new:1b", "other:1b")
 
@@ -53,6 +53,21 @@ def test_each_slot_that_has_changed_goes_back(world: World) -> None:
     assert {it.digest for it in world.runners.values()} == {
         world.tags[f"{name}:latest"].digest for name in ("one", "two", "three")
     }
+
+
+@pytest.mark.parametrize(("gigabytes", "fits"), [(1, True), (6, False)])
+def test_what_does_not_fit_beside_the_others_is_not_gone_back_to(gigabytes: int, fits: bool) -> None:
+    """They would be pushed out for it, and it for them."""
+    world = World(gpu=(24000, 3000))
+    world.publish("b:1b", size=gigabytes * GB)
+    deployed(AFTER, deployed(BEFORE, world))
+    slots = [it.target.slot.name for it in planned(world, one("all")) if isinstance(it, Rotate)]
+    assert slots == (["two", "three"] if fits else ["three"])
+    told = back.unable(Snapshot(one("two"), world.found(), world.details(list(world.tags))))
+    assert [": expected room in GPU memory for two:previous, of b:1b" in it for it in told] == [True] * (not fits)
+    if not fits:
+        with pytest.raises(ValueError, match="found that it needs"):
+            planned(world, one("two"))
 
 
 @pytest.mark.parametrize("order", [1, 0, -1])

@@ -72,6 +72,11 @@ def slot_models(path: str | Path) -> dict[str, str]:
 def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa: ARG001 (what it is kept by)
     content = read(name)
     if content is None and path == Path(DEFAULT).absolute():
+        if found := _elsewhere():
+            raise PyinfraError(
+                f"{DEFAULT}: expected where pyinfra runs, found only {found}: "
+                f"run pyinfra there (cd {found.parent})"
+            )
         return {}
     if content is None:
         raise PyinfraError(
@@ -81,6 +86,12 @@ def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa
     for notice in selection.notices:
         logger.warning(f"{name}: {notice}")
     return {f"slot{slot}_model": choice.model for slot, choice in chosen.items()}
+
+
+def _elsewhere() -> Path | None:
+    """Return the selection file beside the files that pyinfra was told to run, where it runs somewhere else."""
+    beside = (Path(it).resolve().parent / DEFAULT for it in sys.argv[1:] if it.endswith(".py"))
+    return next((it for it in beside if it.is_file()), None)
 
 
 def main() -> int:

@@ -11,7 +11,13 @@ class BenchmarkError(Exception):
 
 
 def cache() -> Path:
-    """Return the directory that keeps it, the user's own, made where it is not there."""
+    """Return the directory that keeps it, the user's own, made where it is not there.
+
+    Raises BenchmarkError where it cannot be.
+    """
     directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ollama-slots"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchmarkError(f"{directory}: expected to keep things there, found {error.strerror}") from None
     return directory

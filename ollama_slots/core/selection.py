@@ -33,12 +33,12 @@ class Selection(BaseModel):
     slot1_coding: str | None = None
     slot2_general: str | None = None
     slot3_backup: str | None = None
-    slot4_experimental: str | None = None
+    slot4_experimental: Any = None  # whatever it is, it does not count
     results: Results = Results([], [])
     foreign: tuple[str, ...] = ()
     reasons: dict[int, str] = {}
 
-    @field_validator(*KEYS)
+    @field_validator(*SLOT_KEYS.values())
     @classmethod
     def _is_model_name(cls, value: str | None) -> str | None:
         # A program wrote it, for a slot for which nothing qualified. Only a person empties one.
@@ -56,7 +56,7 @@ class Selection(BaseModel):
     def notices(self) -> list[str]:
         """What of the file does not count, a line each."""
         lines = [f"{' and '.join(self.foreign)}: not slots here, ignored"] if self.foreign else []
-        if self.slot4_experimental is not None:
+        if f"{self.slot4_experimental or EMPTY}".strip().lower() not in {"", EMPTY}:
             lines.append("slot4_experimental is ignored; slot 4 is set with --data slot4_model=MODEL")
         if self.computed and self.results.notice:
             lines.append(self.results.notice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -66,8 +67,10 @@ def modelfile(template: str | None, **values: object) -> str:
     Raises ValueError with one line: a template may be a user's code, and whatever it raises is in that.
     """
     try:
-        environment = _own() if template is None else _users()
-        return environment.get_template(template or MODELFILE).render(**values)
+        if template is None:
+            return fill(MODELFILE, **values)
+        # Written out, for jinja2 refuses a path with .. in it.
+        return _users().get_template(os.path.abspath(template)).render(**values)
     except Exception as error:
         reason = " ".join(f"{error}".split()) or "no reason given"
         hint = RAW if isinstance(error, TemplateError) and template and _has_braces_of_go(template) else ""

@@ -72,6 +72,7 @@ class Tree:
         """Publish a model whose blobs are in the tree."""
         manifests = self.root / "v2" / name.repository / "manifests"
         file = self.unfinished("manifest")
+        file.unlink(missing_ok=True)  # of a run that was ended here: it may be a name of what is published
         file.write_bytes(text)
         self._link(file, manifests / _digest(text))
         self._link(file, manifests / name.tag.lower())

@@ -17,6 +17,7 @@ from ollama_slots.core import units
 from ollama_slots.core.settings import Settings
 from ollama_slots.host.desired import settings_of, with_defaults
 
+PROGRESS = ("Loading config", "Loading inventory")  # what pyinfra says of itself
 SECONDS = 120  # for an inventory, which may ask others for its hosts
 
 
@@ -45,7 +46,8 @@ def declared(root: Path, inventory: str) -> list[Declared]:
     # An inventory that is not there is an empty list and exit status 0 to pyinfra; to a check it is a failure.
     hosts = _said(ran.stdout) if ran.returncode == 0 else []
     if not hosts:
-        said = [line.strip() for line in ran.stderr.splitlines() if line.strip() and "--> " not in line]
+        told = (line.strip().removeprefix("--> ") for line in ran.stderr.splitlines() if line.strip())
+        said = [it for it in told if not it.startswith(PROGRESS)]
         said = said[-1:] if "Traceback" in ran.stderr else said
         raise ValueError(f"{inventory}: expected hosts, found none. {' '.join(said)}")
     try:

@@ -19,11 +19,19 @@ def check(path: str) -> None:
 
     Raises PyinfraError with one line.
     """
-    file = Path(path).resolve()
-    if not file.parent.is_dir():
-        raise PyinfraError(f"report: expected a file in a directory, found no directory {file.parent}: make it")
-    if file.exists() and not file.is_file():
-        raise PyinfraError(f"report: expected a file, found {file}, which is none: choose another name")
+    try:
+        file = Path(path).resolve()
+        if not file.parent.is_dir():
+            raise PyinfraError(
+                f"report: expected a file in a directory, found no directory {file.parent}: make it"
+            )
+        if file.exists() and not file.is_file():
+            raise PyinfraError(f"report: expected a file, found {file}, which is none: choose another name")
+        for it in (file, _unfinished(file)):
+            with suppress(FileNotFoundError):
+                it.stat()
+    except OSError as error:
+        raise PyinfraError(f"report: expected a file to write, found {path:.60}: {error.strerror}") from None
     if not os.access(file.parent, os.W_OK | os.X_OK):
         raise PyinfraError(f"report: expected a directory to write to, found {file.parent}: choose another")
 
@@ -34,7 +42,7 @@ def write(path: str, hosts: Mapping[str, Ended]) -> None:
     Raises OSError; then the file of an earlier run is gone, too, for nobody is to take it for this one's.
     """
     file = Path(path).resolve()  # of a link what it points to, for a rename would replace the link
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished = _unfinished(file)
     try:
         unfinished.write_text((programs_text if file.suffix == ".json" else text)(hosts), encoding="utf-8")
         unfinished.replace(file)
@@ -44,3 +52,7 @@ def write(path: str, hosts: Mapping[str, Ended]) -> None:
         raise
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _unfinished(file: Path) -> Path:
+    return file.with_name(f".{file.name}.{os.getpid()}")

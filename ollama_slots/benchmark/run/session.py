@@ -123,8 +123,12 @@ class Session:
 @contextmanager
 def alone(directory: Path) -> Iterator[None]:
     """Have no other run beside this one. Raises BenchmarkError where there is one."""
-    directory.mkdir(exist_ok=True)
-    with (directory / ".lock").open("w") as lock:
+    try:
+        directory.mkdir(exist_ok=True)
+        opened = (directory / ".lock").open("w")
+    except OSError as error:
+        raise BenchmarkError(f"{directory}: expected to keep answers there, found {error.strerror}") from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -28,7 +28,7 @@ def site() -> str:
     for package in PACKAGES:
         found = importlib.util.find_spec(package.replace("-", "_"))
         if found is None or found.origin is None:
-            raise BenchmarkError(f"expected {package}, found none: pip install 'ollama-slots[benchmark]'")
+            raise BenchmarkError(f"expected {package}, found none: pip install 'PATH/TO/ollama-slots[benchmark]'")
     spec = importlib.util.find_spec("wasmtime")
     assert spec is not None
     assert spec.origin is not None

@@ -177,6 +177,17 @@ def test_a_template_may_be_given_by_its_whole_path(template: Path) -> None:
     assert modelfile(slot1_modelfile=str(template.absolute())).startswith("FROM hub:5000/me/x:7b\n")
 
 
+def test_a_templates_path_may_lead_upwards_and_what_it_includes_begins_where_pyinfra_runs(
+    template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template.write_text('{% include "part.j2" %}')
+    (template.parent / "below").mkdir()
+    (template.parent / "below/part.j2").write_text(OWN)
+    monkeypatch.chdir(template.absolute().parent / "below")
+    for path in ("../Mine.j2", f"{Path.cwd()}/../Mine.j2"):
+        assert modelfile(slot1_modelfile=path).startswith("FROM hub:5000/me/x:7b\n")
+
+
 @pytest.mark.parametrize(
     "text",
     [

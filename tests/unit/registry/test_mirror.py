@@ -161,6 +161,21 @@ def test_what_came_before_an_interruption_is_not_fetched_again(tree: Path, regis
     run(tree, "--check")
 
 
+def test_a_run_that_was_ended_while_it_published_leaves_no_other_models_manifest(
+    tree: Path, registry: Registry
+) -> None:
+    """Its file may be a name of what is published: whoever wrote into it would write there."""
+    fill(tree, model(registry))
+    [published] = [it for it in tree.glob("v2/**/manifests/*") if not it.name.startswith("sha256:")]
+    unfinished = tree / ".unfinished"
+    unfinished.mkdir(exist_ok=True)
+    (unfinished / "manifest").hardlink_to(published)
+    before = published.read_bytes()
+    fill(tree, model(registry, "me/twin"))
+    assert published.read_bytes() == before
+    run(tree, "--check")
+
+
 def test_nor_is_it_blamed_on_a_registry_that_was_repaired_since(tree: Path, registry: Registry) -> None:
     registry.cut = [300_000, 0]
     registry.files[f"/v2/Me/X.y/blobs/{W}"] = b"x" + WEIGHTS[1:]

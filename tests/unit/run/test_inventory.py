@@ -53,6 +53,14 @@ def test_one_that_goes_on_and_on_is_told_of_in_one_line(tmp_path: Path, monkeypa
     assert complaint(declared, tmp_path, "inventory.py") == line
 
 
+def test_why_pyinfra_could_not_read_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "inventory.py").write_text('hosts = ["gpu"]\n')
+    (tmp_path / "group_data").mkdir()
+    text = "from ollama_slots.selection import slot_models\n\nglobals().update(slot_models('none.json'))\n"
+    (tmp_path / "group_data/all.py").write_text(text)
+    assert "none.json: expected a selection file, found none: " in complaint(declared, tmp_path, "inventory.py")
+
+
 @pytest.mark.parametrize("printed", ["reading the CMDB ...", "[gpu] read", "[1, 2]\\n[warning] slow"])
 def test_an_inventory_may_print(tmp_path: Path, printed: str) -> None:
     slot = {"slot1_name": "one", "slot1_num_ctx": 4096, "slot1_model": "a:1b"}

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from pyinfra.api.exceptions import PyinfraError
@@ -63,7 +64,8 @@ def test_where_no_file_can_be_is_told_in_one_line(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
     report.check(str(tmp_path / "it.txt"))
     assert [*(it.name for it in tmp_path.iterdir() if it.name == "it.txt")] == [], "a check writes nothing"
-    for path in ("none/it.txt", "dir.txt", "pipe.txt", "dir.txt/../none/it.json"):
+    long = (f"{'a' * 300}.txt", f"{'a' * 246}.txt")  # the last with what is before it until it is whole
+    for path in ("none/it.txt", "dir.txt", "pipe.txt", "dir.txt/../none/it.json", *long):
         with pytest.raises(PyinfraError, match=r"^report: expected .*, found [^\n]*$"):
             report.check(str(tmp_path / path))
 
@@ -71,6 +73,15 @@ def test_where_no_file_can_be_is_told_in_one_line(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # what it is for root as well, on a read-only disk
     with pytest.raises(PyinfraError, match=f"^report: expected a directory to write to, found {tmp_path}: "):
+        report.check(str(tmp_path / "it.txt"))
+
+
+def test_a_directory_that_nobody_may_enter_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stat(path: Path, **_: object) -> NoReturn:
+        raise PermissionError(13, "Permission denied", f"{path}")
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(PyinfraError, match=r"^report: [^\n]*$"):
         report.check(str(tmp_path / "it.txt"))
 
 

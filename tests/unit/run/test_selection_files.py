@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,20 @@ def test_no_file_beside_deploy_py_means_the_defaults(
     assert selection.slot_models(named) == {}
 
 
+def test_a_file_beside_what_pyinfra_runs_counts_and_where_it_runs_elsewhere_it_is_told(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as by a timer: other models would be deployed, and nobody told."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(sys, "argv", ["pyinfra", f"{tmp_path}/inventory.py", "../deploy.py", "-y"])
+    file.write_text(json.dumps(GOOD))
+    line = (
+        f"model_selection.json: expected where pyinfra runs, found only {file}: run pyinfra there (cd {tmp_path})"
+    )
+    assert complaint(selection.slot_models, "model_selection.json") == line
+
+
 @pytest.mark.parametrize("named", ["selections/gpu-c.json", "selections/model_selection.json", "gpu-c.json"])
 def test_any_other_file_was_named_on_purpose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -60,10 +75,11 @@ def test_none_in_a_file_empties_no_slot(file: Path, key: str) -> None:
     assert "none" not in selection.slot_models(file).values()
 
 
+@pytest.mark.parametrize("named", ["mistral:7b", "gpt-oss:120b-cloud", "a b", 4, ["x"]])
 def test_slot_4_is_never_taken_from_the_file_and_one_line_says_so(
-    file: Path, caplog: pytest.LogCaptureFixture
+    file: Path, caplog: pytest.LogCaptureFixture, named: object
 ) -> None:
-    file.write_text(json.dumps(GOOD | {"slot4_experimental": "mistral:7b"}))
+    file.write_text(json.dumps(GOOD | {"slot4_experimental": named}))
     assert "slot4_model" not in selection.slot_models(file)
     [notice] = caplog.messages
     assert "slot4_experimental is ignored" in notice
@@ -109,7 +125,6 @@ def test_slot_4_of_null_or_none_needs_no_notice(
         (b'{"slot1_coding": "\\ud800"}', "slot1_coding", ""),
         (b'{"slot1_coding": "' + b"x" * 300 + b'"}', "slot1_coding", "not a model name"),
         (b'{"slot1_coding": "x:120b-cloud"}', "slot1_coding", "cloud"),
-        (b'{"slot4_experimental": "a b"}', "slot4_experimental", "not a model name"),
         (
             b'{"slot1_codng": "a", "results": {"m": {"coding_composite": 1, "general_composite": 1}}}',
             "slot1_codng",

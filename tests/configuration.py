@@ -18,8 +18,8 @@ not edit it here.
 
 All of these are pyinfra host data: settings, each under a key. Overridden, from the weakest to the strongest:
 
-1. the defaults below, which are built in, all but the models, where a slot without one is left as it is, and but the
-   SSH key `ssh_strict_host_key_checking`, of which pyinfra's own is "accept-new";
+1. the defaults below, which are built in, but for the models (a slot without one is left as it is) and for the SSH
+   key `ssh_strict_host_key_checking`, of which pyinfra's own is "accept-new";
 2. `model_selection.json` beside `deploy.py`, for `slot1_model` to `slot3_model`;
 3. `group_data/all.py`; that of this repository reads `model_selection.json` itself, after its own `slotN_model`,
    so there the file wins;

@@ -153,6 +153,9 @@ OF_THE_WATCH = [
     fault("a GPU that is lost is not missed", "mend", '[ "$gpu" = no ] || driven "$1" ||', "true ||", WATCH),
     fault("what is loaded is not proven", "mend", "wrong=${wrong:-${after#*\t}}", ":", WATCH),
     fault("a deploy is not seen", LOOK_AT, "! warming || exit 0\n\nresident", "\nresident", WATCH),
+    fault("slots are healed by name", LOOK_AT, "in $(by_size)", "in $(slots)", "host/test_crowded.py"),
+    fault("none makes way", "mend", '[ -n "$took" ] || return 0', "return 0", "host/test_crowded.py"),
+    fault("a crowded card stays so", "warm", '[ -z "$crowded" ] ||', "true ||", "host/test_crowded.py"),
     fault("a report heals", LOOK_AT, "watch={{ settings.watch }}", "watch=heal", WATCH),
 ]
 MORE = [
@@ -387,7 +390,7 @@ MORE = [
     fault("a short answer is timed", f"{ASKING}/timing.py", " or made < tokens", "", TIMING),
     fault("a load is waited for", f"{ASKING}/timing.py", ' - figures.get("load_duration", 0)', "", TIMING),
     fault("nobody is dropped", f"{RUN}/compare.py", "bool(race.open_to(candidate, holders, by))", "True", RUNS),
-    fault("all sets fit", f"{RUN}/compare.py", "return fit(sorted", "return True or fit(sorted", RUNS),
+    fault("all sets fit", f"{RUN}/compare.py", "return fit(in_order", "return True or fit(in_order", RUNS),
     fault("slot 4 takes no memory", f"{RUN}/compare.py", "dict(room.others)", "{}", RUNS),
     fault(
         "who was not measured loses",
@@ -398,7 +401,7 @@ MORE = [
     ),
     fault("a rerun has a new time", f"{RUN}/choose.py", "if wrote else now", "if False else now", RUNS),
     fault("a rerun is written", f"{RUN}/choose.py", "elif read(target) == text:", "elif False:", RUNS),
-    fault("its own file is somebody's", f"{RUN}/week.py", ", self.before.wrote}", "}", RUNS),
+    fault("its own file is somebody's", f"{RUN}/week.py", " or bool(self.wrote and file == self.wrote)", "", RUNS),
     fault(
         "its own choice is an incumbent", f"{RUN}/week.py", "self.file or self.wrote else", "self.file else", RUNS
     ),

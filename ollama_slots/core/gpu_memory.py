@@ -14,7 +14,7 @@ from ollama_slots.core import flash, meaning, names, versions
 from ollama_slots.core.cards import DRIVER_HAS, cards_now, cards_without, driver_takes
 from ollama_slots.core.gpus import does_flash_attention
 from ollama_slots.core.observed import Observed, Runner
-from ollama_slots.core.placing import USABLE, Card, Rule, Taken, fit, place
+from ollama_slots.core.placing import USABLE, Card, Rule, Taken, fit, in_order, place
 from ollama_slots.core.residency import residency, weights_by_digest
 from ollama_slots.core.shape import Load, Shape, computed, held, parallel, predicted, surcharge
 from ollama_slots.core.snapshot import Snapshot
@@ -166,6 +166,7 @@ def takes(snapshot: Snapshot, key: str, tokens: int, said: Mapping[str, int] = N
         computed(info, load) + more,
         main=said.get("main_gpu"),
         left=left,
+        file=size,
     )
 
 
@@ -221,13 +222,14 @@ def stays(snapshot: Snapshot) -> dict[str, Taken]:
         runner, weights = residency(name, observed, details), observed.states[name].weights
         if runner and runner.size_vram and weights not in theirs:
             theirs.add(weights)
-            taken[name] = Taken(runner.size_vram, runner.size_vram + more, more)
+            entry = observed.entry(name)
+            taken[name] = Taken(runner.size_vram, runner.size_vram + more, more, file=entry.size if entry else 0)
     return taken
 
 
 def all_fit(snapshot: Snapshot, wanted: Iterable[Taken], cards: Sequence[Card]) -> bool:
-    """Return whether runners stay in memory together on these cards, the largest loaded first."""
-    return fit(sorted(wanted, key=lambda it: it.held, reverse=True), cards, rule(snapshot.observed))
+    """Return whether runners stay in memory together on these cards, loaded as a warm-up does it."""
+    return fit(in_order(wanted), cards, rule(snapshot.observed))
 
 
 def largest_windows(snapshot: Snapshot, cards: Sequence[Card]) -> str | None:

@@ -44,6 +44,7 @@ class Taken:
     That is what it computes in, and what the driver takes for it.
 
     + main: the number of the card that its owner wants it on, among those of one library
+    + file: its weights on the disk: those that take most there are loaded first (by_size in host/residency.sh)
     + left: what has to be left free on each of its cards, or a part of it is computed by the CPU
     """
 
@@ -52,6 +53,12 @@ class Taken:
     computed: int = 0
     main: int | None = None
     left: int = 0
+    file: int = 0
+
+
+def in_order(models: Iterable[Taken]) -> list[Taken]:
+    """Return models in the order in which a warm-up loads them."""
+    return sorted(models, key=lambda it: (it.file, it.held), reverse=True)
 
 
 def place(cards: Sequence[Card], model: Taken, rule: Rule, alone: bool) -> list[Card] | None:

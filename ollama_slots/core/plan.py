@@ -17,7 +17,7 @@ from ollama_slots.core.residency import fault, needs_gpu, weights_by_digest
 from ollama_slots.core.settings import EMPTY, Settings
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Pull, Remove, Rotate, Step
-from ollama_slots.core.targets import Target, asks, context, lies, targets
+from ollama_slots.core.targets import Target, asks, context, lies, targets, undeclared
 
 # A slot's names: what serves, what was made for it last, and what served before.
 TAGS = ("latest", "current", "previous")
@@ -185,8 +185,7 @@ def _emptied(settings: Settings, observed: Observed) -> list[str]:
 
 def _gone(settings: Settings, observed: Observed) -> list[str]:
     """Return the slots that are not declared any more, and whose name was removed by hand."""
-    declared = {slot.name for slot in settings.slots}
-    return [name for name in observed.states if name not in declared and not observed.digest(name)]
+    return [name for name in undeclared(settings, observed) if not observed.digest(name)]
 
 
 def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
@@ -214,8 +213,11 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
             why = f"unload {state.model}, no slot uses it: {name} was changed by hand"
             removals.append(Remove(why, unload=state.model))
     for name in _gone(snapshot.settings, observed):
-        # Else each warm-up would wait for it, and fail.
-        removals.append(Remove(f"forget slot {name}: it is not declared, and its name is gone", forget=name))
+        # Else each warm-up would wait for it, and fail. What was made for it has no other record.
+        made = {it.variant for it in (observed.states.get(name), observed.previous.get(name)) if it}
+        left_over = tuple(it for tag in TAGS[1:] if observed.digests(it := f"{name}:{tag}") & made)
+        why = f"forget slot {name}: it is not declared, and its name is gone"
+        removals.append(Remove(why, delete=left_over, forget=name))
     if observed.scraps and not removals:  # each removal clears them away
         more = f" and {len(observed.scraps) - 1} more" if observed.scraps[1:] else ""
         removals.append(Remove(f"remove {observed.scraps[0]}{more}, left by a write that was cut off"))

@@ -4,7 +4,7 @@
 
 # note_base NAME:TAG [TIME]: it is recorded with this time, and with no other; without one, it is recorded no more.
 note_base() {
-    : >>"$bases" || return
+    true >>"$bases" || return
     others=$(grep -ivx "$(printf '%s' "$1" | sed 's/\./\\./g') .*" "$bases") || [ $? -eq 1 ] || return
     printf '%s\n' ${others:+"$others"} ${2:+"$1 $2"} >"$bases.new" &&
         replace "$bases"

@@ -76,7 +76,8 @@ delete() {
 
 # one_at_a_time SECONDS WHAT: waits, bounded, for whoever changes this host's slots; a dead one's lock is gone.
 one_at_a_time() {
-    (umask 077 && : >>"$lock") && exec 9>>"$lock" # who can read it can hold it
+    # Who can read it can hold it.
+    { (umask 077 && : >>"$lock") 2>/dev/null && exec 9>>"$lock"; } || { echo "cannot write $lock" >&2 && exit 1; }
     flock -w "$1" 9 || {
         echo "waited $1 s for $(cat "$lock") on this host; try again when it is done" >&2
         exit 1

@@ -65,7 +65,7 @@ bring() {
         22,*' 416'*) rm -f "$1" && return ;; # there is less of it at the mirror than here
         22,*' 404'*) complain "failed: $mirror has no blob sha256:$2: $repair" || return ;;
         23,*) full "$said" || return ;;
-        33,*) rm -f "$1" && : >"$1" ;; # the mirror knows no ranges
+        33,*) rm -f "$1" && true >"$1" ;; # the mirror knows no ranges
         143,*) return 1 ;; # the watch has said why
         *) [ "$(size_of "$1")" -gt "$came" ] || complain "failed: $mirror: ${said:-curl ended with $code}" || return ;;
         esac
@@ -93,7 +93,8 @@ fetch() {
     file=$fetched/sha256-$1-partial had=$(size_of "$fetched/sha256-$1-partial")
     # The engine's own partial file, which only the engine can go on from.
     [ ! -e "$unfinished/$1" ] || in_pull "$1" || rm -f "$blobs/sha256-$1-partial" "$blobs/sha256-$1-partial-"*
-    { : >>"$file" && record "$1" "$model"; } || complain "failed: cannot write to $fetched and $unfinished" || return
+    # Not by :, with which a shell ends where the file cannot be opened.
+    { true >>"$file" && record "$1" "$model"; } || complain "failed: cannot write to $fetched and $unfinished" || return
     [ "$had" -eq 0 ] || [ "$had" -ge "$2" ] || echo "$model: resuming at $((had / 1000000)) MB"
     bring "$file" "$1" "$2" || return
     if [ "$had" -gt 0 ] && ! right "$file" "$1"; then
@@ -172,7 +173,7 @@ get() {
 
 begin "$damaged" || exit
 take_turn fetch || exit
-install -d -m 700 "${fetched%/*}" "$fetched" && : >"$fetched/.said" || # with that in it, nobody takes it for idle
+install -d -m 700 "${fetched%/*}" "$fetched" && true >"$fetched/.said" || # with that in it, nobody takes it for idle
     complain "failed: cannot make $fetched" || exit
 for file in "$fetched"/sha256-*; do
     it=${file##*/sha256-}

@@ -44,6 +44,31 @@ stay() {
     stayed=$(api 30 "/api/$2" "{\"model\":\"$1:latest\",\"keep_alive\":$keep_alive}") || { error_in "$stayed" && return 1; }
 }
 
+# smaller NAME: the slots that are loaded after it, the smallest first.
+smaller() {
+    after='' passed=''
+    for it in $(by_size); do
+        [ -z "$passed" ] || after="$it $after"
+        [ "$it" != "$1" ] || passed=yes
+    done
+    echo "$after"
+}
+
+# make_room NAME: where a slot does not fit beside smaller ones, as far as that is known by what it took, those make way
+# that are idle, and are loaded after it: which one Ollama would end, it may need the place of again.
+make_room() {
+    took=$(noted bytes "$heals/$1")
+    [ -n "$took" ] || return 0
+    own=$(entry "$1" | cut -f 1)
+    for it in $(smaller "$1"); do
+        ! spare "$((took * 5 / 4))" "$own" || return 0
+        [ -n "$(entry "$it")" ] || continue
+        ! works "$it" || continue
+        unload "$it:latest"
+        observe || return 0
+    done
+}
+
 # load NAME CAUSE: loads a slot that is not in memory as declared, and prints the seconds; or what went wrong, and fails.
 # Without a keep_alive, for Ollama has its own from the deploy: see works.
 load() {
@@ -51,6 +76,7 @@ load() {
         for it in $(beside "$1"); do unload "$it"; done
     fi
     [ "$2" != cpu ] || unload "$1:latest"
+    case $2 in away | ended | cpu) make_room "$1" ;; esac
     keep_alive='' # of this request alone: load runs in a subshell
     answer "$1:latest" "$(value asks "$1")"
 }

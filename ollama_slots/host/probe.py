@@ -38,8 +38,10 @@ def parse_probe(output: list[str], unit: str = units.DEFAULT, models: Sequence[s
     answers: dict[str, Any] = {}
     for endpoint, line in zip(("version", "tags", "ps"), parts["api"], strict=False):
         answers[endpoint] = json.loads(line) if line.startswith("{") else None
-    listed = [Listed(**model) for model in answers["tags"]["models"] or []] if answers.get("tags") else None
-    running = [Runner(**model) for model in answers["ps"]["models"] or []] if answers.get("ps") else None
+    # What has no models is an error, such as of a store that is gone: no answer.
+    tags, ps = ((answers.get(it) or {}).get("models", ...) for it in ("tags", "ps"))
+    listed = [Listed(**model) for model in tags or []] if tags is not ... else None
+    running = [Runner(**model) for model in ps or []] if ps is not ... else None
     url, listens, answered = (*(it or None for it in parts["asked"]), None)[:3]
     environ = dict(line.split("=", 1) for line in parts["environ"])
     shown = _units(parts["units"], unit)

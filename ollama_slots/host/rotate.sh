@@ -74,9 +74,15 @@ serves_as_known() { # whether NAME, or with an argument another tag of it, is wh
     [ -e "$state_dir/$slot.slot" ] && is "$slot:${1:-latest}" "$(value variant "$slot")" "$names"
 }
 
+made_now() { # the time; but later than what it takes the place of, for a clock may have been ahead
+    at=$(date '+%s') before=$(value made "$slot")
+    case $before in '' | *[!0-9]*) ;; *) [ "$before" -lt "$at" ] || at=$((before + 1)) ;; esac
+    echo "made=$at"
+}
+
 write_own() { # the state, by which the next run tells that the Modelfile is not there yet
     printf '%s\nvariant=%s\nloaded=%s\n' "$state" "$new" "${loaded:-$new}" >"$candidate.state" &&
-        { [ "$rolls_back" = yes ] || date '+made=%s' >>"$candidate.state"; } &&
+        { [ "$rolls_back" = yes ] || made_now >>"$candidate.state"; } &&
         write "$candidate.state" "$state_dir/$slot.slot" && write "$candidate" "$modelfiles/$slot.Modelfile"
 }
 

@@ -68,6 +68,12 @@ for name in $(slots); do
         done
     fi
 done
+# Where each is resident once it is asked, and not all of them are, they push each other out. The warm-up loads the largest
+# first: into memory that has none of them they fit as preflight has found.
+if [ -z "$again$blind$silent" ]; then
+    crowded=$(for name in $(slots); do proven "$name" "$gpu" >/dev/null || echo "$name"; done)
+    [ -z "$crowded" ] || for name in $(slots); do unload "$name:latest"; done
+fi
 # Once more where something was mended, or every slot is resident by now: what was in the way has gone.
 [ -z "$again" ] && [ -n "$blind$silent" ] || ! systemctl restart "$warm_up" || exit 0
 ! systemctl is-active --quiet "$warm_up" || exit 0

@@ -9,7 +9,7 @@ from ollama_slots.benchmark.choice.decide import Decision, Fits, Three, decide
 from ollama_slots.benchmark.choice.measured import Answers, Measured, Run
 from ollama_slots.benchmark.run.week import Model, Room, Timed, Week
 from ollama_slots.core import names
-from ollama_slots.core.placing import Taken, fit
+from ollama_slots.core.placing import Taken, fit, in_order
 from ollama_slots.core.selection import RULES, SLOT_KEYS, ranked
 
 Passed = Mapping[str, Mapping[str, Answers]]  # which items of each family, by weights
@@ -137,4 +137,4 @@ def _fits(room: Room, timed: Mapping[str, Timed], weights: list[str]) -> bool:
     for slot, it in zip(RULES, weights, strict=True):
         takes = timed[it].takes[slot]
         runners[it] = max(runners.get(it, takes), takes, key=lambda taken: taken.held)
-    return fit(sorted(runners.values(), key=lambda it: it.held, reverse=True), room.cards, room.rule)
+    return fit(in_order(runners.values()), room.cards, room.rule)

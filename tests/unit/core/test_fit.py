@@ -93,6 +93,7 @@ def test_nvidias_driver_takes_some_on_each_card_for_each_runner(library: str, mo
         held(LLAMA, GB, load) + more,
         computed(LLAMA, load) + more,
         left=1024 * 2**20 - max(0, more - DRIVER_HAS),
+        file=GB,
     )
     there = deployed(declared("a:1b"))
     there.gpus = world.gpus

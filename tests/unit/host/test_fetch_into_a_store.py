@@ -21,6 +21,16 @@ def mirror() -> Iterator[Registry]:
         yield it
 
 
+def test_where_nothing_can_be_written_it_says_so_and_clears_up(host: DirectoryHost, mirror: Registry) -> None:
+    """A shell ends where : cannot open a file, whatever comes after it."""
+    fetched = host.store / ".ollama-slots/.fetch"
+    (fetched / f"sha256-{W}-partial").mkdir(parents=True)
+    done = fetch(host, mirror)
+    assert done.code == 1
+    assert "pull of Me/X.y:Q4 failed: cannot write to" in done.err
+    assert not (fetched / ".said").exists()
+
+
 def fetch(host: DirectoryHost, mirror: Registry, **other: Any) -> Done:
     given: dict[str, Any] = {
         "url": host.engine.url,

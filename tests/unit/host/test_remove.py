@@ -63,6 +63,22 @@ def test_a_slot_that_is_declared_no_more_and_was_removed_by_hand_is_forgotten(ho
     assert host.plan(one) == []
 
 
+def test_what_was_made_for_a_slot_that_is_forgotten_goes_with_it_and_nothing_of_anybody_elses(
+    host: DirectoryHost,
+) -> None:
+    """No record knows of it any more: no prune would list it."""
+    one = declared("a:1b")
+    for model in ("a:1b", "b:1b", "c:1b"):
+        host.engine.publish(model)
+    for model in ("b:1b", "c:1b"):
+        host.deploy(declared("a:1b", model))
+    assert set(names(host, "two")) == {"latest", "current", "previous"}
+    host.engine.delete("two:latest")
+    host.engine.create("two:previous", "FROM a:1b\nPARAMETER num_ctx 99\n")
+    host.deploy(one)
+    assert set(names(host, "two")) == {"previous"}, "which somebody has made"
+
+
 def test_what_cannot_be_deleted_is_told_of(one: DirectoryHost) -> None:
     """What an Ollama that does not answer has, is not gone, and is known on."""
     record = one.root / "var/lib/ollama-slots/bases"

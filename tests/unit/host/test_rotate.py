@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -437,6 +438,22 @@ def test_it_waits_for_whoever_reads_or_changes_this_host_and_says_for_whom(one: 
                 "try again when it is done\n"
             )
     assert one.asked() == []
+
+
+def test_a_lock_that_cannot_be_made_is_no_wait(one: DirectoryHost) -> None:
+    lock = one.root / "run/ollama-slots.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    done = rotate(one, "one", "b:1b", lock_seconds=2100)
+    assert (done.code, done.err) == (1, f"cannot write {lock}\n")
+
+
+def test_what_takes_the_place_of_another_is_later_though_the_clock_was_ahead(one: DirectoryHost) -> None:
+    """Else a rollback would take it for the older one of the two."""
+    state = one.root / "var/lib/ollama-slots/one.slot"
+    state.write_text(re.sub(r"made=\d+", "made=2051222400", state.read_text()))
+    assert rotate(one, "one", "b:1b").code == 0
+    assert (one.state("one")["made"], one.state("previous/one")["made"]) == ("2051222401", "2051222400")
 
 
 def test_two_at_once_come_one_after_the_other(one: DirectoryHost) -> None:

@@ -262,3 +262,10 @@ def test_a_mount_that_only_the_process_has_is_got_to_by_it_and_is_a_disk_of_its_
         serves.kill()
     through = f"/proc/{serves.pid}/root{store}"
     assert (code, said.splitlines()) == (0, [through, "theirs", f"{through}/blobs/.ollama-slots"])
+
+
+def test_an_ollama_whose_store_is_gone_does_not_answer_and_the_host_can_be_read(one: DirectoryHost) -> None:
+    """It answers with an error that has no models."""
+    one.engine.tags = lambda: {"error": "mkdir /mnt/models: permission denied"}  # type: ignore[method-assign]
+    found = one.found(declared("a:1b"))
+    assert (found.listed, found.runners is None) == (None, False)

@@ -97,6 +97,13 @@ def test_a_fetch_that_is_gone_on_with(split: DirectoryHost, mirror: Registry) ->
     assert split.stored().unfinished == ()
 
 
+def test_the_room_is_that_of_the_disk_of_the_blobs(split: DirectoryHost) -> None:
+    free = shutil.disk_usage(split.store / "blobs").free
+    told = split.details([]).disk_free
+    assert told is not None
+    assert abs(told - free) < 10**8, "somebody may write meanwhile"
+
+
 def test_a_pull_of_ollamas_that_was_cut_off_is_seen_behind_a_link(split: DirectoryHost) -> None:
     split.engine.publish("a:1b")
     split.engine.pulls = ["cut"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ollama_slots.benchmark.choice import race, slots, state
 from ollama_slots.benchmark.choice.decide import Decision, Fits, Three, decide
 from ollama_slots.benchmark.choice.measured import Answers, Measured, Run
-from ollama_slots.benchmark.run.week import Model, Room, Timed, Week
+from ollama_slots.benchmark.run.week import Model, Room, Timed, Week, Windows
 from ollama_slots.core import names
 from ollama_slots.core.placing import Taken, fit, in_order
 from ollama_slots.core.selection import RULES, SLOT_KEYS, ranked
@@ -88,14 +88,16 @@ def _models(of: Week, kind: str, passed: Passed) -> list[Measured]:
     """Return what was measured of each model whose speed is known on a kind of host."""
     found = []
     for weights, answers in passed.items():
-        model, timed = of.models[weights], of.speeds.get(kind, {}).get(weights)
+        model, timed = of.models[weights], of.timed(kind, weights)
         called = [it for it in of.wanted if model.called(it)]
         if timed and called:
-            found.append(_model(weights, model.digest, called, dict(answers), timed))
+            found.append(_model(weights, model.digest, called, dict(answers), timed, of.least.windows))
     return found
 
 
-def _model(weights: str, digest: str, called: list[str], answers: dict[str, Answers], timed: Timed) -> Measured:
+def _model(
+    weights: str, digest: str, called: list[str], answers: dict[str, Answers], timed: Timed, windows: Windows
+) -> Measured:
     return Measured(
         model=called[0],
         also_named=tuple(called[1:]),
@@ -104,7 +106,7 @@ def _model(weights: str, digest: str, called: list[str], answers: dict[str, Answ
         answers=answers,
         tokens_per_sec=timed.tokens_per_sec,
         ttft_ms=timed.ttft_ms,
-        gpu_bytes=timed.gpu_bytes,
+        gpu_bytes=timed.gpu_bytes(windows),
         at_depth=timed.at_depth,
     )
 
@@ -120,7 +122,7 @@ def fits(of: Week, kind: str) -> Fits:
         return all(
             _fits(
                 room,
-                {it: (of.speeds.get(room.kind, {}).get(it) or of.speeds[kind][it]) for it in weights},
+                {it: (of.timed(room.kind, it) or of.speeds[kind][it]) for it in weights},
                 weights,
             )
             for room in of.rooms.values()
@@ -135,6 +137,6 @@ def _fits(room: Room, timed: Mapping[str, Timed], weights: list[str]) -> bool:
         return True
     runners: dict[str, Taken] = dict(room.others)
     for slot, it in zip(RULES, weights, strict=True):
-        takes = timed[it].takes[slot]
+        takes = timed[it].takes[slot][room.windows[slot]]
         runners[it] = max(runners.get(it, takes), takes, key=lambda taken: taken.held)
     return fit(in_order(runners.values()), room.cards, room.rule)

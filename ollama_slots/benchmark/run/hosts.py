@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,17 +31,24 @@ class HostBench:
     """
 
     def __init__(
-        self, host: Host, settings: Settings, seed: int, models: Collection[str], procedure: Procedure
+        self,
+        host: Host,
+        settings: Settings,
+        seed: int,
+        models: Collection[str],
+        windows: Mapping[int, Collection[int]],
+        procedure: Procedure,
     ) -> None:
         """Read the host.
 
         + models: that may be asked beside the slots'
+        + windows: that the hosts of the run give slots 1 to 3, by slot
         + procedure: by which speed is measured
 
         Raises BenchmarkError where it cannot be read.
         """
         self.host, self.settings, self.seed, self.name = host, settings, seed, host.name
-        self.procedure = procedure
+        self.windows, self.procedure = windows, procedure
         self.snapshot = look(settings, models)
         self.room = memory.room(self.snapshot)
         states = self.snapshot.observed.states
@@ -121,7 +128,7 @@ class HostSubject:
     def speed(self) -> Timed:
         """Measure it."""
         found = measure(self.slot, self.send, self.window, self._tell, self.bench.procedure)
-        takes = memory.takes(self.there, self.shown, found.gpu_bytes, self.window)
+        takes = memory.takes(self.there, self.shown, found.gpu_bytes, self.window, self.bench.windows)
         return Timed(
             tokens_per_sec=found.tokens_per_sec, ttft_ms=found.ttft_ms, takes=takes, at_depth=found.at_depth
         )

@@ -125,7 +125,7 @@ def _is_measured(model: str, bench: Bench, of: Week, kit: Kit) -> bool:
     if there := bench.weights(model):
         _known(model, there, of, bench, kit)
     weights = there or of.weights(model)
-    if weights not in of.models or weights not in of.speeds.get(bench.room.kind, {}):
+    if weights not in of.models or of.timed(bench.room.kind, weights) is None:
         return False
     of.met(model, weights, of.models[weights].digest)
     return _is_settled(weights, of, kit)
@@ -140,7 +140,7 @@ def _is_settled(weights: str, of: Week, kit: Kit) -> bool:
 def _measure(subject: Subject, of: Week, bench: Bench, kit: Kit) -> None:
     weights, kind = subject.weights, bench.room.kind
     of.met(subject.model, weights, subject.digest)
-    if weights not in of.speeds.get(kind, {}):
+    if of.timed(kind, weights) is None:
         of.speeds.setdefault(kind, {})[weights] = subject.speed()
         week.write(kit.directory, of)
     if _is_settled(weights, of, kit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from ollama_slots.benchmark.cache import BenchmarkError
@@ -32,21 +33,25 @@ def room(snapshot: Snapshot) -> Room:
         cards=tuple(found) if found else None,
         rule=gpu_memory.rule(observed),
         others=others,
+        windows={it.number: it.num_ctx for it in snapshot.settings.slots if it.number in RULES},
     )
 
 
-def takes(snapshot: Snapshot, model: str, gpu_bytes: int, window: int) -> dict[int, Taken]:
-    """Return what a model takes at the window of each of slots 1 to 3.
+def takes(
+    snapshot: Snapshot, model: str, gpu_bytes: int, window: int, windows: Mapping[int, Collection[int]]
+) -> dict[int, dict[int, Taken]]:
+    """Return what a model takes at windows of slots 1 to 3, by slot and window.
 
     + gpu_bytes: that its runner held, as was seen, at this window; what it holds at others differs as foreseen
+    + windows: that hosts give each slot
     """
     key, more = names.parse(model).key, cards.driver_takes(snapshot)
     seen = gpu_memory.takes(snapshot, key, window)
-    found = {}
+    found: dict[int, dict[int, Taken]] = {}
     for slot in snapshot.settings.slots:
-        if slot.number in RULES:
-            tokens = context(Target(slot, model, slot.num_ctx), snapshot.detailed)
+        for num_ctx in windows.get(slot.number, ()):
+            tokens = context(Target(slot, model, num_ctx), snapshot.detailed)
             foreseen = gpu_memory.takes(snapshot, key, tokens, slot.runner)
             held = max(0, gpu_bytes + foreseen.held - seen.held) + more
-            found[slot.number] = replace(foreseen, held=held, computed=more)
+            found.setdefault(slot.number, {})[num_ctx] = replace(foreseen, held=held, computed=more)
     return found

@@ -35,10 +35,9 @@ def _memory(of: Week, decision: Decision) -> Memory | None:
 
     What shares weights with a model that is chosen is that one's runner.
     """
-    rooms = [(sum(card.free for card in it.cards), it) for it in of.rooms.values() if it.cards]
-    if not rooms:
+    if not of.rooms or not of.least.cards:
         return None
-    total, least = min(rooms, key=lambda it: it[0])
+    least = of.least
     chosen = {it.weights.removeprefix(PREFIX) for it in decision.chosen.values()}
     others = sum(it.held - it.computed for weights, it in least.others.items() if weights not in chosen)
-    return Memory(total, {"other slots": others} if others else {})
+    return Memory(least.bytes, {"other slots": others} if others else {})

@@ -6,6 +6,7 @@ import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -89,6 +90,12 @@ class Session:
         """Return the models that may be asked on a host beside those of its slots."""
         return [*self._incumbents, *settings.benchmark_models]
 
+    @property
+    def windows(self) -> dict[int, set[int]]:
+        """The windows that the hosts of the run give slots 1 to 3, by slot."""
+        slots = [it for settings in self.settings.values() for it in settings.slots if it.number in RULES]
+        return {number: {it.num_ctx for it in slots if it.number == number} for number in RULES}
+
     def begun(self) -> tuple[Week, Kit]:
         """Return what is measured, and with what; begun with the first host that is measured.
 
@@ -103,9 +110,8 @@ class Session:
         return self._week, self._kit
 
     def _begun(self) -> tuple[Week, Found]:
-        slots = [it for settings in self.settings.values() for it in settings.slots if it.number in RULES]
         profile = next(iter(self.settings.values())).benchmark_profile
-        sizes, window = self._sizes or PROFILES[profile], min(it.num_ctx for it in slots)
+        sizes, window = self._sizes or PROFILES[profile], min(chain(*self.windows.values()))
         kept = week.read(week.path(self._directory, self.seed)) or self._week
         of = kept.begun(window, sizes, choose.read(self._target))
         for name in self._names:

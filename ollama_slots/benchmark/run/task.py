@@ -85,7 +85,9 @@ def choose(settings: Settings) -> Commands:  # noqa: ARG001 (as the others)
 def _look(state: State, host: Host, settings: Settings) -> bool:
     this = session(state)
     try:
-        this.benches[host.name] = HostBench(host, settings, this.seed, this.models(settings), this.procedure)
+        this.benches[host.name] = HostBench(
+            host, settings, this.seed, this.models(settings), this.windows, this.procedure
+        )
     except BenchmarkError as error:
         return _failed(error)
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from ollama_slots.core import names, selection
 from ollama_slots.core.errors import first_error
 from ollama_slots.core.placing import Card, Rule, Taken
 
+Windows = dict[int, int]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -28,19 +30,23 @@ def seed_of(moment: datetime) -> int:
 class Timed(Fixed):
     """How fast a model is on a kind of host.
 
-    + takes: of GPU memory, at the window of each slot, by the slot's number
+    + takes: of GPU memory, by the slot's number and the windows that hosts give that slot
     + at_depth: behind long prompts, where that was measured
     """
 
     tokens_per_sec: Spread
     ttft_ms: Spread
-    takes: dict[int, Taken]
+    takes: dict[int, dict[int, Taken]]
     at_depth: tuple[Depth, ...] = ()
 
-    @property
-    def gpu_bytes(self) -> dict[int, int]:
-        """What the runner itself holds of GPU memory, by slot."""
-        return {slot: it.held - it.computed for slot, it in self.takes.items()}
+    def gpu_bytes(self, windows: Windows) -> dict[int, int]:
+        """Return what the runner itself holds of GPU memory, by slot, at the windows of a host."""
+        taken = {slot: self.takes[slot][window] for slot, window in windows.items()}
+        return {slot: it.held - it.computed for slot, it in taken.items()}
+
+    def knows(self, windows: Windows) -> bool:
+        """Return whether it is known what the model takes at the windows of a host."""
+        return all(window in self.takes.get(slot, {}) for slot, window in windows.items())
 
 
 class Room(Fixed):
@@ -49,12 +55,19 @@ class Room(Fixed):
     + kind: of the host: those of the same kind are equally fast
     + cards: with nothing of Ollama's on them; None: it is not known
     + others: what the other slots' models take, by weights
+    + windows: of slots 1 to 3, in tokens, by slot
     """
 
     kind: str
     cards: tuple[Card, ...] | None
     rule: Rule
     others: dict[Sha256, Taken] = Field(default_factory=dict)
+    windows: Windows
+
+    @property
+    def bytes(self) -> int:
+        """How much there is on all cards; 0 where it is not known."""
+        return sum(it.free for it in self.cards or ())
 
 
 class Model(Fixed):
@@ -131,6 +144,16 @@ class Week(BaseModel):
     models: dict[Sha256, Model] = Field(default_factory=dict)
     speeds: dict[str, dict[Sha256, Timed]] = Field(default_factory=dict)
     failed: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def least(self) -> Room:
+        """The host of the least GPU memory, as far as that is known."""
+        return min(self.rooms.values(), key=lambda it: it.bytes if it.cards else inf)
+
+    def timed(self, kind: str, weights: str) -> Timed | None:
+        """Return how fast a model is on a kind of host, as long as what it takes on each host is known with it."""
+        found = self.speeds.get(kind, {}).get(weights)
+        return found if found and all(found.knows(it.windows) for it in self.rooms.values()) else None
 
     def weights(self, name: str) -> str | None:
         """Return the weights that a model was found to have; None where it was not met yet."""

@@ -27,6 +27,7 @@ from tests.unit.benchmark.measured import spread
 
 GB = 10**9
 SEED, NOW, LATER = 202648, "2026-11-26T02:00:00Z", "2026-11-27T02:00:00Z"
+WINDOWS = (4096, 32768)
 SIZES = {"trivial": 60, "arithmetic": 60}
 
 
@@ -99,8 +100,12 @@ class FakeSubject:
         self.bench.timed.append(self.model)
         if self.bench.noisy:
             raise BenchmarkError(f"{self.bench.name} is not quiet")
-        takes = {slot: Taken(self.made.gigabytes * GB, self.made.gigabytes * GB) for slot in (1, 2, 3)}
+        takes = {slot: {it: self._taken(it) for it in WINDOWS} for slot in (1, 2, 3)}
         return Timed(tokens_per_sec=spread(self.made.speed), ttft_ms=spread(300.0), takes=takes)
+
+    def _taken(self, window: int) -> Taken:
+        size = self.made.gigabytes * GB * (6 if window > 4096 else 1)
+        return Taken(size, size)
 
     def _send(self, requests: Sequence[Request]) -> tuple[list[Reply], str]:
         replies: list[Reply] = []
@@ -136,6 +141,7 @@ class FakeBench:
     slots: dict[int, Made]
     others: list[Made] = field(default_factory=list)
     kind: str = "a GPU"
+    window: int = 4096
     gigabytes: int | None = 100
     experimental: int = 0
     shares: str = "experimental"
@@ -155,7 +161,14 @@ class FakeBench:
     def room(self) -> Room:
         cards = None if self.gigabytes is None else (Card(self.gigabytes * GB),)
         others = {sha(self.shares): Taken(self.experimental * GB, self.experimental * GB)}
-        return Room(kind=self.kind, cards=cards, rule=Rule(), others=others if self.experimental else {})
+        windows = dict.fromkeys((1, 2, 3), self.window)
+        return Room(
+            kind=self.kind,
+            cards=cards,
+            rule=Rule(),
+            others=others if self.experimental else {},
+            windows=windows,
+        )
 
     @property
     def holds(self) -> dict[int, str]:

@@ -376,6 +376,28 @@ def test_what_does_not_fit_beside_the_others_on_the_smallest_host_is_not_chosen(
     assert "big:30b" in alone.slots
 
 
+@pytest.mark.parametrize(("window", "first"), [(4096, "better:7b"), (32768, "a:7b")])
+def test_nor_is_what_fits_at_the_windows_of_another_host_of_its_kind(
+    project: Project, window: int, first: str
+) -> None:
+    """At the larger one, a model takes six times as much."""
+    project.challengers = ("better:7b",)
+    better = Made("better:7b", 1.0, 0.8, gigabytes=17)
+    project.run(bench(better), bench(name="gpu2", window=window))
+    assert project.slots[0] == first
+
+
+def test_one_whose_window_was_changed_in_the_week_is_timed_anew(project: Project) -> None:
+    project.run(bench())
+    host = bench(window=32768)
+    project.run(host, now=LATER)
+    assert (host.timed, host.asked) == ([], []), "it was foreseen for that window, too"
+    host = bench(window=65536)
+    with pytest.raises(BenchmarkError):
+        project.run(host, now=LATER)
+    assert host.timed == ["a:7b", "b:7b", "c:7b"]
+
+
 def test_nor_is_what_does_not_fit_beside_slot_4(project: Project) -> None:
     project.challengers = ("big:30b",)
     project.run(bench(Made("big:30b", 1.0, 1.0, gigabytes=40), gigabytes=60, experimental=15))

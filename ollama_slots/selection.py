@@ -52,6 +52,9 @@ def decoded(content: bytes) -> str:
         raise ValueError(f"expected {wanted}, found other bytes at {error.start}: save it as UTF-8") from None
 
 
+_named: set[Path] = set()  # files that the data have asked for
+
+
 def slot_models(path: str | Path) -> dict[str, str]:
     """Return host data from a selection file: ``slot1_model`` to ``slot3_model``.
 
@@ -61,6 +64,7 @@ def slot_models(path: str | Path) -> dict[str, str]:
     Without a file it is nothing where that is ``model_selection.json`` beside deploy.py, else an error.
     Raises PyinfraError as ``read`` does.
     """
+    _named.add(Path(path).resolve())
     try:
         written = Path(path).stat().st_mtime_ns
     except OSError:
@@ -91,7 +95,7 @@ def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa
 def _elsewhere() -> Path | None:
     """Return the selection file beside the files that pyinfra was told to run, where it runs somewhere else."""
     beside = (Path(it).resolve().parent / DEFAULT for it in sys.argv[1:] if it.endswith(".py"))
-    return next((it for it in beside if it.is_file()), None)
+    return next((it for it in beside if it.is_file() and it not in _named), None)
 
 
 def main() -> int:

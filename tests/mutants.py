@@ -154,8 +154,8 @@ OF_THE_WATCH = [
     fault("what is loaded is not proven", "mend", "wrong=${wrong:-${after#*\t}}", ":", WATCH),
     fault("a deploy is not seen", LOOK_AT, "! warming || exit 0\n\nresident", "\nresident", WATCH),
     fault("slots are healed by name", LOOK_AT, "in $(by_size)", "in $(slots)", "host/test_crowded.py"),
-    fault("none makes way", "mend", '[ -n "$took" ] || return 0', "return 0", "host/test_crowded.py"),
-    fault("a crowded card stays so", "warm", '[ -z "$crowded" ] ||', "true ||", "host/test_crowded.py"),
+    fault("none makes way", "mend", 'unload "$it:latest"\n        made_way=', "made_way=", "host/test_crowded.py"),
+    fault("a crowded card stays so", "warm", "&& crowded; then", "&& false; then", "host/test_crowded.py"),
     fault("a report heals", LOOK_AT, "watch={{ settings.watch }}", "watch=heal", WATCH),
 ]
 MORE = [

@@ -19,5 +19,8 @@ def cache() -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BenchmarkError(f"{directory}: expected to keep things there, found {error.strerror}") from None
+        raise BenchmarkError(
+            f"{directory}: expected to keep things there, found {error.strerror}: "
+            "make it writable, or set XDG_CACHE_HOME"
+        ) from None
     return directory

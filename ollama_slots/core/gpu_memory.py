@@ -127,8 +127,7 @@ def needs(snapshot: Snapshot) -> list[Need]:
             continue
         key = names.parse(group[0].model).key
         window = max(context(target, details) for target in group)
-        where = {name: it for one in group for name, it in one.slot.runner.items() if name != "num_batch"}
-        each = (takes(snapshot, key, window, {**it.slot.runner, **where}) for it in group)
+        each = (takes(snapshot, key, window, {**it.slot.runner, **_placed(group)}) for it in group)
         taken = max(each, key=lambda it: it.held)  # whose batch is the largest
         for runner in observed.runners or ():
             there = known.get(runner.digest) == weights and runner.context_length == window
@@ -141,6 +140,17 @@ def needs(snapshot: Snapshot) -> list[Need]:
                 taken = replace(taken, held=runner.size_vram + more, computed=more)
         result.append(Need(tuple(group), taken))
     return sorted(result, key=lambda need: need.held, reverse=True)
+
+
+def _placed(group: Sequence[Target]) -> dict[str, int]:
+    """Return what slots that share a runner say of where it lies: the first of each, from 0 on."""
+    said: dict[str, int] = {}
+    for name in ("main_gpu", "num_gpu"):
+        if (
+            first := next((it.slot.runner[name] for it in group if it.slot.runner.get(name, -1) >= 0), None)
+        ) is not None:
+            said[name] = first
+    return said
 
 
 def takes(snapshot: Snapshot, key: str, tokens: int, said: Mapping[str, int] = NOTHING) -> Taken:

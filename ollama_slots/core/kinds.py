@@ -49,8 +49,9 @@ def unlike(runners: Sequence[Mapping[str, int]]) -> list[str]:
 
     + runners: what each says of its runner
 
-    One that leaves num_gpu open takes any.
+    One that leaves num_gpu open takes any. No num_thread is 0.
     """
+    runners = [{name: it for name, it in one.items() if (name, it) != ("num_thread", 0)} for one in runners]
     differ = {name for one in runners for name in one if len({it.get(name) for it in runners}) > 1} - {"num_gpu"}
     layers = {it["num_gpu"] for it in runners if it.get("num_gpu", -1) >= 0}
     return sorted(differ | ({"num_gpu"} if len(layers) > 1 else set()))

@@ -64,7 +64,7 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
     settings, observed = snapshot.settings, snapshot.observed
     known, serving = weights_by_digest(observed), {it.weights for it in observed.states.values()}
     mine = ours(settings, observed)
-    previous = {digest for name in mine for digest in observed.digests(f"{name}:previous")}
+    previous = {digest for name in mine for digest in _own(observed, f"{name}:previous")}
     return (
         not observed.scraps
         and not any(observed.cut_off(name) for name in mine)
@@ -203,7 +203,7 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
             candidate = f"{name}:current"
             why = f"put {candidate} back, its rotation was interrupted"
             removals.append(Remove(why, unload=candidate if candidate in idle else None, put_back=name))
-        elif unload := next((it for it in idle if observed.digests(it) & loaded), None):
+        elif unload := next((it for it in idle if _own(observed, it) & loaded), None):
             # What a rotation that died after its switch left in memory. Under another name it is somebody else's.
             removals.append(Remove(f"unload {unload}, no slot uses it", unload=unload))
     for name, state in _changed(observed).items():
@@ -222,6 +222,14 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
         more = f" and {len(observed.scraps) - 1} more" if observed.scraps[1:] else ""
         removals.append(Remove(f"remove {observed.scraps[0]}{more}, left by a write that was cut off"))
     return removals
+
+
+def _own(observed: Observed, tagged: str) -> frozenset[str]:
+    """Return the digests by which a slot's name alone may be loaded: its own, and that of its runner before."""
+    own, state = observed.digests(tagged), observed.previous.get(tagged.removesuffix(":previous"))
+    if state is None or state.variant not in own:
+        return own
+    return (own | {state.loaded}) - observed.digests(state.model)
 
 
 def _empties(snapshot: Snapshot, held: Held) -> list[Remove]:

@@ -121,8 +121,8 @@ def no_memory(ahead: Snapshot) -> str | None:
         advice = f"with {windows} they would fit"
     else:
         advice = "no context windows would fit: choose smaller models"
-    undeclared = {f"{name}, which no data declare any more,": it for name, it in others.items()}
-    parts = ", ".join(f"{name} {it.held / GB:.2f}" for name, it in (these | undeclared).items())
+    left_over = {f"{name}, which no data declare any more,": it for name, it in others.items()}
+    parts = ", ".join(f"{name} {it.held / GB:.2f}" for name, it in (these | left_over).items())
     left = max(it.left for it in wanted)
     rule = (
         f"has layers computed by the CPU unless it leaves {left / GB:.1f} GB of each free"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from ollama_slots.core import names
+from ollama_slots.core.cards import room
 from ollama_slots.core.differences import short
-from ollama_slots.core.gpu_memory import fits, unfit
+from ollama_slots.core.gpu_memory import all_fit, fits, takes
 from ollama_slots.core.observed import Observed, SlotState
+from ollama_slots.core.placing import Taken
 from ollama_slots.core.plan import holdings, leftovers, rotation
-from ollama_slots.core.residency import weights_by_digest
+from ollama_slots.core.residency import needs_gpu
 from ollama_slots.core.settings import Settings, Slot
 from ollama_slots.core.snapshot import Snapshot
 from ollama_slots.core.steps import Step
@@ -38,14 +41,15 @@ def steps(snapshot: Snapshot) -> list[Step]:
     _check_windows(settings, observed, ahead)
     held = holdings(snapshot, {prior.weights for _, prior, _ in priors})
     rotations: list[Step] = []
+    stay = crowded(snapshot)
     for slot, prior, is_back in priors:
-        if is_back is not False or no_room(snapshot, slot, prior):
+        if is_back is not False or slot.name in stay:
             continue
-        room = fits(snapshot, _previous(slot), prior.context, in_gpu=not prior.gpu)
+        beside = fits(snapshot, _previous(slot), prior.context, in_gpu=not prior.gpu)
         now = observed.states.get(slot.name)
         why = _why(now, prior) if now else "back"
         target = Target(slot, prior.model, prior.context)
-        rotations.append(rotation(snapshot, target, "", prior, held, room, why))
+        rotations.append(rotation(snapshot, target, "", prior, held, beside, why))
     if not rotations and (lines := unable(snapshot)):
         raise ValueError("; ".join(lines))
     return rotations
@@ -53,14 +57,14 @@ def steps(snapshot: Snapshot) -> list[Step]:
 
 def unable(snapshot: Snapshot) -> list[str]:
     """Return a line for each slot that cannot go back to what it had before, or that is named and had nothing."""
-    observed, lines = snapshot.observed, []
+    observed, stay, lines = snapshot.observed, crowded(snapshot), []
     for slot in _chosen(snapshot.settings):
         prior = _prior(slot, snapshot)
         is_back = prior and _is_back(slot, prior, observed)
-        if prior and is_back is False and (why := no_room(snapshot, slot, prior)):
+        if prior and slot.name in stay:
             lines.append(
-                f"slot {slot.name}: expected room in GPU memory for {_previous(slot)}, of {prior.model}, in place "
-                f"of what the slot holds, found that it {why}: deploy models that fit together"
+                f"slot {slot.name}: expected room in GPU memory for {_previous(slot)}, of {prior.model}, beside "
+                "what the other slots have then, found too little: deploy models that fit together"
             )
         elif prior and is_back is None:
             lines.append(f"slot {slot.name}: {UNKNOWN}")
@@ -73,16 +77,38 @@ def unable(snapshot: Snapshot) -> list[str]:
     return lines
 
 
-def no_room(snapshot: Snapshot, slot: Slot, prior: SlotState) -> str | None:
-    """Return why what a slot had before would push out others even where what all slots go back from is away."""
-    observed, details = snapshot.observed, snapshot.detailed
-    back = {slot.name for slot, _, is_back in _priors(snapshot) if is_back is False}
-    known = weights_by_digest(observed, details)
-    stay = {it.weights for name, it in observed.states.items() if name not in back}
-    away = [it for it in observed.runners or () if known.get(it.digest) not in {*stay, prior.weights, None}]
-    if any(known.get(it.digest) == prior.weights for it in observed.runners or ()):
-        return None  # it is there
-    return unfit(snapshot, _previous(slot), prior.context, not prior.gpu, away)
+def crowded(snapshot: Snapshot) -> set[str]:
+    """Return the slots that cannot go back: what they had before does not fit beside what the others have then.
+
+    Nothing where that cannot be told, as where what they have now would not fit by the same figures.
+    """
+    ahead = {slot.name: prior for slot, prior, is_back in _priors(snapshot) if is_back is False}
+    cards = room(snapshot)
+    if cards is None or not needs_gpu(snapshot.settings, snapshot.observed):
+        return set()
+
+    def fit_with(back: Iterable[str]) -> bool:
+        return all_fit(snapshot, _taken(snapshot, {name: ahead[name] for name in back}), cards)
+
+    if fit_with(ahead) or not fit_with(()):
+        return set()
+    back: list[str] = []
+    for name in ahead:
+        if fit_with([*back, name]):
+            back.append(name)
+    return ahead.keys() - back
+
+
+def _taken(snapshot: Snapshot, back: Mapping[str, SlotState]) -> list[Taken]:
+    """Return what the slots take of GPU memory with some of them back, a runner for each set of weights."""
+    taken: dict[str, Taken] = {}
+    for name, now in snapshot.observed.states.items():
+        then, tag = (back[name], "previous") if name in back else (now, "latest")
+        key = names.parse(f"{name}:{tag}").key
+        if not then.gpu and key in snapshot.detailed.shown and snapshot.observed.entry(f"{name}:{tag}"):
+            it = takes(snapshot, key, then.context)
+            taken[then.weights] = max(taken.get(then.weights, it), it, key=lambda it: it.held)
+    return [*taken.values()]
 
 
 def notices(snapshot: Snapshot) -> list[str]:

@@ -200,8 +200,9 @@ class Settings(BaseModel):
     @property
     def heal_seconds(self) -> int:
         """More than the bounds of all that the watch does for the slots add up to (host/mend.sh)."""
-        stay, unload, looks = 2 * 30, (1 + self.loaded_models) * 20, 3 * 40
-        return len(self.slots) * (self.load_seconds + stay + unload + looks) + 60
+        stay, unload, looks = 2 * 30, (1 + self.loaded_models) * 20, (4 + self.loaded_models) * 40
+        load = self.loaded_models * self.load_seconds  # what has made way, too
+        return len(self.slots) * (load + stay + unload + looks) + 60
 
     @property
     def lock_seconds(self) -> int:

@@ -45,9 +45,13 @@ def lost(settings: Settings, observed: Observed) -> list[Slot]:
 
 
 def foreign(settings: Settings, observed: Observed) -> list[Slot]:
-    """Return the slots of which the data say what they hold, and whose name is a model that no deploy has made."""
+    """Return the slots of which the data say what they hold, and whose name is a model that no deploy has made.
+
+    What is NAME:current, too, is of a deploy that was ended before it wrote it down.
+    """
     known = {it.lower() for it in (*observed.states, *observed.modelfiles)}
-    return [it for it in settings.slots if it.model and it.name.lower() not in known and observed.digest(it.name)]
+    named = [it for it in settings.slots if it.model and it.name.lower() not in known and observed.digest(it.name)]
+    return [it for it in named if not observed.digests(it.name) & observed.digests(f"{it.name}:current")]
 
 
 def known_weights(wanted: list[Target], observed: Observed, details: Details | None) -> dict[str, str]:

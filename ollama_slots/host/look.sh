@@ -142,10 +142,10 @@ others() {
         $1 != "" && !index(mine, " " $1 " ") { print $6 }' | sort # Ollama's order changes with their use
 }
 
-# beside NAME: nothing, where a slot that is not in memory can be loaded with nothing of somebody else's unloaded for it;
+# in_the_way NAME: nothing, where a slot that is not in memory can be loaded with nothing of somebody else's unloaded for it;
 # else those models. As far as that is known: by how many Ollama holds, and where it was in GPU memory by what it took
 # then and what Ollama found at its start, a fifth of which it leaves free (server/sched.go, v0.32.15).
-beside() {
+in_the_way() {
     strangers=$(others)
     [ -n "$strangers" ] || return 0
     own=$(entry "$1" | cut -f 1) # it has its place, though its runner has died

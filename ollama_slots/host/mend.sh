@@ -24,7 +24,7 @@ meanwhile() {
     esac
     case $2 in away | ended | cpu)
         [ "$gpu" = no ] || driven "$1" || { echo "$3, and nvidia-smi does not answer: it is loaded again when it does" && return; }
-        strangers=$([ "$evicts" = yes ] || beside "$1")
+        strangers=$([ "$evicts" = yes ] || in_the_way "$1")
         [ -z "$strangers" ] || { echo "$3, and no room for it beside $strangers: unload that, or set watch_evicts = True" && return; }
         ;;
     esac
@@ -54,31 +54,41 @@ smaller() {
     echo "$after"
 }
 
-# make_room NAME: where a slot does not fit beside smaller ones, as far as that is known by what it took, those make way
-# that are idle, and are loaded after it: which one Ollama would end, it may need the place of again.
+# make_room NAME: where a slot does not fit beside smaller ones, as far as that is known by what it took, those that are
+# idle make way, the smallest first: which one Ollama would end, it may need the place of again. Sets $made_way.
 make_room() {
+    made_way=''
     took=$(noted bytes "$heals/$1")
-    [ -n "$took" ] || return 0
+    # Once: none goes again for one that could not be loaded all the same.
+    [ -n "$took" ] && [ -z "$(noted wrong "$looks/$1")" ] || return 0
+    # Before 0.30 Ollama tries what fits, and leaves no fifth free: core/placing.py.
+    case $(api 10 /api/version | value_of version) in 0.[12][0-9].*) ;; *) took=$((took * 5 / 4)) ;; esac
     own=$(entry "$1" | cut -f 1)
     for it in $(smaller "$1"); do
-        ! spare "$((took * 5 / 4))" "$own" || return 0
-        [ -n "$(entry "$it")" ] || continue
+        ! spare "$took" "$own" || return 0
+        case $(entry "$it" | cut -f 3) in '' | - | 0) continue ;; esac # it has no GPU memory
         ! works "$it" || continue
         unload "$it:latest"
+        made_way="$it $made_way"
         observe || return 0
     done
 }
 
 # load NAME CAUSE: loads a slot that is not in memory as declared, and prints the seconds; or what went wrong, and fails.
+# What made way for it is loaded again after it, the largest first.
 # Without a keep_alive, for Ollama has its own from the deploy: see works.
 load() {
     if [ "$evicts" = yes ]; then
-        for it in $(beside "$1"); do unload "$it"; done
+        for it in $(in_the_way "$1"); do unload "$it"; done
     fi
     [ "$2" != cpu ] || unload "$1:latest"
-    case $2 in away | ended | cpu) make_room "$1" ;; esac
-    keep_alive='' # of this request alone: load runs in a subshell
+    made_way=''
+    case $2 in away | ended | cpu) ! observe || make_room "$1" ;; esac
+    keep_alive='' # of these requests alone: load runs in a subshell
     answer "$1:latest" "$(value asks "$1")"
+    code=$?
+    for it in $made_way; do answer "$it:latest" "$(value asks "$it")" >/dev/null; done
+    return "$code"
 }
 
 # mend NAME CAUSE WHY: has the slot in memory as declared, and says so, or what went wrong, and fails.

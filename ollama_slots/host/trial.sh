@@ -23,8 +23,14 @@ resident() {
     fi
 }
 
+have_look() { # of the watch: it waits for no lock, and the next command takes it at once
+    flock -u 9
+    ! systemctl is-active --quiet "$watch_timer" || timeout 60 systemctl start "$watcher" >/dev/null 2>&1
+}
+
 end_with() { # end_with WHY: nothing is asked
     echo "$mark== $*"
+    have_look
     exit 0
 }
 
@@ -115,7 +121,5 @@ ask_all
 come_back
 gone=$(lost)
 [ -z "$gone" ] || echo "$mark== $gone"
-# A look of the watch waits for no lock, and the next command takes it at once: it has its turn here.
-flock -u 9
-! systemctl is-active --quiet "$watch_timer" || timeout 60 systemctl start "$watcher" >/dev/null 2>&1
+have_look
 exit 0

@@ -1,5 +1,5 @@
 # Runs the warm-up unit; if it fails, repairs what can be repaired, or shows its log.
-# needs: engine store moves
+# needs: engine store moves look
 # takes: url keep_alive load_seconds lock_seconds gpu
 # gpu (yes|no): a slot must be wholly in GPU memory, unless its state says otherwise
 
@@ -35,6 +35,16 @@ refused() {
         "features: nesting=1), or relax the unit by a drop-in (docs/on-the-host.md), then deploy again" >&2
 }
 
+# crowded: whether slots push each other out: one is not in memory, and nothing of anybody else's is.
+crowded() {
+    main=$(engine_pid)
+    observe && [ -z "$(others)" ] || return
+    for name in $(slots); do
+        why=$(proven "$name" "$gpu") || [ "$why" != "$away" ] || return 0
+    done
+    return 1
+}
+
 rm -f "$restarted"
 said=$(systemctl restart "$warm_up" 2>&1) && exit 0
 ! refused || exit 1
@@ -68,14 +78,13 @@ for name in $(slots); do
         done
     fi
 done
-# Where each is resident once it is asked, and not all of them are, they push each other out. The warm-up loads the largest
-# first: into memory that has none of them they fit as preflight has found.
-if [ -z "$again$blind$silent" ]; then
-    crowded=$(for name in $(slots); do proven "$name" "$gpu" >/dev/null || echo "$name"; done)
-    [ -z "$crowded" ] || for name in $(slots); do unload "$name:latest"; done
-fi
 # Once more where something was mended, or every slot is resident by now: what was in the way has gone.
 [ -z "$again" ] && [ -n "$blind$silent" ] || ! systemctl restart "$warm_up" || exit 0
 ! systemctl is-active --quiet "$warm_up" || exit 0
+# The warm-up loads the largest first: into memory that has none of them they fit as preflight has found.
+if [ -z "$again$blind$silent" ] && crowded; then
+    for name in $(slots); do works "$name" || unload "$name:latest"; done
+    ! systemctl restart "$warm_up" || exit 0
+fi
 systemctl status --no-pager --lines=20 "$warm_up" >&2
 exit 1

@@ -30,8 +30,8 @@ def models(settings: Settings) -> Commands:
     yield from take(settings, _to_what_is_declared, "every slot holds its declared model", by_look=True)
 
 
-def _to_what_is_declared(settings: Settings, observed: Observed, first: bool) -> list[Step]:
+def _to_what_is_declared(settings: Settings, observed: Observed, begins: bool) -> list[Step]:
     snapshot = gather(settings, observed)
-    if first:
+    if begins:
         check(snapshot)
     return planned(snapshot)

@@ -38,12 +38,12 @@ def rollback(settings: Settings) -> Commands:
             say_once(line)
 
 
-def _to_what_was(settings: Settings, observed: Observed, first: bool) -> list[Step]:
+def _to_what_was(settings: Settings, observed: Observed, begins: bool) -> list[Step]:
     if refusal := versions.refusal(observed.version):
         raise ValueError(refusal)
     snapshot = detailed(Snapshot(settings, observed))
     steps = back.steps(snapshot)
-    if first:
+    if begins:
         for notice in [*back.notices(snapshot), *back.unable(snapshot)]:
             say_once(notice)
         if back.nothing(snapshot):

@@ -47,8 +47,9 @@ def take(settings: Settings, steps: Plan, settled: str, by_look: bool = False) -
 
     What it does not change is in the same command (``plan.together``).
 
-    + steps: plans from settings, from what the host has, and whether nothing but pulls was done yet, which may
-      tell more than the registry did; its ValueError refuses
+    + steps: plans from settings, from what the host has, and whether nothing but pulls was done yet: then what
+      cannot end well is refused still, for a host that has a model knows more of it than its registry told;
+      its ValueError refuses
     + settled: what to say where nothing is to be done
     + by_look: a look tells whether that is so, which need not ask what models are made of (``plan.settled``)
     """

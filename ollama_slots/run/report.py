@@ -31,7 +31,9 @@ def check(path: str) -> None:
             with suppress(FileNotFoundError):
                 it.stat()
     except OSError as error:
-        raise PyinfraError(f"report: expected a file to write, found {path:.60}: {error.strerror}") from None
+        raise PyinfraError(
+            f"report: expected a file to write, found {path:.60}: {error.strerror}: choose another name"
+        ) from None
     if not os.access(file.parent, os.W_OK | os.X_OK):
         raise PyinfraError(f"report: expected a directory to write to, found {file.parent}: choose another")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from pyinfra import logger
 from pyinfra.api import Host
@@ -53,8 +53,7 @@ def candidate(host: Host, settings: Settings, model: str, number: int) -> Iterat
     try:
         yield slot, sender(host, settings, observed, slot, fit)
     except BaseException:
-        with suppress(BenchmarkError):  # why it could not be taken away matters less
-            _removed(host, settings, url)
+        _removed(host, settings, url)  # why it could not be matters less
         raise
     if why := _removed(host, settings, url):
         raise BenchmarkError(f"candidate {model}: could not be taken away: {why}; the next run does that first")

@@ -50,7 +50,7 @@ class _Runs:
     """Runs of a slot, and what was seen in them.
 
     + loaded, gpu_bytes: of the last one
-    + loads: how many commands have loaded it
+    + loads: how often it was loaded
     + cold, expected: how many more do not count, for they follow a load; how many of the next command will not
     """
 
@@ -66,10 +66,13 @@ class _Runs:
         while len(counted) < wanted:
             if tried >= self.by.tries * wanted or skipped > self.by.tries * (wanted + self.by.warm_ups):
                 raise self._failed(len(counted), wanted, tried, busy, why)
-            for reply in self._replies(wanted - len(counted) + self.expected, tokens):
-                self.cold = self.by.warm_ups if reply.anew else self.cold
+            replies = self._replies(wanted - len(counted) + self.expected, tokens)
+            for reply, then in zip(replies, [*replies[1:], None], strict=True):
+                if reply.anew and self.loads > 1:
+                    # Of one that answers once a command, there is nothing else.
+                    self.cold = 0 if then is None or then.anew else min(1, self.by.warm_ups)
                 if self.cold:
-                    self.cold, skipped, why = self.cold - 1, skipped + 1, "others followed a load"
+                    self.cold, skipped = self.cold - 1, skipped + 1
                     continue
                 tried += 1
                 found = run(reply, self.by.tokens)
@@ -101,8 +104,9 @@ class _Runs:
         if why or len(replies) < count:
             raise BenchmarkError(f"{self.slot.called}: timed {len(replies)} of {count} runs: {why}")
         self.gpu_bytes = replies[-1].gpu_bytes
-        anew = any(it.anew for it in replies)  # where slots make way for it, each command loads it
-        self.expected, self.loads = self.by.warm_ups if anew and self.loads else 0, self.loads + anew
+        self.loads += sum(it.anew for it in replies)
+        again = self.loads > 1 and any(it.anew for it in replies)  # slots make way for it: each command loads it
+        self.expected = min(1, self.by.warm_ups) if again else 0
         self.loaded = next((it.loaded for it in reversed(replies) if it.loaded), self.loaded)
         return replies
 

@@ -21,7 +21,7 @@ END = "Tell what happens next, in as many words as you can."
 class Procedure(NamedTuple):
     """What is done.
 
-    + warm_ups: runs that do not count, before the first that does, and after each load: what follows one is slower
+    + warm_ups: runs that do not count, before the first that does; and one after each later load, for it is slower
     + runs: at a prompt of so many tokens
     + at_depth: runs at each share of the window; none: speed at depth is not measured
     + tokens: of an answer

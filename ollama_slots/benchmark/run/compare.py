@@ -81,7 +81,7 @@ def deciding(of: Week) -> str:
     """Return the kind of host whose speeds are compared: that on which most models were measured, or the first."""
     kinds = dict.fromkeys(it.kind for it in of.rooms.values())
     these = {weights for weights, it in of.models.items() if wanted(of, it)}
-    return max(kinds, key=lambda it: len(these & of.speeds.get(it, {}).keys()), default="")
+    return max(kinds, key=lambda kind: sum(of.timed(kind, it) is not None for it in these), default="")
 
 
 def _models(of: Week, kind: str, passed: Passed) -> list[Measured]:

@@ -74,12 +74,13 @@ class HostBench:
             slot = hosts.slot(there.observed, name)
             send = hosts.sender(self.host, self.settings, there.observed, slot)
             window = there.observed.states[name].context
-            yield HostSubject(self, there, model, f"{name}:latest", slot, send, window)
+            said = next((it.runner for it in self.settings.slots if it.name == name), {})
+            yield HostSubject(self, there, model, f"{name}:latest", slot, send, window, said)
             return
         least = min((it for it in self.settings.slots if it.number in RULES), key=lambda it: it.num_ctx)
         window = context(Target(least, model, least.num_ctx), there.detailed)
         with candidates.candidate(self.host, self.settings, model, least.number) as (slot, send):
-            yield HostSubject(self, there, model, model, slot, send, window)
+            yield HostSubject(self, there, model, model, slot, send, window, least.runner)
 
     def tell(self, line: str) -> None:
         """Log a line of this host."""
@@ -101,6 +102,7 @@ class HostSubject:
     + there: the host with it
     + shown: a name whose figures are known: a slot's base need not be there any more
     + window: with which it is, or will be, in memory
+    + said: what it is loaded with says of its runner, beside what the model says itself
     """
 
     bench: HostBench
@@ -110,6 +112,7 @@ class HostSubject:
     slot: ask.Slot
     send: ask.Send
     window: int
+    said: Mapping[str, int]
 
     @property
     def weights(self) -> str:
@@ -128,7 +131,7 @@ class HostSubject:
     def speed(self) -> Timed:
         """Measure it."""
         found = measure(self.slot, self.send, self.window, self._tell, self.bench.procedure)
-        takes = memory.takes(self.there, self.shown, found.gpu_bytes, self.window, self.bench.windows)
+        takes = memory.takes(self.there, self.shown, found.gpu_bytes, self.window, self.bench.windows, self.said)
         return Timed(
             tokens_per_sec=found.tokens_per_sec, ttft_ms=found.ttft_ms, takes=takes, at_depth=found.at_depth
         )

@@ -141,7 +141,8 @@ def _measure(subject: Subject, of: Week, bench: Bench, kit: Kit) -> None:
     weights, kind = subject.weights, bench.room.kind
     of.met(subject.model, weights, subject.digest)
     if of.timed(kind, weights) is None:
-        of.speeds.setdefault(kind, {})[weights] = subject.speed()
+        known_there = of.speeds.setdefault(kind, {})
+        known_there[weights] = subject.speed().with_takes_of(known_there.get(weights))
         week.write(kit.directory, of)
     if _is_settled(weights, of, kit):
         return
@@ -153,7 +154,7 @@ def _measure(subject: Subject, of: Week, bench: Bench, kit: Kit) -> None:
         def goes_on(upto: Sequence[Item]) -> bool:
             nonlocal dropped
             now = {**others, weights: kit.marks.of(upto, kept, subject.digest)}
-            why = "" if compare.has_a_slot(of, known) else _too_silent(kit.items, upto, now[weights])
+            why = "" if compare.has_a_slot(of, known) else _too_silent(kit.items, upto, now[weights], others)
             if not why and not compare.may_win(of, kind, weights, now):
                 why = "for each slot another model is better beyond doubt"
             if why:
@@ -165,11 +166,18 @@ def _measure(subject: Subject, of: Week, bench: Bench, kit: Kit) -> None:
     of.models[weights] = known.model_copy(update={"settled": kit.digest, "dropped": dropped})
 
 
-def _too_silent(items: Sequence[Item], asked: Sequence[Item], answers: Mapping[str, Answers]) -> str:
+def _too_silent(
+    items: Sequence[Item], asked: Sequence[Item], answers: Mapping[str, Answers], others: compare.Passed
+) -> str:
     """Return why a model cannot be compared any more, whatever it answers from now on; nothing if it can.
 
-    Who does not answer is waited for, item after item: for hours, if nobody minded.
+    Who does not answer is waited for, item after item: for hours, if nobody minded. What no other model has
+    answered does not count in a comparison.
+
+    + others: what those answered that were measured before it
     """
+    known = {it for of_one in others.values() for found in of_one.values() for it in found}
+    items, asked = ([it for it in all_ if it.id in known or not others] for all_ in (items, asked))
     for aspect, families in FAMILIES.items():
         count = sum(it.family in families for it in items)
         missing = sum(it.family in families and it.id not in answers.get(it.family, {}) for it in asked)

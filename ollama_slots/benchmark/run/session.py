@@ -133,7 +133,9 @@ def alone(directory: Path) -> Iterator[None]:
         directory.mkdir(exist_ok=True)
         opened = (directory / ".lock").open("w")
     except OSError as error:
-        raise BenchmarkError(f"{directory}: expected to keep answers there, found {error.strerror}") from None
+        raise BenchmarkError(
+            f"{directory}: expected to keep answers there, found {error.strerror}: make it writable"
+        ) from None
     with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -44,6 +44,13 @@ class Timed(Fixed):
         taken = {slot: self.takes[slot][window] for slot, window in windows.items()}
         return {slot: it.held - it.computed for slot, it in taken.items()}
 
+    def with_takes_of(self, before: Timed | None) -> Timed:
+        """Return it with what was known before of other windows: hosts may be measured in turn."""
+        if before is None:
+            return self
+        takes = {slot: {**before.takes.get(slot, {}), **it} for slot, it in self.takes.items()}
+        return self.model_copy(update={"takes": takes})
+
     def knows(self, windows: Windows) -> bool:
         """Return whether it is known what the model takes at the windows of a host."""
         return all(window in self.takes.get(slot, {}) for slot, window in windows.items())

@@ -160,7 +160,7 @@ def test_a_damaged_sandbox_is_one_clear_line(tmp_path: Path) -> None:
 def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(
-        BenchmarkError, match=r"^expected wasmtime, found none: pip install 'ollama-slots\[benchmark\]'$"
+        BenchmarkError, match=r"^expected wasmtime, found none: pip install 'PATH/TO/ollama-slots\[benchmark\]'$"
     ):
         build.sandbox()
 

@@ -70,6 +70,18 @@ def test_what_somebody_loaded_by_another_name_is_left_alone_though_a_slot_had_it
     assert world.tags["b:1b"].weights in world.runners
 
 
+def test_what_a_dead_rotation_left_is_known_though_it_was_loaded_by_an_earlier_variant() -> None:
+    """A runner keeps the digest by which it was loaded, for as long as weights and window are the same."""
+    world = deployed(ABC)
+    world.deploy(declared("a:1b", "b:1b", "c:1b", slot2_system="Be brief."))
+    now = declared("a:1b", "new:1b", "c:1b")
+    before = dict(world.runners)
+    world.deploy(now)
+    world.runners |= {weights: it for weights, it in before.items() if weights == world.tags["b:1b"].weights}
+    assert not world.settled(now)
+    assert world.plan(now) == [Remove("unload two:previous, no slot uses it", unload="two:previous")]
+
+
 @pytest.mark.parametrize("by_hand", ["anew", "away"])
 def test_what_a_slot_had_loaded_before_somebody_took_its_name_is_unloaded(by_hand: str) -> None:
     """Nothing but its state knows of it, and its state will be of the model that is declared now."""

@@ -144,7 +144,8 @@ def test_a_model_of_somebody_elses_with_a_slots_name_is_told_of_and_never_remove
         assert [expected in it for it in lines if "no deploy" in it] == [True] * bool(expected), lines
     deployed(declared("a:1b", "b:1b"), world)
     lost = world.found().model_copy(update={"states": {}})
-    for now in (world.found(), lost):
+    cut = world.found().model_copy(update={"states": {}, "modelfiles": {}})  # before it wrote them
+    for now in (world.found(), lost, cut):
         again = replace(seen(world, settings, {}), observed=now)
         assert not [it for it in [*refusals(again), *notices(again)] if "no deploy" in it], "one of ours"
 

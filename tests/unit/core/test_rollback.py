@@ -55,19 +55,45 @@ def test_each_slot_that_has_changed_goes_back(world: World) -> None:
     }
 
 
-@pytest.mark.parametrize(("gigabytes", "fits"), [(1, True), (6, False)])
-def test_what_does_not_fit_beside_the_others_is_not_gone_back_to(gigabytes: int, fits: bool) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "data", "slots"),
+    [
+        ((1, 1), {}, ["two", "three"]),
+        ((15, 1), {}, ["three"]),
+        ((15, 1), {"require_gpu": False}, ["two", "three"]),  # partly on the CPU, on purpose
+        ((8, 8), {}, ["two"]),  # the first that fits; the other one is in the way then
+        ((10, 1), {}, ["two", "three"]),  # the largest is loaded first
+    ],
+)
+def test_what_does_not_fit_beside_the_others_is_not_gone_back_to(
+    sizes: tuple[int, int], data: dict[str, Any], slots: list[str]
+) -> None:
     """They would be pushed out for it, and it for them."""
-    world = World(gpu=(24000, 3000))
-    world.publish("b:1b", size=gigabytes * GB)
+    world = World(gpu=(24000, 24000))
+    for name, size in zip(("b:1b", "c:1b"), sizes, strict=True):
+        world.publish(name, size=size * GB)
     deployed(AFTER, deployed(BEFORE, world))
-    slots = [it.target.slot.name for it in planned(world, one("all")) if isinstance(it, Rotate)]
-    assert slots == (["two", "three"] if fits else ["three"])
-    told = back.unable(Snapshot(one("two"), world.found(), world.details(list(world.tags))))
-    assert [": expected room in GPU memory for two:previous, of b:1b" in it for it in told] == [True] * (not fits)
-    if not fits:
-        with pytest.raises(ValueError, match="found that it needs"):
-            planned(world, one("two"))
+    settings = declared("a:1b", "new:1b", "other:1b", rollback="all", gpu_memory_gib=16, require_gpu=True)
+    settings = settings.model_copy(update=data)
+    assert [it.target.slot.name for it in planned(world, settings) if isinstance(it, Rotate)] == slots
+    told = rollback_unable(world, settings)
+    assert len(told) == 2 - len(slots)
+    assert all(": expected room in GPU memory for " in it for it in told)
+
+
+def test_where_none_can_go_back_it_is_refused() -> None:
+    world = World(gpu=(24000, 24000))
+    world.publish("b:1b", size=15 * GB)
+    deployed(AFTER, deployed(BEFORE, world))
+    settings = declared("a:1b", "new:1b", "other:1b", rollback="two", gpu_memory_gib=16, require_gpu=True)
+    with pytest.raises(
+        ValueError, match="slot two: expected room in GPU memory for two:previous, of b:1b, beside"
+    ):
+        planned(world, settings)
+
+
+def rollback_unable(world: World, settings: Settings) -> list[str]:
+    return back.unable(Snapshot(settings, world.found(), world.details(list(world.tags))))
 
 
 @pytest.mark.parametrize("order", [1, 0, -1])

@@ -78,6 +78,57 @@ def test_the_watch_loads_them_so_that_all_stay(host: DirectoryHost, models: tupl
     assert (hot(host), host.engine.runners.loaded) == (set(SIZES), before), "and nothing is loaded again"
 
 
+def test_what_makes_way_is_back_at_once_and_that_is_no_heal_of_its_own(host: DirectoryHost) -> None:
+    """Whatever the watch would do for it: one whose keep_alive ends was to go by itself."""
+    settings = crowded(host, SMALL, MIDDLE, LARGE)
+    assert host.warm_up().code == 0
+    host.watch(settings)
+    host.engine.runners.evict(weights(MIDDLE))
+    host.watch(settings)
+    host.engine.runners.loaded.clear()
+    said = host.watch(settings, "heal").out
+    assert host.engine.runners.loaded == ["two:latest", "one:latest"]
+    assert [it for it in said.splitlines() if "loaded again" in it] == [
+        it for it in said.splitlines() if "two:" in it
+    ]
+    assert hot(host) == set(SIZES)
+
+
+def test_none_makes_way_that_has_no_gpu_memory_or_twice_for_weights_that_are_gone(host: DirectoryHost) -> None:
+    settings = crowded(host, SMALL, MIDDLE, LARGE)
+    settings = declared(SMALL, MIDDLE, LARGE, "cpu:1b", load_seconds=20, api_seconds=1, watch_seconds=1)
+    host.engine.publish("cpu:1b", size=2 * GB)
+    holds(host, "four", "cpu:1b", loaded=False, more="PARAMETER num_gpu 0\n")
+    assert host.warm_up().code == 0
+    host.watch(settings)
+    host.engine.runners.evict(weights(MIDDLE))
+    host.watch(settings)
+    host.engine.runners.loaded.clear()
+    host.watch(settings, "heal")
+    assert "four:latest" not in host.engine.runners.loaded
+    assert hot(host) == set(SIZES)
+    (host.store / f"blobs/sha256-{weights(MIDDLE)}").unlink()
+    host.engine.runners.evict(weights(MIDDLE))
+    for loads in (["one:latest"], []):
+        host.watch(settings)
+        host.engine.runners.loaded.clear()
+        host.watch(settings, "heal")
+        assert (host.engine.runners.loaded, hot(host)) == (loads, {LARGE, SMALL})
+
+
+def test_a_slot_whose_client_has_a_window_of_its_own_has_no_other_unloaded(host: DirectoryHost) -> None:
+    settings = crowded(host, SMALL, MIDDLE, LARGE)
+    assert host.warm_up().code == 0
+    host.engine.runners.memory = 200 * GB
+    before = {it: host.engine.runners.all[weights(it)].pid for it in (SMALL, LARGE)}
+    state = host.root / "var/lib/ollama-slots/two.slot"
+    state.write_text(state.read_text().replace("context=4096", "context=8192"))
+    done = host.run("warm", url=host.engine.url, keep_alive=-1, load_seconds=20, lock_seconds=1, gpu="yes")
+    assert done.code == 1
+    assert {it: host.engine.runners.all[weights(it)].pid for it in (SMALL, LARGE)} == before
+    assert settings.loaded_models
+
+
 def test_preflight_and_the_warm_up_have_one_order_by_the_weights_on_the_disk() -> None:
     """What they hold may be in another: a cache can be larger than the weights."""
     small = Taken(17 * GB, 17 * GB, file=9 * GB)

@@ -55,6 +55,17 @@ def test_a_file_beside_what_pyinfra_runs_counts_and_where_it_runs_elsewhere_it_i
     assert complaint(selection.slot_models, "model_selection.json") == line
 
 
+def test_a_file_beside_them_that_the_data_name_themselves_is_no_reason_to_run_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod/model_selection.json").write_text(json.dumps(GOOD))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pyinfra", "prod/inventory.py", "deploy.py"])
+    assert selection.slot_models("prod/model_selection.json")
+    assert selection.slot_models("model_selection.json") == {}
+
+
 @pytest.mark.parametrize("named", ["selections/gpu-c.json", "selections/model_selection.json", "gpu-c.json"])
 def test_any_other_file_was_named_on_purpose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     monkeypatch.chdir(tmp_path)

@@ -201,6 +201,16 @@ def test_the_watch_has_its_look_after_each_command_that_asks_and_holds_the_lock(
     assert looks == [False] * 3 * watched, "one that asked what it is made of, and two blocks"
 
 
+def test_so_it_has_after_one_that_asked_nothing(two: DirectoryHost, tmp_path: Path) -> None:
+    looks: list[bool] = []
+    two.at_look = lambda: looks.append(locked(two))
+    two.watch_timer_state = dict(two.shown)
+    two.engine.runners.most = 2
+    with pytest.raises(BenchmarkError, match="does not fit"):
+        run(two, tmp_path, settings=SETTINGS.model_copy(update={"max_loaded_models": 9}))
+    assert looks == [False]
+
+
 def test_a_slot_that_is_lost_by_its_load_is_told_and_loaded_again(two: DirectoryHost, tmp_path: Path) -> None:
     two.engine.runners.most = 2  # and nobody has said so
     with pytest.raises(

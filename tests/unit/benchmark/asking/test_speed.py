@@ -87,8 +87,8 @@ def test_what_follows_a_load_does_not_count_whenever_it_is_loaded(makes_way: boo
         replies = []
         for number, _ in enumerate(requests):
             anew = not loaded or (makes_way and number == 0)
-            since = number if makes_way else sum(commands) + number
-            took = 10**9 * 128 // (50 if since < 2 else 100)
+            slow = number < 1 if makes_way and commands else sum(commands) + number < 2
+            took = 10**9 * 128 // (50 if slow else 100)
             said = {"response": "so", "done": True, "eval_count": 128, "eval_duration": took}
             text = json.dumps({**said, "total_duration": took + 10**8, "load_duration": 0})
             replies.append(Reply(text, 0.1, 0.2, 200, 0, busy=0, loaded=3.0 if anew else 0.0, anew=anew))
@@ -100,7 +100,20 @@ def test_what_follows_a_load_does_not_count_whenever_it_is_loaded(makes_way: boo
     assert (found.tokens_per_sec.low, found.tokens_per_sec.high) == (100, 100)
     assert [it.tokens_per_sec.low for it in found.at_depth] == [100, 100]
     assert found.load_seconds == 3
-    assert commands == ([5, 2, 4, 4] if makes_way else [5, 2, 2])
+    assert commands == ([5, 2, 2, 3] if makes_way else [5, 2, 2])
+
+
+def test_one_that_answers_once_a_command_and_is_loaded_by_each_is_timed_all_the_same() -> None:
+    """A slow one, which makes slots go: what follows a load is all that there is of it."""
+
+    def send(requests: Sequence[Request]) -> tuple[list[Reply], str]:
+        said = {"response": "so", "done": True, "eval_count": 128, "eval_duration": 128 * 10**9}
+        text = json.dumps({**said, "total_duration": 129 * 10**9, "load_duration": 0})
+        return [Reply(text, 0.1, 0.2, 200, 0, busy=0, loaded=3.0, anew=True) for _ in requests], ""
+
+    by = Procedure(warm_ups=2, runs=3, at_depth=0)
+    found = speed.measure(Slot("one", "v" * 64, "w" * 64), send, 4096, print, by)
+    assert found.tokens_per_sec.median == 1
 
 
 def test_busy_processors_are_told_where_there_is_no_gpu(one: DirectoryHost) -> None:

@@ -100,7 +100,7 @@ class FakeSubject:
         self.bench.timed.append(self.model)
         if self.bench.noisy:
             raise BenchmarkError(f"{self.bench.name} is not quiet")
-        takes = {slot: {it: self._taken(it) for it in WINDOWS} for slot in (1, 2, 3)}
+        takes = {slot: {it: self._taken(it) for it in self.bench.knows} for slot in (1, 2, 3)}
         return Timed(tokens_per_sec=spread(self.made.speed), ttft_ms=spread(300.0), takes=takes)
 
     def _taken(self, window: int) -> Taken:
@@ -119,7 +119,7 @@ class FakeSubject:
             prompt = it.body["messages"][0]["content"]
             self.bench.asked.append((self.model, prompt))
             silent = self.bench.of(self.model) > self.bench.silent_after.get(self.model, 10**6)
-            silent = silent or self.model in self.bench.silent
+            silent = silent or self.model in self.bench.silent or prompt in self.bench.mute
             said = json.dumps({"message": {"content": self.made.says(prompt)}, "done": True})
             replies.append(Reply("" if silent else said, 0.1, 0.2, 0 if silent else 200, 28 if silent else 0))
         return replies, ""
@@ -142,6 +142,8 @@ class FakeBench:
     others: list[Made] = field(default_factory=list)
     kind: str = "a GPU"
     window: int = 4096
+    knows: tuple[int, ...] = WINDOWS  # the windows that it is told of
+    mute: set[str] = field(default_factory=set)  # prompts that nobody answers
     gigabytes: int | None = 100
     experimental: int = 0
     shares: str = "experimental"

@@ -195,6 +195,15 @@ def test_a_candidate_that_answers_no_more_is_asked_no_more(project: Project, ans
     assert project.slots == ["a:7b", "b:7b", "c:7b"]
 
 
+def test_what_no_model_answers_is_held_against_none(project: Project) -> None:
+    """Such as long retrieval on a slow host."""
+    project.challengers = ("better:7b",)
+    host = bench(BETTER, mute={f"trivial {it}?" for it in range(6)})
+    project.run(host)
+    assert host.of("better:7b") == COUNT
+    assert project.slots[0] == "better:7b"
+
+
 def test_an_incumbent_that_answers_no_more_is_asked_on(project: Project) -> None:
     host = bench(silent_after={"a:7b": 30})
     project.run(host)
@@ -385,6 +394,15 @@ def test_nor_is_what_fits_at_the_windows_of_another_host_of_its_kind(
     better = Made("better:7b", 1.0, 0.8, gigabytes=17)
     project.run(bench(better), bench(name="gpu2", window=window))
     assert project.slots[0] == first
+
+
+def test_hosts_with_other_windows_may_be_measured_in_turn(project: Project) -> None:
+    project.run(bench())
+    other = bench(name="gpu2", window=65536, knows=(65536,))
+    project.run(other, now=LATER)
+    for host in (bench(), bench(name="gpu2", window=65536, knows=(65536,))):
+        project.run(host, now=LATER)
+        assert (host.timed, host.asked) == ([], [])
 
 
 def test_one_whose_window_was_changed_in_the_week_is_timed_anew(project: Project) -> None:

@@ -37,7 +37,10 @@ def small_disk(without_it: Project, gpu1: Host) -> Iterator[Project]:
         gpu1.run(f"umount -l {BLOBS}; umount -l {SMALL}; rmdir {SMALL}")
 
 
-def test_a_full_disk_is_not_left_full(small_disk: Project, gpu1: Host) -> None:
+def test_a_full_disk_is_not_left_full(small_disk: Project, gpu1: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the control machine nobody gets to the registry: so nobody knows that there is too little room."""
+    for it in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(it, "http://127.0.0.1:9")
     before = gpu1.made()
     run = small_disk.deploy(f"slot4_model={FAST}", options=("-y", "--limit", "gpu1"))
     assert run.code == 1
@@ -47,6 +50,13 @@ def test_a_full_disk_is_not_left_full(small_disk: Project, gpu1: Host) -> None:
     assert not gpu1.out(f"ls -d {PARTIAL}* {RECORDS}/* 2>/dev/null || true")
     assert gpu1.made() == before
     assert all(gpu1.answers(slot) for slot in SLOTS)
+
+
+def test_a_disk_of_the_blobs_that_is_too_small_is_told_of_before_the_pull(small_disk: Project, gpu1: Host) -> None:
+    run = small_disk.deploy(f"slot4_model={FAST}", options=("-y", "--limit", "gpu1"))
+    assert run.code == 1
+    assert run.lines("gpu1", f"disk: expected 0.1 GB for {FAST} and 2.1 GB of headroom, found 0.0 GB free")
+    assert not gpu1.out(f"ls -d {PARTIAL}* {RECORDS}/* 2>/dev/null || true")
 
 
 def prune(project: Project, *data: str) -> Run:

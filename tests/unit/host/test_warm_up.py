@@ -66,15 +66,6 @@ def test_the_largest_comes_first(three: DirectoryHost) -> None:
     assert three.engine.runners.loaded == ["two:latest", "three:latest", "one:latest"]
 
 
-def test_where_no_disk_can_be_written_to_all_are_loaded_and_told(three: DirectoryHost) -> None:
-    """Such as a full one, which has /tmp: its unit has a directory in memory."""
-    (three.root / "runtime").mkdir()
-    done = three.warm_up(TMPDIR="/nowhere", RUNTIME_DIRECTORY=str(three.root / "runtime"))
-    assert done.code == 0
-    assert three.faults(WANTED) == {}
-    assert [*(three.root / "runtime").iterdir()] == []
-
-
 def test_what_is_resident_already_is_not_loaded_again(three: DirectoryHost) -> None:
     assert three.warm_up().code == 0
     three.engine.runners.loaded.clear()

@@ -57,10 +57,15 @@ def test_the_old_weights_of_a_run_that_died_are_unloaded() -> None:
     assert "two:previous" in world.tags  # it stays for a rollback
 
 
-def test_what_somebody_loaded_by_another_name_is_left_alone_though_a_slot_had_its_weights_before() -> None:
+@pytest.mark.parametrize("shared", [False, True], ids=["", "the slot was on that runner"])
+def test_what_somebody_loaded_by_another_name_is_left_alone_though_a_slot_had_its_weights_before(
+    shared: bool,
+) -> None:
     """Unloaded, it would be back with its client's next request, and the step needed again."""
     world, now = deployed(ABC), declared("a:1b", "new:1b", "c:1b")
     world.deploy(now)
+    if shared:
+        world.previous["two"] = world.previous["two"].model_copy(update={"loaded": world.tags["b:1b"].digest})
     world.load("b:1b")
     assert world.settled(now)
     changed = declared("a:1b", "new:1b", "c:1b", slot1_system="Be brief.")

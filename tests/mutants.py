@@ -191,8 +191,8 @@ OF_THE_WATCH = [
     fault(
         "undeclared slots take nothing",
         "ollama_slots/core/preflight.py",
-        "others = stays(ahead)",
-        "others: dict[str, Taken] = {}",
+        "room(ahead), stays(ahead)",
+        "room(ahead), dict[str, Taken]()",
         "core/test_preflight.py",
     ),
     fault("slots are healed by name", LOOK_AT, "in $(by_size)", "in $(slots)", "host/test_crowded.py"),

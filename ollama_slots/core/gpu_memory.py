@@ -129,11 +129,11 @@ def needs(snapshot: Snapshot) -> list[Need]:
         window = max(context(target, details) for target in group)
         each = (takes(snapshot, key, window, {**it.slot.runner, **_placed(group)}) for it in group)
         taken = max(each, key=lambda it: it.held)  # whose batch is the largest
+        told = any("num_batch" in it.slot.runner for it in group)  # since it was loaded, perhaps
+        # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
+        slides = Shape(details.shown[key].model_info).window
         for runner in observed.runners or ():
             there = known.get(runner.digest) == weights and runner.context_length == window
-            # Of two caches, where windows slide, Ollama counts one (llm/llama_server.go, v0.34.4).
-            told = any("num_batch" in it.slot.runner for it in group)  # since it was loaded, perhaps
-            slides = Shape(details.shown[key].model_info).window
             if there and runner.size_vram == runner.size and not told and not slides:
                 # It is there: nothing needs to be guessed.
                 more = driver_takes(snapshot)

@@ -107,11 +107,8 @@ def no_memory(ahead: Snapshot) -> str | None:
 
     + ahead: the host with all that is to be pulled
     """
-    cards, these = (
-        room(ahead),
-        {" and ".join(it.slot.name for it in need.slots): need.taken for need in needs(ahead)},
-    )
-    others = stays(ahead)
+    cards, others = room(ahead), stays(ahead)
+    these = {" and ".join(it.slot.name for it in need.slots): need.taken for need in needs(ahead)}
     wanted = [*these.values(), *others.values()]
     if not needs_gpu(ahead.settings, ahead.observed) or cards is None or all_fit(ahead, wanted, cards):
         return None

@@ -60,13 +60,12 @@ def unable(snapshot: Snapshot) -> list[str]:
     observed, stay, lines = snapshot.observed, crowded(snapshot), []
     for slot in _chosen(snapshot.settings):
         prior = _prior(slot, snapshot)
-        is_back = prior and _is_back(slot, prior, observed)
         if prior and slot.name in stay:
             lines.append(
                 f"slot {slot.name}: expected room in GPU memory for {_previous(slot)}, of {prior.model}, beside "
                 "what the other slots have then, found too little: deploy models that fit together"
             )
-        elif prior and is_back is None:
+        elif prior and _is_back(slot, prior, observed) is None:
             lines.append(f"slot {slot.name}: {UNKNOWN}")
         elif not prior and (slot.name in observed.previous or snapshot.settings.rollback == slot.name):
             other = "another" if observed.digest(_previous(slot)) else "no"

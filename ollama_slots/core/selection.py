@@ -42,7 +42,7 @@ class Selection(BaseModel):
     @classmethod
     def _is_model_name(cls, value: str | None) -> str | None:
         # A program wrote it, for a slot for which nothing qualified. Only a person empties one.
-        if value is None or value.strip().lower() in {"", EMPTY}:
+        if value is None or _is_none(value):
             return None
         names.parse(value)
         return value
@@ -56,11 +56,16 @@ class Selection(BaseModel):
     def notices(self) -> list[str]:
         """What of the file does not count, a line each."""
         lines = [f"{' and '.join(self.foreign)}: not slots here, ignored"] if self.foreign else []
-        if f"{self.slot4_experimental or EMPTY}".strip().lower() not in {"", EMPTY}:
+        if not _is_none(self.slot4_experimental):
             lines.append("slot4_experimental is ignored; slot 4 is set with --data slot4_model=MODEL")
         if self.computed and self.results.notice:
             lines.append(self.results.notice)
         return lines
+
+
+def _is_none(value: object) -> bool:
+    """Return whether it names no model."""
+    return f"{value or EMPTY}".strip().lower() in {"", EMPTY}
 
 
 def parse(text: str) -> Selection:

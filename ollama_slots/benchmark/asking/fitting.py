@@ -62,15 +62,13 @@ def fitted(settings: Settings, observed: Observed, model: str, number: int, spar
     else:
         target = Target(slot, entry.name, slot.num_ctx)
         tokens, whole = context(target, details), lies(target, details.shown[names.parse(model).key]) != "no"
-        said = slot.runner
-        why, beside = unfit(snapshot, entry.name, tokens, whole, said=said), "beside what is in memory"
+        said, beside = slot.runner, "beside what is in memory"
+        why = unfit(snapshot, entry.name, tokens, whole, said=said)
         makes_way = bool(why) and spare
         if makes_way:
             slots = [it for name in found.states if (it := residency(name, found, details))]
-            why, beside = (
-                unfit(snapshot, entry.name, tokens, whole, slots, said),
-                "where all slots make way for it",
-            )
+            why = unfit(snapshot, entry.name, tokens, whole, slots, said)
+            beside = "where all slots make way for it"
         if why is None:
             looks = whole and found.gpus and found.runners
             needed = guess(snapshot, entry.name, tokens, said) if looks else None

@@ -105,7 +105,7 @@ def test_a_program_that_hangs_is_ended_and_the_next_one_runs(sandbox: Sandbox) -
     before = pid(sandbox)
     began = time.monotonic()
     assert sandbox.run(program(HANG), deadline=1.0).why == "it did not end within 1 s"
-    assert 1.0 <= time.monotonic() - began < 10
+    assert 0.9 <= time.monotonic() - began < 10
     assert not Path(f"/proc/{before}").exists()
     assert sandbox.run(program(HONEST)).why == ""
 

@@ -35,6 +35,12 @@ api() {
     return "$1"
 }
 
+# scratch: makes a directory for what a script keeps for as long as it runs, and prints its path: in memory, for a disk may
+# be full.
+scratch() {
+    mktemp -d -p "$memory_disk" 2>/dev/null || mktemp -d
+}
+
 # clock: whole seconds since the boot, as the start of a process tells them, which that of a $(clock) is: the date may
 # jump, above all at a boot, and a unit with ProcSubset=pid has no /proc/uptime.
 clock() {

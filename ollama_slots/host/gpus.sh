@@ -17,7 +17,7 @@ found() {
 # driver SECONDS ARGUMENT...: what nvidia-smi says, and its exit status; 124 where it does not answer in time. One that
 # waits for a driver may not even be killed, so nothing waits for it to end.
 driver() {
-    told=$(mktemp -d) || return
+    told=$(scratch) || return
     bound=$1
     shift
     # By a shell of its own: a fork of this one would hold what this one writes to open, and SSH would wait for it.

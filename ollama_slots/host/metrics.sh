@@ -119,20 +119,26 @@ took() {
 # still_holds: what was published still holds, but for the time; fails where there is nothing, or what a warm-up has
 # written since, which is another user.
 still_holds() {
-    file=$STATE_DIRECTORY/$stem-slots.prom
-    rm -f "$file.new"
+    place_metrics
     # shellcheck disable=SC3067 # dash and busybox have it
-    [ -s "$file" ] && [ -O "$file" ] &&
-        sed "s/^\(ollama_slots_last_look_timestamp_seconds[^ ]*\) .*/\1 $(date '+%s')/" "$file" >"$file.new" &&
-        chmod 644 "$file.new" && mv "$file.new" "$file"
+    [ -s "$metrics_file" ] && [ -O "$metrics_file" ] &&
+        sed "s/^\(ollama_slots_last_look_timestamp_seconds[^ ]*\) .*/\1 $(date '+%s')/" "$metrics_file" >"$new_metrics" &&
+        chmod 644 "$new_metrics" && mv "$new_metrics" "$metrics_file"
+}
+
+# place_metrics: sets $metrics_file, and $new_metrics, which is to take its place: a warm-up and a look may write
+# at once, and each has one of its own.
+place_metrics() {
+    metrics_file=$STATE_DIRECTORY/$stem-slots.prom
+    new_metrics=$metrics_file.${0##*/}.new
+    rm -f "$new_metrics" # of another user, whose write was cut off
 }
 
 # publish RESIDENT [SUCCESS]: the text to its file, whole or not at all, for everybody to read. It goes where systemd has
 # made room for it; a slot is no less resident where it cannot be written.
 publish() {
     [ -n "${STATE_DIRECTORY-}" ] || return 0
-    file=$STATE_DIRECTORY/$stem-slots.prom
-    rm -f "$file.new" # of another user, whose write was cut off
-    { metrics "$@" >"$file.new" && chmod 644 "$file.new" && mv "$file.new" "$file"; } ||
-        echo "<4>the metrics could not be written to $file"
+    place_metrics
+    { metrics "$@" >"$new_metrics" && chmod 644 "$new_metrics" && mv "$new_metrics" "$metrics_file"; } ||
+        echo "<4>the metrics could not be written to $metrics_file"
 }

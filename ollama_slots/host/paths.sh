@@ -42,6 +42,7 @@
     invocations=$root/run/systemd/units    # a link for each unit that was started, made at its start
     started=$invocations/invocation:$unit
     proc=$root/proc
+    memory_disk=$root/dev/shm
     own_process=/proc/self # of the script itself, which is no part of a host
     kfd=$root/dev/kfd      # of a GPU of AMD's
 }

@@ -202,7 +202,7 @@ def test_everybody_may_read_it_whatever_the_umask_and_nothing_else_is_left(host:
 
 
 def in_the_way(host: Host) -> None:
-    host.metrics.with_name(f"{host.metrics.name}.new").mkdir()
+    host.metrics.with_name(f"{host.metrics.name}.ollama-warmup.new").mkdir()
 
 
 def no_directory(host: Host) -> None:

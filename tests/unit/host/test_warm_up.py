@@ -49,6 +49,14 @@ def test_what_each_slot_has_is_there_for_prometheus(three: DirectoryHost) -> Non
     assert file.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_full_disk_keeps_no_slot_from_memory(three: DirectoryHost) -> None:
+    (three.root / "dev/shm").mkdir(parents=True)
+    done = three.warm_up(TMPDIR=str(three.root / "full"))  # nothing can be made there
+    assert (done.code, done.err) == (0, "")
+    assert memory(three) == {A, B, C}
+    assert list((three.root / "dev/shm").iterdir()) == []
+
+
 def test_every_slot_is_resident(three: DirectoryHost) -> None:
     done = three.warm_up()
     assert (done.code, done.err) == (0, "")

@@ -162,6 +162,14 @@ def test_a_slot_that_expires_is_told_to_stay_before_it_goes(host: DirectoryHost,
     assert host.faults(settings) == {}
 
 
+def test_a_look_leaves_alone_what_a_warm_up_is_writing(three: DirectoryHost) -> None:
+    writing = three.metrics.with_name(f"{three.metrics.name}.ollama-warmup.sh.new")
+    writing.touch()
+    look(three)
+    assert published(three)
+    assert list(three.metrics.parent.glob("*.new")) == [writing]
+
+
 def test_by_report_nothing_is_healed_and_each_change_is_told_once(three: DirectoryHost) -> None:
     leave(three, "away")
     assert look(three, watch="report").out == "<4>three: not in memory\n"

@@ -54,16 +54,25 @@ picture() {
     cat "$state_dir"/*.slot "$looks"/* 2>/dev/null
 }
 
-# processes NAME: the directories in /proc of those that hold a slot's weights.
+# processes NAME: the directories in /proc of those that hold a slot's weights, or those of a model of somebody else's, by
+# the name that Ollama has for it.
 processes() {
-    on=$(value weights "$1") split=''
-    gather "$on"
+    on=$(value weights "$1")
+    if [ -n "$on" ]; then
+        gather "$on"
+        [ -z "${weighed_now-}" ] || on="$on $(entry "$1" weights)"
+    else
+        loads=$(printf '%s\n' "${weighed_now-}" | awk -F '\t' -v name="$1" '$7 == name { print $1, $2 }')
+        on=$loads
+    fi
+    patterns=''
+    for digest in $on; do patterns="$patterns -e sha256-$digest"; done
     for digest in $loads; do
         abridge "$digest"
-        split="$split -e [.]ollama-split-$abridged-"
+        patterns="$patterns -e [.]ollama-split-$abridged-"
     done
     # shellcheck disable=SC2086 # a pattern a word
-    command_lines "$main" | xargs grep -als -e "sha256-$on" $split | sed 's|/cmdline$||'
+    [ -z "$patterns" ] || command_lines "$main" | xargs grep -als $patterns | sed 's|/cmdline$||'
 }
 
 # lives WEIGHTS: whether a process had them on its command line at that glance.
@@ -72,7 +81,7 @@ lives() {
 $live_now
 " in *"
 sha256-$1
-"*) return ;; esac
+"*) return 0 ;; esac
     gather "$1"
     for digest in $loads; do
         abridge "$digest"
@@ -80,7 +89,7 @@ sha256-$1
 $live_now
 " in *"
 .ollama-split-$abridged
-"*) return ;; esac
+"*) return 0 ;; esac
     done
     return 1
 }
@@ -97,7 +106,7 @@ judge() {
     gather "$weights"
     place "$gpu"
     if said=$(prove "$weights" '' "$windows" "$placed" "$held_entry"); then
-        lives "$weights" || { printf 'ended\tits runner has ended\n' && return; }
+        lives "$weights" || lives "$(entry "$1" weights)" || { printf 'ended\tits runner has ended\n' && return; }
         case $keep_alive in *-*) ;; *) return ;; esac
         expires=$(printf '%s\n' "$held_entry" | cut -f 5)
         for_ever "$expires" || printf 'expires\texpires at %s\n' "$expires"
@@ -110,11 +119,16 @@ judge() {
     esac
 }
 
-# entry NAME: what /api/ps has of the slot's weights. What Ollama has made of a variant since (from 0.40 on) has others.
+# entry NAME [weights]: what /api/ps has of the slot's weights, or which these are: what Ollama has made of a variant since
+# (from 0.40 on) has others than its state.
 entry() {
-    awk -F '\t' -v weights="$(value weights "$1")" -v name="$1:latest" '
+    awk -F '\t' -v weights="$(value weights "$1")" -v name="$1:latest" -v asked="${2-}" '
         NF == 2 { if (tolower($1) == tolower(name)) own[$2]; next } # of what is named
-        ($1 == weights || ($2 != "" && $2 in own)) && !found++ { sub(/^[^\t]*\t/, ""); print }' <<END
+        ($1 == weights || ($2 != "" && $2 in own)) && !found++ {
+            if (asked == "weights") { print $1; next }
+            sub(/^[^\t]*\t/, "")
+            print
+        }' <<END
 $named_now
 $weighed_now
 END
@@ -150,18 +164,27 @@ in_the_way() {
     [ -n "$strangers" ] || return 0
     own=$(entry "$1" | cut -f 1) # it has its place, though its runner has died
     if [ "$(printf '%s\n' "$held_now" | awk -F '\t' -v own="$own" '$1 != "" && $1 != own' | grep -c .)" -lt "$most" ]; then
+        in_gpu_memory "$1" || return 0
         took=$(noted bytes "$heals/$1")
         spare "$((${took:-0} * 5 / 4))" "$own" && return
     fi
     printf '%s\n' "$strangers" | paste -sd ' '
 }
 
-# spare BYTES [DIGEST]: whether so many are left of what Ollama found at its start, as far as that is known; what was
-# loaded as DIGEST is not counted.
+# in_gpu_memory NAME: whether a slot has to be.
+in_gpu_memory() {
+    gather "$(value weights "$1")"
+    place "$gpu"
+    [ "$placed" = yes ]
+}
+
+# spare BYTES [DIGESTS]: whether so many are left of what Ollama found at its start, as far as that is known; what was
+# loaded as one of DIGESTS is not counted.
 spare() {
     {
         cards_found
-        printf '%s\n' "$held_now" | awk -F '\t' -v own="$2" '$1 != "" && $1 != own { print "held", ($3 == "-" ? 0 : $3) }'
+        printf '%s\n' "$held_now" | awk -F '\t' -v left_out=" $2 " '
+            $1 != "" && !index(left_out, " " $1 " ") { print "held", ($3 == "-" ? 0 : $3) }'
     } | awk -v wanted="$1" '
         $1 == "held" { taken += $2 + 640 * 1048576; next } # the driver has its part for each: core/cards.py
         { free += $2; known = 1 }

@@ -22,20 +22,34 @@ meanwhile() {
         fi
         ;;
     esac
-    case $2 in away | ended | cpu)
-        [ "$gpu" = no ] || driven "$1" || { echo "$3, and nvidia-smi does not answer: it is loaded again when it does" && return; }
-        strangers=$([ "$evicts" = yes ] || in_the_way "$1")
-        [ -z "$strangers" ] || { echo "$3, and no room for it beside $strangers: unload that, or set watch_evicts = True" && return; }
-        ;;
-    esac
+    hindered=$([ "$2" = expires ] || hinders "$1")
+    [ -z "$hindered" ] || { echo "$3, and $hindered" && return; }
     due "$1" "$2" || { [ "$2" = expires ] && soon "$1"; } || return 0
     echo heal
 }
 
-# driven NAME: whether the GPU's driver answers, where a slot needs one and it is NVIDIA's.
+# hinders NAME: why a slot is not to be loaded now, or nothing.
+hinders() {
+    if in_gpu_memory "$1" && ! driven "$1"; then
+        echo "nvidia-smi does not answer: it is loaded again when it does" && return
+    fi
+    strangers=$(in_the_way "$1")
+    # shellcheck disable=SC2086 # names
+    if [ -n "$strangers" ] && [ "$evicts" = no ]; then
+        echo "no room for it beside $strangers: unload that, or set watch_evicts = True" && return
+    elif [ -n "$strangers" ] && works $strangers; then
+        busy=$strangers
+    else
+        busy=$(crowded_by "$1")
+    fi
+    [ -z "$busy" ] || echo "no room for it beside $busy, in use: it is loaded again when there is"
+}
+
+# driven NAME: whether the GPU's driver answers, where it is NVIDIA's: see of_nvidia, which what is asked here would hide
+# from a unit that may open no device.
 driven() {
-    of_nvidia || return 0
-    outside "$watching-$1" nvidia-smi -L >/dev/null 2>&1
+    command -v nvidia-smi >/dev/null || return 0
+    outside "$watching-$1" sh -c "{ [ ! -e '$proc/driver/nvidia' ] && [ -e '$kfd' ]; } || nvidia-smi -L" >/dev/null 2>&1
 }
 
 # stay NAME: it is told to stay for as long as is declared. No token is made, and nobody waits for it.
@@ -54,18 +68,44 @@ smaller() {
     echo "$after"
 }
 
+# wanted NAME: the bytes that have to be free for a slot, by what it took; nothing, where that is not known.
+wanted() {
+    took=$(noted bytes "$heals/$1")
+    [ -n "$took" ] || return 0
+    # Before 0.30 Ollama tries what fits, and leaves no fifth free: core/placing.py.
+    case $(api 10 /api/version | value_of version) in 0.[12][0-9].*) ;; *) took=$((took * 5 / 4)) ;; esac
+    echo "$took"
+}
+
+# crowded_by NAME: the slots at work, where there is no room for a slot beside them though the smaller idle ones made way,
+# as far as that is known: Ollama would wait for them, and all who need a load with it.
+crowded_by() {
+    bytes=$(wanted "$1")
+    left_out=$(entry "$1" | cut -f 1) at_work=''
+    [ -n "$bytes" ] && ! spare "$bytes" "$left_out" || return 0
+    for it in $(slots); do
+        its=$(entry "$it" | cut -f 1)
+        case " $left_out " in *" $its "*) continue ;; esac # not in memory, or on the weights of one that was looked at
+        if works "$it"; then
+            at_work="$at_work${at_work:+ }$it"
+        else
+            case " $(smaller "$1") " in *" $it "*) left_out="$left_out $its" ;; esac
+        fi
+    done
+    [ -z "$at_work" ] || spare "$bytes" "$left_out" || echo "$at_work"
+}
+
 # make_room NAME: where a slot does not fit beside smaller ones, as far as that is known by what it took, those that are
 # idle make way, the smallest first: which one Ollama would end, it may need the place of again. Sets $made_way.
 make_room() {
     made_way=''
-    took=$(noted bytes "$heals/$1")
     # Once: none goes again for one that could not be loaded all the same.
-    [ -n "$took" ] && [ -z "$(noted wrong "$looks/$1")" ] || return 0
-    # Before 0.30 Ollama tries what fits, and leaves no fifth free: core/placing.py.
-    case $(api 10 /api/version | value_of version) in 0.[12][0-9].*) ;; *) took=$((took * 5 / 4)) ;; esac
+    [ -z "$(noted wrong "$looks/$1")" ] || return 0
+    bytes=$(wanted "$1")
+    [ -n "$bytes" ] || return 0
     own=$(entry "$1" | cut -f 1)
     for it in $(smaller "$1"); do
-        ! spare "$took" "$own" || return 0
+        ! spare "$bytes" "$own" || return 0
         case $(entry "$it" | cut -f 3) in '' | - | 0) continue ;; esac # it has no GPU memory
         ! works "$it" || continue
         unload "$it:latest"
@@ -83,7 +123,7 @@ load() {
     fi
     [ "$2" != cpu ] || unload "$1:latest"
     made_way=''
-    case $2 in away | ended | cpu) ! observe || make_room "$1" ;; esac
+    ! observe || make_room "$1"
     keep_alive='' # of these requests alone: load runs in a subshell
     answer "$1:latest" "$(value asks "$1")"
     code=$?
@@ -93,7 +133,7 @@ load() {
 
 # mend NAME CAUSE WHY: has the slot in memory as declared, and says so, or what went wrong, and fails.
 mend() {
-    seconds=0
+    seconds=''
     if [ "$2" = expires ]; then
         wrong=$(stay "$1")
     else
@@ -122,7 +162,7 @@ mend() {
         return 1
     fi
     recall "$2" "$heals/$1"
-    note "$heals/$1" "$2=$((${keyed:-0} + 1))" "seconds=$seconds"
+    note "$heals/$1" "$2=$((${keyed:-0} + 1))" ${seconds:+"seconds=$seconds"}
     case $2 in
     expires) [ "$tries" -gt 5 ] || echo "<5>$1: $3: told to stay$often" ;;
     *) echo "<5>$1: $3: loaded again in $seconds s$often" ;;

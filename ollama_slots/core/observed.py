@@ -120,6 +120,7 @@ class Observed(BaseModel):
     settings: tuple[Line, ...] = ()  # of what sets Ollama's environment: see host/settings.sh
     changed: dict[str, float] = Field(default_factory=dict)  # path of what does to when, in seconds since 1970
     started: float | None = None  # when Ollama's process was, likewise
+    now: float = 0  # when it was looked at, likewise
     states: dict[str, SlotState] = Field(default_factory=dict)  # by variant name
     previous: dict[str, SlotState] = Field(default_factory=dict)  # of NAME:previous, by variant name
     bases: dict[str, datetime] = Field(default_factory=dict)  # that this tool pulled: when, by canonical key
@@ -191,6 +192,18 @@ class Observed(BaseModel):
         if self.url is None or self.listens in {None, self.url, self.at}:
             return f" at {self.url}" if self.url else ""
         return f" at {self.url}, the ollama_url (its process listens at {self.listens})"
+
+    def leaves(self, runner: Runner) -> bool:
+        """Return whether a runner was told to go, and is still at work: it goes when it is idle.
+
+        Source: server/sched.go, v0.32.15: its expiry has passed by then.
+        """
+        if runner.for_ever:
+            return False
+        try:
+            return datetime.fromisoformat(runner.expires_at).timestamp() <= self.now
+        except ValueError:
+            return False
 
     def lives(self, weights: str, *loaded: str) -> bool:
         """Return whether a process holds these weights.

@@ -11,7 +11,7 @@ from itertools import takewhile
 from ollama_slots.core import names
 from ollama_slots.core.differences import of_variant
 from ollama_slots.core.gpu_memory import fits
-from ollama_slots.core.observed import Observed, SlotState
+from ollama_slots.core.observed import Observed, Runner, SlotState
 from ollama_slots.core.rendered import Modelfile
 from ollama_slots.core.residency import fault, needs_gpu, weights_by_digest
 from ollama_slots.core.settings import EMPTY, Settings
@@ -70,7 +70,7 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
         and not any(observed.cut_off(name) for name in mine)
         and not _emptied(settings, observed)
         and not _gone(settings, observed)
-        and not any(it.digest in previous and known.get(it.digest) not in serving for it in observed.runners or ())
+        and not any(it.digest in previous and known.get(it.digest) not in serving for it in _staying(observed))
         and all(
             fault(target, observed, needs_gpu(settings, observed), settings.for_ever) is None
             and not of_variant(target, observed, modelfile(target), None)
@@ -192,7 +192,8 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
     """Return the removals of what interrupted rotations and manual changes left."""
     observed, details = snapshot.observed, snapshot.detailed
     removals: list[Remove] = []
-    loaded = {it.digest for it in observed.runners or ()}
+    loaded = {it.digest for it in _staying(observed)}
+    known = weights_by_digest(observed, details)
     for name in ours(snapshot.settings, observed):
         idle = {
             it: weights
@@ -207,7 +208,7 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
             # What a rotation that died after its switch left in memory. Under another name it is somebody else's.
             removals.append(Remove(f"unload {unload}, no slot uses it", unload=unload))
     for name, state in _changed(observed).items():
-        left = held.idle(state.weights) and state.weights in held.loaded
+        left = held.idle(state.weights) and state.weights in {known.get(it) for it in loaded}
         # Where NAME:previous has them, the loop above has seen to it.
         if left and details.weights(state.model) == state.weights != details.weights(f"{name}:previous"):
             why = f"unload {state.model}, no slot uses it: {name} was changed by hand"
@@ -222,6 +223,11 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
         more = f" and {len(observed.scraps) - 1} more" if observed.scraps[1:] else ""
         removals.append(Remove(f"remove {observed.scraps[0]}{more}, left by a write that was cut off"))
     return removals
+
+
+def _staying(observed: Observed) -> list[Runner]:
+    """Return what is in memory, but for what was told to go and only answers somebody to the end."""
+    return [it for it in observed.runners or () if not observed.leaves(it)]
 
 
 def _own(observed: Observed, tagged: str) -> frozenset[str]:

@@ -68,12 +68,19 @@ def unable(snapshot: Snapshot) -> list[str]:
         elif prior and _is_back(slot, prior, observed) is None:
             lines.append(f"slot {slot.name}: {UNKNOWN}")
         elif not prior and (slot.name in observed.previous or snapshot.settings.rollback == slot.name):
-            other = "another" if observed.digest(_previous(slot)) else "no"
             lines.append(
-                f"slot {slot.name}: expected its previous variant, found {other} {_previous(slot)}: "
+                f"slot {slot.name}: expected its previous variant, found {_found(slot, observed)}: "
                 "deploy the model that you want"
             )
     return lines
+
+
+def _found(slot: Slot, observed: Observed) -> str:
+    """Return what there is in place of a slot's previous variant, in words."""
+    name, known = _previous(slot), observed.previous.get(slot.name)
+    if known and known.variant in observed.digests(name):
+        return f"{name} without its weights"
+    return f"{'another' if observed.digest(name) else 'no'} {name}"
 
 
 def crowded(snapshot: Snapshot) -> set[str]:

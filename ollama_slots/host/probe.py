@@ -178,7 +178,7 @@ def _times(lines: list[str], start: str, own: str) -> dict[str, Any]:
     """
     times = {path: float(seconds) for seconds, _, path in (line.partition(" ") for line in lines)}
     now, started = times.pop(own, 0), times.pop(start, None)
-    return {"started": started, "changed": {path: at for path, at in times.items() if at <= now}}
+    return {"now": now, "started": started, "changed": {path: at for path, at in times.items() if at <= now}}
 
 
 def _states(kept: dict[str, list[str]], directory: str) -> dict[str, SlotState]:

@@ -18,16 +18,22 @@ exec </dev/null
 candidate=$candidates/$slot.Modelfile
 trap 'rm -f "$candidate" "$candidate.state" "$candidate.was"' EXIT
 
-not_back=''
+back='' not_back='' # the slot that has to answer again where the candidate is taken away, and why it does not
 fail() {
-    printf '%s\n' "slot $slot: $*; the slot is unchanged${not_back:+, but it is not in memory: $not_back}" >&2
+    printf '%s\n' "slot $slot: $*; the slot is unchanged${not_back:+, but slot $back is not in memory: $not_back}" >&2
     exit 1
 }
 
-take_back() { # takes the candidate away, and puts the old one back into memory where it had to make room
+take_back() { # takes the candidate away, and puts back into memory what made way for it
     [ "$alone" = no ] || unload "$slot:current"
     put_back "$slot" >/dev/null
-    [ "$make_room" = no ] || { not_back=$(answer "$slot:latest" "$(value asks "$slot")") && not_back=''; }
+    [ -z "$back" ] || { not_back=$(answer "$back:latest" "$(value asks "$back")") && not_back=''; }
+}
+
+shares() { # the slot that has the candidate's weights by now, the slot itself before others: they have one runner
+    for it in "$slot" $(slots); do
+        [ "$(value weights "$it")" != "$weights" ] || { echo "$it" && return; }
+    done
 }
 
 refuse() {
@@ -45,6 +51,8 @@ END
 doubt() { # doubt WHY: weights that are not what they should be go, and the next step pulls them; else it refuses
     bad=$(damaged_of "$weights" "$(stated base)" "${new:-none}")
     [ -n "$bad" ] || refuse "$1"
+    # Only a deploy fetches them again.
+    [ "$rolls_back" = no ] || refuse "$1: its weights are damaged on the disk: deploy the model that you want"
     take_back
     for blob in $bad; do
         rm -f "$store/blobs/sha256-$blob" || fail "its weights are damaged and cannot be removed"
@@ -123,7 +131,7 @@ if [ "$rolls_back" = no ]; then
     # By the program of the process that runs: sudo's PATH may lack it, and another may be there.
     set -- "$proc/$server/exe" create "$slot:current" -f "$candidate"
     if ! made=$(OLLAMA_HOST=$url NO_PROXY='*' timeout "$load_seconds" "$@" 2>&1); then
-        alone=no make_room=no # NAME:current may still be what serves, and nothing was unloaded
+        alone=no # NAME:current may still be what serves
         doubt "ollama create failed: $(printf '%s\n' "$made" | tail -n 1)"
     fi
     names=$(named)
@@ -143,10 +151,14 @@ if is "$slot:latest" "$new" "$names"; then
 else
     ! serves_as_known || known_before=yes
     [ "$make_room" = no ] || unload "$slot:latest"
+    back=$([ "$make_room" = yes ] && echo "$slot" || shares)
     why=$(answer "$slot:current" "$(stated asks)") || doubt "the candidate does not answer: $why"
     if [ "$alone" = yes ]; then
-        # Else a request to the slot that shares the runner may just have loaded it with its own window again.
         why=$(proof_of_candidate) || refuse "the candidate is refused: $why"
+    else
+        # A request to a slot that shares the runner may just have loaded it with its own window again.
+        why=$(prove "$weights" "$new $known" "$context" "$gpu") ||
+            case $why in only*) refuse "the candidate is refused: $why" ;; esac
     fi
     why=$(on_disk 2>&1) || refuse "cannot write the candidate to the disk: $why"
     why=$(exchange "$slot" 2>&1) || refuse "cannot switch to the candidate: $why"

@@ -286,7 +286,7 @@ def test_where_the_old_one_does_not_come_back_either_it_says_so(one: DirectoryHo
     one.engine.fails["one:latest"] = "out of memory"
     done = rotate(one, "one", "b:1b", make_room="yes")
     assert done.code == 1
-    assert done.err.endswith("; the slot is unchanged, but it is not in memory: out of memory\n")
+    assert done.err.endswith("; the slot is unchanged, but slot one is not in memory: out of memory\n")
 
 
 @pytest.mark.parametrize("unload_old", ["yes", "no"])

@@ -106,7 +106,11 @@ def no_memory(ahead: Snapshot) -> str | None:
     """Return why the slots of a host do not fit into its GPU memory together, the undeclared ones too, or None.
 
     + ahead: the host with all that is to be pulled
+
+    It is not judged by a card that Ollama may leave alone: its restart, before any model is made, tells.
     """
+    if _to_look_again(ahead):
+        return None
     cards, others = room(ahead), stays(ahead)
     these = {" and ".join(it.slot.name for it in need.slots): need.taken for need in needs(ahead)}
     wanted = [*these.values(), *others.values()]
@@ -128,6 +132,12 @@ def no_memory(ahead: Snapshot) -> str | None:
     )
     wish = sum(it.held for it in wanted)
     return f"GPU memory: expected {wish / GB:.1f} GB ({parts}), found {_found(cards)}, and Ollama {rule}: {advice}"
+
+
+def _to_look_again(snapshot: Snapshot) -> bool:
+    """Return whether Ollama found no GPU yet, and may find one at the restart that is to come."""
+    settings, observed = snapshot.settings, snapshot.observed
+    return observed.blind and not observed.expects_gpu and settings.require_gpu == "auto"
 
 
 def _found(cards: list[Card]) -> str:
@@ -188,6 +198,11 @@ def _of_gpus(snapshot: Snapshot) -> list[str]:
     settings, observed = snapshot.settings, snapshot.observed
     if settings.require_gpu != "auto":
         return []
+    if _to_look_again(snapshot):
+        return [
+            f"nvidia-smi shows {observed.cards} GPU, of which Ollama found none when it was started: it is "
+            "restarted to look again, and whether the slots fit into GPU memory is checked then"
+        ]
     if observed.gpus is None and not observed.has_gpu:
         return [
             "whether Ollama found a GPU when it was started is no longer known, and nvidia-smi tells of none: "

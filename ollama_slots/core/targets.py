@@ -47,10 +47,18 @@ def lost(settings: Settings, observed: Observed) -> list[Slot]:
 def foreign(settings: Settings, observed: Observed) -> list[Slot]:
     """Return the slots of which the data say what they hold, and whose name is a model that no deploy has made.
 
-    What is NAME:current, too, is of a deploy that was ended before it wrote it down.
+    What is NAME:current, too, is of a deploy that was ended before it wrote it down. Where a slot has a state, a
+    model that somebody has made in its place counts if the slot is to be emptied: else a rotation keeps it.
     """
     known = {it.lower() for it in (*observed.states, *observed.modelfiles)}
-    named = [it for it in settings.slots if it.model and it.name.lower() not in known and observed.digest(it.name)]
+
+    def unknown(it: Slot) -> bool:
+        if it.name.lower() not in known:
+            return True
+        state = observed.states.get(it.name)
+        return it.model == EMPTY and state is not None and state.variant not in observed.digests(it.name)
+
+    named = [it for it in settings.slots if it.model and observed.digest(it.name) and unknown(it)]
     return [it for it in named if not observed.digests(it.name) & observed.digests(f"{it.name}:current")]
 
 

@@ -90,6 +90,7 @@ def test_a_model_that_the_mirror_does_not_have_can_be_filled_in() -> None:
         ([], ["A fine GPU"], {}, ""),
         ([OF_THE_CPU], [], {}, ""),
         ([OF_THE_CPU, LOOKED], ["A fine GPU"], {}, "nvidia-smi shows 1 GPU, which Ollama does not use"),
+        ([OF_THE_CPU], ["A fine GPU"], {}, "whether the slots fit into GPU memory is checked then"),
         ([OF_THE_CPU, LOOKED], ["A fine GPU"], {"require_gpu": False}, ""),
         ([], [], {"require_gpu": False}, ""),
     ],
@@ -99,8 +100,18 @@ def test_what_is_not_known_of_gpus_is_told(
 ) -> None:
     world = World(gpus=gpus, cards=cards)
     lines = notices(seen(world, declared("a:1b", **data), {}))
-    of_gpus = [it for it in lines if "GPU when" in it or "GPU, which" in it]
+    of_gpus = [it for it in lines if "GPU when" in it or "GPU, which" in it or "GPU, of which" in it]
     assert [told_of in it for it in of_gpus] == ([True] if told_of else [])
+
+
+def test_a_card_that_ollama_may_leave_alone_is_no_reason_to_refuse() -> None:
+    """It found no GPU when it was started; its restart tells whether it takes the small one that there is."""
+    small: dict[str, Any] = {"gpus": [OF_THE_CPU], "cards": ["A small GPU"], "gpu": (2048, 1900)}
+    said: Answers = {A: published("a:1b", 3, LLAMA)}
+    assert refused(World(**small), declared("a:1b"), said) == []
+    assert refused(World(**small | {"gpus": [OF_THE_CPU, LOOKED]}), declared("a:1b"), said) == []
+    [line] = refused(World(**small), declared("a:1b", require_gpu=True), said)
+    assert line.startswith("GPU memory: expected ")
 
 
 def test_more_models_than_ollama_holds_are_refused() -> None:
@@ -148,6 +159,9 @@ def test_a_model_of_somebody_elses_with_a_slots_name_is_told_of_and_never_remove
     for now in (world.found(), lost, cut):
         again = replace(seen(world, settings, {}), observed=now)
         assert not [it for it in [*refusals(again), *notices(again)] if "no deploy" in it], "one of ours"
+    world.tags["two:latest"] = world.tags["a:1b"]  # somebody makes another in its place
+    told = [it for it in refused(world, settings, {}) if "no deploy" in it]
+    assert len(told) == (model == "none"), "a rotation keeps it, and emptying would not"
 
 
 def test_a_slot_that_is_declared_no_more_is_told_of() -> None:

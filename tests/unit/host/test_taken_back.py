@@ -29,7 +29,7 @@ def two(host: DirectoryHost) -> DirectoryHost:
     return host
 
 
-def with_a_wide_window(host: DirectoryHost, monkeypatch: pytest.MonkeyPatch, then: Callable[[Runner], None]) -> None:
+def when_wide(host: DirectoryHost, monkeypatch: pytest.MonkeyPatch, then: Callable[[Runner], None]) -> None:
     """What becomes of a runner that is loaded with the larger window."""
     load = host.engine.runners._load
 
@@ -51,7 +51,7 @@ def test_a_larger_window_that_does_not_load_leaves_the_slot_in_memory(
         two.engine.runners._end(runner)
         raise Refusal(500, "cudaMalloc failed: out of memory")
 
-    with_a_wide_window(two, monkeypatch, fails)
+    when_wide(two, monkeypatch, fails)
     step = two.plan(WIDER)[0]
     done = two.apply(step, WIDER)
     assert done.code == 1
@@ -65,7 +65,7 @@ def test_a_larger_window_that_lies_on_the_cpu_in_part_is_refused(
     def in_part(runner: Runner) -> None:
         runner.size_vram //= 2
 
-    with_a_wide_window(two, monkeypatch, in_part)
+    when_wide(two, monkeypatch, in_part)
     step = two.plan(WIDER)[0]
     done = two.apply(step, WIDER)
     assert done.code == 1
@@ -82,7 +82,7 @@ def test_who_asks_the_slot_meanwhile_does_not_keep_it_from_its_window(
     def asked(runner: Runner) -> None:
         runner.context = 4096
 
-    with_a_wide_window(two, monkeypatch, asked)
+    when_wide(two, monkeypatch, asked)
     step = two.plan(WIDER)[0]
     assert two.apply(step, WIDER).code == 0
     assert two.state("one")["context"] == f"{LARGE}"

@@ -1,4 +1,4 @@
-"""templates/ollama-slots-watch.sh.j2: for what is at work, and for whose room it is, a slot waits; and nothing else does."""
+"""templates/ollama-slots-watch.sh.j2: a slot waits for what is at work, and for somebody else's room; for nothing else."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ def three(host: DirectoryHost) -> DirectoryHost:
         host.engine.publish(model, size=size * GB)
         holds(host, name, model)
     (host.root / "driver").write_text("80000, 80000\n")
-    (host.root / "log").write_text(
-        'msg="inference compute" library=CUDA total="12 GiB" available="10.0 GiB"\n'
-    )
+    (host.root / "log").write_text('msg="inference compute" library=CUDA total="12 GiB" available="10.0 GiB"\n')
     started = host.root / host.paths["started"].lstrip("/")
     started.parent.mkdir(parents=True, exist_ok=True)
     started.symlink_to("1234")
@@ -159,7 +157,7 @@ def converted(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
         pulled(host, "a:1b")
         holds(host, "one", "a:1b", loaded=False)
         files, text = host.engine.files, "what Ollama has made of them"
-        first = files.read("one:latest")
+        first = files.read("one:latest") or ""
         content = json.loads(first)
         files.blob(sha256(text)).write_text(text)
         for layer in content["layers"]:

@@ -51,7 +51,8 @@ class Run:
     + awaited: the hosts of which it is to be shown, where somebody follows them; else all
     + failed: those of them that failed
     + report: the file that it goes to, as declared
-    + apart: whether each name of the inventory was found to be another Ollama
+    + apart: whether each name of the inventory was found to be another Ollama, with data that are right
+    + settings: what was checked of each host: its data, and what they say
     """
 
     left: dict[str, Observed] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Run:
     failed: set[str] = field(default_factory=set)
     report: str | None = None
     apart: bool = False
+    settings: dict[str, tuple[dict[str, Any], Settings]] = field(default_factory=dict)
 
     @cached_property
     def registry(self) -> Client:

@@ -93,8 +93,12 @@ def _slot_models(path: Path, name: str, written: int) -> dict[str, str]:  # noqa
 
 
 def _elsewhere() -> Path | None:
-    """Return the selection file beside the files that pyinfra was told to run, where it runs somewhere else."""
-    beside = (Path(it).resolve().parent / DEFAULT for it in sys.argv[1:] if it.endswith(".py"))
+    """Return the selection file beside the files that pyinfra was told to run, where it runs somewhere else.
+
+    Beside an inventory, which comes first, a file is one of its hosts', and counts where they name it.
+    """
+    _, *run = [it for it in sys.argv[1:] if it.endswith(".py")] or [""]
+    beside = (Path(it).resolve().parent / DEFAULT for it in run)
     return next((it for it in beside if it.is_file() and it not in _named), None)
 
 

@@ -27,8 +27,8 @@ All of these are pyinfra host data: settings, each under a key. Overridden, from
 5. a host's own data in `inventory.py`;
 6. `--data KEY=VALUE` on the command line.
 
-Data that are wrong end the run with one line, before any host is touched. Keys of your own are left alone, but
-for those that begin with `slot`, or are nearly one of these (`keepalive`, `slt1_num_ctx`): they are most often
+Data that are wrong end the run with one line, before any host is asked anything. Keys of your own are left alone,
+but for those that begin with `slot`, or are nearly one of these (`keepalive`, `slt1_num_ctx`): they are most often
 misspelt, would be ignored, and end the run as well. Rename your own.
 """
 

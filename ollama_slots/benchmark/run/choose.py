@@ -46,7 +46,8 @@ def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
     for name, content in {**report(of, kit, decision), target.name: text}.items():
         week.replace(beside / name, content)
     week.replace(target, text)
-    return [*said, f"{target.name} is written; a deploy takes it; the report is {beside / 'report.html'}"]
+    taken = "a deploy takes it where the hosts' data name no models"
+    return [*said, f"{target.name} is written; {taken}; the report is {beside / 'report.html'}"]
 
 
 def read(target: Path) -> str:

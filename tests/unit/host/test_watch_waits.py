@@ -1,4 +1,4 @@
-"""templates/ollama-slots-watch.sh.j2: a slot waits for what is at work, and for another's room; for nothing else."""
+"""templates/ollama-slots-watch.sh.j2: a slot waits for what is at work and for another's room; no other does."""
 
 from __future__ import annotations
 

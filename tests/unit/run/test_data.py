@@ -27,7 +27,7 @@ def declared_for(first: dict[str, Any], second: dict[str, Any], only_first: bool
 def test_wrong_data_of_one_host_end_the_run_before_another_is_asked() -> None:
     good, bad = {"slot1_model": "a:1b"}, {"slot1_num_ctx": "x"}
     assert declared_for(good, good) == "a:1b"
-    with pytest.raises(PyinfraError, match="^@fake/b: slot1_num_ctx: "):
+    with pytest.raises(PyinfraError, match=r"^@fake/b: slot1_num_ctx: "):
         declared_for(good, bad)
     assert declared_for(good, bad, only_first=True) == "a:1b", "--limit leaves the other out"
 

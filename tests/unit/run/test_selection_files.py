@@ -55,15 +55,21 @@ def test_a_file_beside_what_pyinfra_runs_counts_and_where_it_runs_elsewhere_it_i
     assert complaint(selection.slot_models, "model_selection.json") == line
 
 
-def test_a_file_beside_them_that_the_data_name_themselves_is_no_reason_to_run_there(
+def test_a_file_beside_an_inventory_is_its_hosts_and_no_reason_to_run_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "prod").mkdir()
     (tmp_path / "prod/model_selection.json").write_text(json.dumps(GOOD))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["pyinfra", "prod/inventory.py", "deploy.py"])
+    assert selection.slot_models("model_selection.json") == {}, (
+        "group_data/all.py may be read before those of groups"
+    )
     assert selection.slot_models("prod/model_selection.json")
     assert selection.slot_models("model_selection.json") == {}
+    for argv in (["ollama-slots-mirror", "to", "--inventory", "prod/inventory.py"], ["pytest"]):
+        monkeypatch.setattr(sys, "argv", argv)
+        assert selection.slot_models("model_selection.json") == {}
 
 
 @pytest.mark.parametrize("named", ["selections/gpu-c.json", "selections/model_selection.json", "gpu-c.json"])

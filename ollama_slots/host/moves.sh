@@ -19,11 +19,16 @@ moved_as_files() {
     esac
 }
 
-# manifest NAME:TAG: the file of a variant's name, in the case that it has; or where it would be.
+# manifest NAME:TAG: the file of a variant's name, in the case that it has; or where it would be: beside the other tags of
+# the model, which may be spelled otherwise.
 manifest() {
     library=$store/manifests/registry.ollama.ai/library
     file=$(find -L "$library" -mindepth 2 -maxdepth 2 -ipath "*/${1%:*}/${1##*:}" -print -quit 2>/dev/null)
-    printf '%s\n' "${file:-$library/${1%:*}/${1##*:}}"
+    if [ -z "$file" ]; then
+        directory=$(find -L "$library" -mindepth 1 -maxdepth 1 -iname "${1%:*}" ! -empty -print -quit 2>/dev/null)
+        file=${directory:-$library/${1%:*}}/${1##*:}
+    fi
+    printf '%s\n' "$file"
 }
 
 # mean NAME:TAG OTHER:TAG [NAMED]: the one means what the other does, and Ollama lists it so; or it says why not, and fails. An

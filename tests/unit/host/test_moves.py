@@ -133,6 +133,23 @@ def test_a_name_is_found_in_whatever_case(engine: FakeEngine) -> None:
     assert names(engine) == {"latest": NEW, "current": NEW, "previous": OLD}
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_name_that_is_not_there_yet_is_beside_the_others_of_its_model(tmp_path: Path, layout: str) -> None:
+    """Somebody's own Slot:v1 has the engine write slot:current into its directory."""
+    with fake_engine(tmp_path / "store", layout) as engine:
+        keep(engine, *WEIGHTS)
+        engine.files.write("Slot:v1", OLDER)
+        for tag, text in (("latest", OLD), ("current", NEW)):
+            engine.files.write(f"Slot:{tag}", text)
+        assert call(engine, "exchange slot") == (0, "")
+        assert {name.lower(): text for name, text in engine.files.names().items()} == {
+            "slot:v1": OLDER,
+            "slot:latest": NEW,
+            "slot:current": NEW,
+            "slot:previous": OLD,
+        }
+
+
 def test_what_is_not_there_cannot_be_meant(engine: FakeEngine) -> None:
     assert call(engine, "mean slot:latest slot:gone") == (1, "slot:gone is not there")
     assert names(engine) == {"latest": OLD, "current": NEW, "previous": OLDER}

@@ -106,9 +106,20 @@ def _places(unit: Iterator[Line], texts: Texts, names: list[str]) -> dict[str, P
         if not given or (name in places and places[name].value == value):
             places[name] = Place(None, where)
     for text, where in starts:
-        for name, set_to, there in shell.assigned(text.replace("$$", "$"), where, texts, names):
+        for name, set_to, there in shell.assigned(_command(text), where, texts, names):
             places[name] = Place(set_to, there, started=True)
     return places
+
+
+def _command(text: str) -> str:
+    """Return the command line of an ExecStart=, without the prefixes of its program (systemd.service(5)).
+
+    With @ among them, the word after the program is what the program is told that its name is.
+    """
+    program = text.lstrip("@-:+!|")
+    if "@" in text.removesuffix(program):
+        program = re.sub(r"^(\S+)\s+\S+", r"\1", program)
+    return program.replace("$$", "$")
 
 
 def _service(unit: Iterator[Line]) -> Iterator[tuple[str, str, str]]:

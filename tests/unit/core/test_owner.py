@@ -125,6 +125,8 @@ STARTS = {
     f"env -u FOO {KEEP}=24h ollama serve": "24h",
     f"env -u {KEEP} ollama serve": None,
     f"-/bin/sh -c '{KEEP}=24h exec ollama serve'": "24h",
+    f"+env {KEEP}=24h ollama serve": "24h",
+    f"@/usr/bin/env ollama-env {KEEP}=24h ollama serve": "24h",
     f'/bin/bash -lc "export FOO=1 {KEEP}=24h; exec ollama serve"': "24h",
     f"/bin/sh -c 'unset FOO {KEEP} && exec ollama serve'": None,
     f"/bin/sh -c 'cd /; {KEEP}=$(cat /etc/keep) ollama serve'": "$",
@@ -142,6 +144,7 @@ KEPT = [
     f"env {KEEP}=${{{KEEP}}} ollama serve",
     f"ollama serve --note {KEEP}=24h",
     f"/bin/sh -c 'exec ollama serve >>{MORE}'",
+    f"-@/usr/bin/ollama {MORE} serve",
 ]
 
 
@@ -181,7 +184,16 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize(
-    "command", [START, f"/bin/sh -e {START}", f"/bin/sh -c 'exec {START}'", f"nice {START} x"]
+    "command",
+    [
+        START,
+        f"/bin/sh -e {START}",
+        f"/bin/sh -c 'exec {START}'",
+        f"nice {START} x",
+        *(f"{prefix}{START}" for prefix in ("-", ":", "+", "!", "!!", "-+")),
+        f"@{START} ollama",
+        f"-@{START} {MORE}",
+    ],
 )
 @pytest.mark.parametrize("what", SCRIPTS)
 def test_a_start_script_is_read(what: str, command: str) -> None:

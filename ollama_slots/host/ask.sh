@@ -5,9 +5,10 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 by='' # see ask
 
 # ask OPTION...: a request to Ollama. The owner's proxy and .curlrc are for the way out of the host. (curl's --noproxy
-# would hold for the first of several requests only.) Who has to end curl itself sets $by to exec, in a subshell.
+# would hold for the first of several requests only.) Before 7.75 it tells a time with the decimal comma of the locale. Who
+# has to end curl itself sets $by to exec, in a subshell.
 ask() {
-    NO_PROXY='*' no_proxy='*' $by curl -q -sS "$@"
+    NO_PROXY='*' no_proxy='*' LC_ALL=C $by curl -q -sS "$@"
 }
 
 # hear SECONDS PATH [BODY [METHOD]]: sets $heard, the answer of $url, and $heard_s, the seconds that it took; fails, with

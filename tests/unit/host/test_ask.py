@@ -174,6 +174,18 @@ def test_ollama_is_asked_past_a_curlrc(url: str, tmp_path: Path) -> None:
     assert sh(f"url={url}; api 5 /200/yes", **home) == (0, "yes")
 
 
+def test_seconds_are_told_with_a_point_whatever_the_locale(tmp_path: Path) -> None:
+    """curl before 7.75 writes them as the locale does."""
+    curl = tmp_path / "curl"
+    curl.write_text(
+        "#!/bin/sh\ncase $LC_ALL in C) echo yes; printf '0.5 200' ;; *) echo yes; printf '0,5 200' ;; esac\n"
+    )
+    curl.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LC_ALL": "de_DE.UTF-8"}
+    assert sh('hear 5 / && echo "$heard $heard_s"', **environ) == (0, "yes 0.5")
+    assert sh("ask /", **environ) == (0, "yes\n0.5 200")
+
+
 def test_who_has_to_end_a_request_ends_curl_itself() -> None:
     """As a pull has to, whose reader is gone."""
     with bound(socket.AF_INET, "127.0.0.1") as silent:

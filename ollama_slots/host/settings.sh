@@ -3,7 +3,7 @@
 # mentions FILE...: the lines that may set a variable of Ollama's, or read in a file that does. What has 32 KiB or more,
 # as a log may, is no file that somebody wrote for that; nor is a program.
 mentions() {
-    [ $# -eq 0 ] || find "$@" -prune -type f -size -65 -exec grep -IHnsE \
+    [ $# -eq 0 ] || find -L "$@" -prune -type f -size -65 -exec grep -IHnsE \
         'OLLAMA_|(^|[;&[:blank:]])(\.|source|([^[:blank:]]*/)?env)[[:blank:]]|\\$' {} + 2>/dev/null
 }
 

@@ -68,3 +68,18 @@ def test_what_it_prints_is_what_is_judged(tmp_path: Path) -> None:
     output[start : start + 2] = printed(unit, [own], f"{tmp_path}/own", "/usr/bin/ollama serve")
     [it] = conflicts({"OLLAMA_KEEP_ALIVE": "-1"}, (), parse_probe(output), paths.DROP_IN, paths.ENVIRONMENT)
     assert (it.where, it.found) == (f"{tmp_path}/own:3", "that it sets OLLAMA_KEEP_ALIVE=24h")
+
+
+def test_what_is_named_by_a_link_is_read(tmp_path: Path) -> None:
+    unit, start, file, log = (tmp_path / it for it in ("ollama.service", "start.sh", "own.env", "log"))
+    (tmp_path / "real.sh").write_text("export OLLAMA_KEEP_ALIVE=12h\n")
+    (tmp_path / "real.env").write_text("OLLAMA_KEEP_ALIVE=24h\n")
+    (tmp_path / "big").write_text("x\n" * 40000 + "OLLAMA_KEEP_ALIVE=1\n")
+    for link, to in ((start, "real.sh"), (file, "real.env"), (log, "big")):
+        link.symlink_to(to)
+    unit.write_text(f"[Service]\nEnvironmentFile={file}\nExecStart=/bin/sh {start} {log}\n")
+    lines = printed(unit, [], str(file), f"/bin/sh {start} {log}")
+    assert [it for it in lines if it.startswith(str(tmp_path)) and "OLLAMA_" in it] == [
+        f"{file}:1:OLLAMA_KEEP_ALIVE=24h",
+        f"{start}:1:export OLLAMA_KEEP_ALIVE=12h",
+    ]

@@ -74,8 +74,8 @@ bring() {
 
 # full SAID: the disk is not left so.
 full() {
-    why=$1
-    [ "$(df -Pk "$fetched" | awk 'NR == 2 { print $4 }')" -ge 1024 ] || why='no space left on device'
+    why=$1 free=$(free_at "$fetched")
+    [ "${free:-0}" -ge 1024 ] || why='no space left on device'
     for it in $named; do
         [ ! -e "$fetched/sha256-${it%:*}-partial" ] || discard "${it%:*}"
     done

@@ -91,7 +91,7 @@ END
     card pci.bus_id,memory.total,memory.free,compute_cap || [ $? = 124 ] || card pci.bus_id,memory.total,memory.free
     echo "== disk"
     # Blobs may lie on a disk of their own, behind a link.
-    { df -Pk "$store/blobs" 2>/dev/null || df -Pk "$store" 2>/dev/null; } | { read -r _ && read -r _ _ _ free _ && echo "$free"; }
+    if [ -d "$store/blobs" ]; then free_at "$store/blobs"; else free_at "$store"; fi
     echo "== blobs" # name and 512-byte blocks: a pull that was cut off left a file with holes
     find -H "$store/blobs" "$(fetches "$store")" -type f -printf '%f %b\n' 2>/dev/null
 }

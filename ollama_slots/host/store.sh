@@ -89,3 +89,15 @@ sweep() {
             [ "${#name}" -ne 64 ] || [ "$name" = "$digest" ] || rm -f "$blob"
         done
 }
+
+# free_at PATH: the KiB that are free on its disk; nothing, where that is unknown. They stand before the share that is used, or
+# - where there is none; before them comes what is mounted, which may have blanks in its name.
+free_at() {
+    df -Pk "$1" 2>/dev/null | awk 'NR == 2 {
+        for (at = 5; at <= NF; at++)
+            if ($at ~ /^([0-9]+%|-)$/ && $(at - 3) $(at - 2) ~ /^[0-9]+$/ && $(at - 1) ~ /^-?[0-9]+$/) {
+                print $(at - 1)
+                exit
+            }
+    }'
+}

@@ -10,10 +10,11 @@ from ollama_slots.core.differences import Difference
 from ollama_slots.core.observed import Models, Observed
 from ollama_slots.core.settings import Settings
 
-# As systemd shows what ExecStart= runs; by itself, or in a line of a shell.
+# As systemd shows what ExecStart= runs; by itself, or in a line of a shell or env, with options before the verb.
 STARTS_CONTAINERS = re.compile(
     r"\{ path=(\S*/(?:(?:docker|podman)(?:-compose)?|nerdctl|ctr|lxc-start)) ;"
-    r"|(?:^|[\s/'\";&])((?:docker|podman|nerdctl) (?:run|start|exec|compose|container))\b"
+    r"|(?:^|[\s/'\";&])((?:docker|podman)(?:-compose)?|nerdctl)"
+    r" +(?:-\S+ +(?:[^\s;&|-][^\s;&|]* +)?)*?(run|start|exec|compose|container|up)(?![\w.-])"
 )
 
 
@@ -30,7 +31,7 @@ class Trouble(NamedTuple):
 def contained(observed: Observed) -> list[Trouble]:
     """Return that Ollama runs in a container, if it does: its files and processes are not the host's."""
     starts = STARTS_CONTAINERS.search(observed.service.get("ExecStart", ""))
-    program = observed.container or (starts and (starts[1] or starts[2]))
+    program = observed.container or (starts and (starts[1] or f"{starts[2]} {starts[3]}"))
     if program is None:
         return []
     other = "another root than the host's" if program.rpartition("/")[2] == "ollama" else program

@@ -89,6 +89,10 @@ def test_a_store_that_root_cannot_write_is_told_where_root_has_to() -> None:
 STARTS = {
     "/usr/bin/docker": "{ path=/usr/bin/docker ; argv[]=/usr/bin/docker run --rm ollama/ollama ; flags= }",
     "docker run": "{ path=/bin/sh ; argv[]=/bin/sh -c exec docker run --rm ollama/ollama ; }",
+    "docker-compose up": "{ path=/bin/sh ; argv[]=/bin/sh -c docker-compose -f /opt/ollama.yml up -d ; }",
+    "podman-compose up": "{ path=/usr/bin/env ; argv[]=/usr/bin/env podman-compose up ; }",
+    "podman start": "{ path=/bin/bash ; argv[]=/bin/bash -c podman --log-level error --remote start ollama ; }",
+    "docker exec": "{ path=/bin/sh ; argv[]=/bin/sh -c docker -H tcp://10.0.0.1:2375 exec ollama serve ; }",
     "/usr/bin/podman": "{ path=/usr/bin/podman ; argv[]=/usr/bin/podman run ollama ; }",
 }
 
@@ -110,8 +114,17 @@ def test_a_container_is_told_by_the_process_that_serves() -> None:
     assert "found it in a container (ollama.service has /usr/bin/conmon): " in line
 
 
-def test_what_only_speaks_of_containers_is_none() -> None:
-    start = "{ path=/usr/local/bin/ollama ; argv[]=/usr/local/bin/ollama serve --note path=/usr/bin/docker ; }"
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "/usr/local/bin/ollama serve --note path=/usr/bin/docker",
+        "/bin/sh -c docker stop ollama; ollama serve && run",
+        "/bin/sh -c docker -H unix:///run/x.sock stop ollama; run up",
+        "/bin/sh -c docker-compose down; exec ollama serve",
+    ],
+)
+def test_what_only_speaks_of_containers_is_none(arguments: str) -> None:
+    start = f"{{ path={arguments.split(maxsplit=1)[0]} ; argv[]={arguments} ; }}"
     assert places.refusals(AB, Observed(units={"ollama.service": {"ExecStart": start}})) == []
 
 

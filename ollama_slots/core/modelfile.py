@@ -10,13 +10,14 @@ from ollama_slots.core.errors import shown
 
 _COMMAND = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)")
 _PARAMETER = re.compile(r"([A-Za-z0-9_]+)[ \t]+(.*)", re.DOTALL)
+_ROLE = re.compile(r"^[A-Za-z]+[ \t]+")
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
     """Yield each command of a Modelfile, in lower case, with its value; of a parameter, its name with its value.
 
     A value goes to the end of its line, or in quotes, " or three of them, to a line that ends with them
-    (parser/parser.go, v0.34.4). What Ollama does not take is left out.
+    (parser/parser.go, v0.34.4). What Ollama does not take is left out, and so is the role of a message.
     """
     lines = iter(re.split(r"[\r\n]", text))
     for line in lines:
@@ -26,6 +27,8 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
         name, value = found[1].lower(), found[2]
         if name == "parameter" and (parameter := _PARAMETER.fullmatch(value)):
             name, value = parameter.groups()
+        elif name == "message":
+            value = _ROLE.sub("", value)
         quotes = next((it for it in ('"""', '"') if value.lstrip().startswith(it)), "")
         while len(value.strip()) < 2 * len(quotes) or not value.rstrip().endswith(quotes):
             more = next(lines, None)

@@ -126,6 +126,7 @@ def test_another_fault_gets_no_hint(template: Path) -> None:
         ("# FROM {{{{ model }}}}\n{}", "expected one FROM, {{ model }}, found none"),
         ('SYSTEM """\nFROM {{{{ model }}}}\n"""\n{}', "expected one FROM, {{ model }}, found none"),
         ("FROM {{{{ model }}}}\nFROM ./mmproj.gguf\n{}", "found 'hub:5000/me/x:7b' and './mmproj.gguf'"),
+        ('FROM {{{{ model }}}}\nMESSAGE user say """\nFROM y\n{}', "found 'hub:5000/me/x:7b' and 'y'"),
         ("FROM {{{{ model }}}}\n", "expected PARAMETER num_ctx {{ num_ctx }}, which is 4096 here, found none"),
         ("FROM {{{{ model }}}}\nPARAMETER num_ctx 512\n", "found '512'"),
         ("FROM {{{{ model }}}}\nPARAMETER num_ctx 512\n{}", "found '512' and '4096'"),
@@ -144,6 +145,7 @@ def test_a_template_that_makes_another_slot_is_refused_with_the_data(template: P
         "  FROM  {{ model }} \n\tPARAMETER\tnum_ctx\t{{ num_ctx }} \nADAPTER /models/lora.gguf\n",
         'FROM "{{ model }}"\nPARAMETER num_ctx """{{ num_ctx }}"""\nSYSTEM """a\nFROM y\nPARAMETER num_ctx 1"""\n',
         OWN + 'LICENSE "MIT\nFROM y\n"\nMESSAGE user FROM z\n',
+        OWN + 'MESSAGE user """Tell me\nfrom where you are."""\nmessage  assistant  "Tell\nFROM y"\n',
         OWN + 'SYSTEM """never closed\nFROM y',
     ],
 )

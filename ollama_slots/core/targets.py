@@ -38,28 +38,35 @@ def undeclared(settings: Settings, observed: Observed) -> list[str]:
 
 
 def lost(settings: Settings, observed: Observed) -> list[Slot]:
-    """Return the slots that have a variant of which nothing says what it is: neither the data nor a state."""
+    """Return the slots that have a variant of which nothing says what it is: neither the data nor a state.
+
+    A model that no deploy has made, and that has such a name, is the user's own: the slot is empty.
+    """
     known = {it.slot.name for it in targets(settings, observed)}
     slots = [it for it in settings.slots if it.model is None and it.name not in known]
-    return [it for it in slots if observed.digest(it.name)]
+    return [it for it in slots if observed.digest(it.name) and not _own(it.name, observed)]
 
 
 def foreign(settings: Settings, observed: Observed) -> list[Slot]:
     """Return the slots of which the data say what they hold, and whose name is a model that no deploy has made.
 
-    What is NAME:current, too, is of a deploy that was ended before it wrote it down. Where a slot has a state, a
-    model that somebody has made in its place counts if the slot is to be emptied: else a rotation keeps it.
+    One that somebody has made in place of a slot's counts where the slot is to be emptied: else a rotation keeps it.
     """
-    known = {it.lower() for it in (*observed.states, *observed.modelfiles)}
+    named = [it for it in settings.slots if it.model and observed.digest(it.name)]
+    return [it for it in named if _own(it.name, observed, emptied=it.model == EMPTY)]
 
-    def unknown(it: Slot) -> bool:
-        if it.name.lower() not in known:
-            return True
-        state = observed.states.get(it.name)
-        return it.model == EMPTY and state is not None and state.variant not in observed.digests(it.name)
 
-    named = [it for it in settings.slots if it.model and observed.digest(it.name) and unknown(it)]
-    return [it for it in named if not observed.digests(it.name) & observed.digests(f"{it.name}:current")]
+def _own(name: str, observed: Observed, emptied: bool = False) -> bool:
+    """Return whether a model with a slot's name is the user's own.
+
+    What is NAME:current, too, is of a deploy: one that was ended before it wrote it down, or whose state is lost.
+
+    + emptied: also where it has taken the place of a slot's variant
+    """
+    state, known = observed.states.get(name), {it.lower() for it in (*observed.states, *observed.modelfiles)}
+    if emptied and state and state.variant not in observed.digests(name):
+        known.discard(name.lower())
+    return name.lower() not in known and not observed.digests(name) & observed.digests(f"{name}:current")
 
 
 def known_weights(wanted: list[Target], observed: Observed, details: Details | None) -> dict[str, str]:

@@ -215,6 +215,13 @@ def test_a_slot_of_which_nothing_says_what_it_holds_is_told_of() -> None:
     assert lost in said(world, declared("a:1b", "b:1b", None, max_loaded_models=9))
 
 
+def test_a_model_of_the_users_own_that_has_a_slots_name_is_no_lost_slot() -> None:
+    world = deployed(declared("a:1b", "b:1b", max_loaded_models=9))
+    world.pull("x:1b")
+    world.create("three:latest", "FROM x:1b\nPARAMETER num_ctx 8192\n")
+    assert said(world, declared("a:1b", "b:1b", None, max_loaded_models=9)) == []
+
+
 def test_a_host_without_anything_is_told_of_without_repetition() -> None:
     assert said(World()) == [
         f"slot {name}: expected {model} at 4096 tokens, found nothing"

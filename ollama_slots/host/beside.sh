@@ -10,6 +10,20 @@ beside() {
     fi
 }
 
+# make_beside DIRECTORY...: makes one that beside has named, and one in it. Ollama goes through all of its manifests and
+# blobs at its start, and ends where it cannot read a directory (PruneDirectory and fixBlobs in its server).
+make_beside() {
+    case $1 in
+    "$store/.ollama-slots") install -d -m 700 "$@" ;;
+    *) install -d -m 755 "$@" ;;
+    esac
+}
+
+# tidy: nothing of ours stays among the manifests, once a file has its place there.
+tidy() {
+    rmdir "$store/manifests/.ollama-slots" 2>/dev/null || :
+}
+
 # one_mount DIRECTORY OTHER: whether both are of one filesystem, and by one mount of it, of which it may have several.
 one_mount() {
     # shellcheck disable=SC2046 # a number a line
@@ -29,7 +43,8 @@ fetches() {
     echo "$(beside "$1" "$1/blobs")/.fetch"
 }
 
-# scraps STORE: files that were to take another's place by a rename, and never did, as after a power cut; a line each.
+# scraps STORE: files that were to take another's place by a rename, and never did, as after a power cut; a line each. And
+# directories that an earlier version made among Ollama's own, and that Ollama cannot read.
 # What is no older than a minute, nor than Ollama's start, may be what another deploy is writing now; and so may what a
 # fetch writes into its directory for as long as it takes. A record of an unfinished pull had a . before it, where it has
 # .new after it now.
@@ -39,9 +54,10 @@ scraps() {
     [ ! -L "$started" ] || set -- "$@" -o ! -newer "$started"
     left=$(find "$state_dir" "$modelfiles" "$environment_file.new" "$drop_in.new" "$warm_up_unit.new" \
         "$warm_up_script.new" "$at/.ollama-slots" "$at/manifests/.ollama-slots" "$at/blobs/.ollama-slots" \
-        -maxdepth 2 -type f \( -name '*.new' -o -path "$unfinished/.*" -o -path '*/.ollama-slots/.manifest' \
+        -maxdepth 2 \( -type f \( -name '*.new' -o -path "$unfinished/.*" -o -path '*/.ollama-slots/.manifest' \
         -o -path "*/.ollama-slots/.manifest-$stem" -o -path '*/.fetch/.manifest' -o -path '*/.fetch/.said' \) \
-        \( "$@" \) 2>/dev/null)
+        -o -type d \( -path '*/manifests/.ollama-slots' -o -path '*/blobs/.ollama-slots' \
+        -o -path '*/blobs/.ollama-slots/.fetch' \) ! -perm -005 \) \( "$@" \) 2>/dev/null)
     case $left in
     *"/.fetch/"*) [ ! -e "$fetch_lock" ] || flock -s -n "$fetch_lock" true ||
         left=$(printf '%s\n' "$left" | grep -v '/\.fetch/') ;;

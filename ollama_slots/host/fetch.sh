@@ -144,11 +144,11 @@ publish_model() {
         directory=$directory/${rest%%/*} rest=${rest#*/}
     done
     moving=$(beside "$store" "$store/manifests")/.manifest
-    if ! { install -d -m 700 "${moving%/*}" && cp "$fetched/.manifest" "$moving" && sync "$moving" &&
-        give "$moving" "$directory/$rest"; }; then
-        rm -f "$moving"
-        return 1
-    fi
+    make_beside "${moving%/*}" && cp "$fetched/.manifest" "$moving" && sync "$moving" && give "$moving" "$directory/$rest"
+    moved=$?
+    [ "$moved" -eq 0 ] || rm -f "$moving"
+    tidy
+    [ "$moved" -eq 0 ] || return "$moved"
     [ "$(digest_of "$model")  -" = "$digest" ] || { echo "its manifest is in place, but Ollama does not list it"; return 1; }
 }
 
@@ -173,7 +173,7 @@ get() {
 
 begin "$damaged" || exit
 take_turn fetch || exit
-install -d -m 700 "${fetched%/*}" "$fetched" && true >"$fetched/.said" || # with that in it, nobody takes it for idle
+make_beside "${fetched%/*}" "$fetched" && true >"$fetched/.said" || # with that in it, nobody takes it for idle
     complain "failed: cannot make $fetched" || exit
 for file in "$fetched"/sha256-*; do
     it=${file##*/sha256-}

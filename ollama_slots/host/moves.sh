@@ -42,8 +42,11 @@ mean() {
     if moved_as_files && [ "$(sha256sum 2>/dev/null <"$file")" = "$meant  -" ]; then
         into=$(manifest "$1") moving=$(beside "$store" "$store/manifests")/.manifest-$stem
         # A copy: of two names for one file, a create that writes in place would change both.
-        [ -d "${moving%/*}" ] || install -d -m 700 "${moving%/*}" || return
-        cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into" || return
+        make_beside "${moving%/*}" && cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into"
+        moved=$?
+        [ "$moved" -eq 0 ] || rm -f "$moving"
+        tidy
+        [ "$moved" -eq 0 ] || return "$moved"
     else
         said=$(api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1\"}") || { error_in "$said" && return 1; }
     fi

@@ -29,12 +29,13 @@ restore() {
     put_back "$1"
 }
 
-# clear: the scraps of writes go.
+# clear: the scraps of writes go. In a directory there may be what a fetch goes on from.
 clear() {
     scraps "$store" | while IFS= read -r it; do
-        rm -f "$it"
+        if [ -d "$it" ]; then chmod 755 "$it"; else rm -f "$it"; fi
     done
-    rmdir "$(fetches "$store")" 2>/dev/null || :
+    rmdir "$(fetches "$store")" "$store/blobs/.ollama-slots" 2>/dev/null || :
+    tidy
 }
 
 one_at_a_time "$lock_seconds" "a removal"

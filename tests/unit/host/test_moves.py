@@ -150,6 +150,22 @@ def test_a_name_that_is_not_there_yet_is_beside_the_others_of_its_model(tmp_path
         }
 
 
+@pytest.mark.parametrize(("fails", "said"), [("", "755"), ("return 1", "755")])
+def test_among_manifests_on_a_disk_of_their_own_nothing_stays_and_nothing_stops_ollama(
+    tmp_path: Path, fails: str, said: str
+) -> None:
+    """Which ends at its start where there is a directory that its user cannot read."""
+    with fake_engine(tmp_path / "store", "0.34.4") as engine:
+        keep(engine, *WEIGHTS)
+        engine.files.write("slot:current", NEW)
+        aside = engine.files.path / "manifests/.ollama-slots"
+        mv = f'mv() {{ stat -c %a "{aside}"; {fails or ":"}; command mv "$@"; }}'
+        code = 1 if fails else 0
+        assert call(engine, f"one_mount() {{ false; }}; {mv}; mean slot:latest slot:current") == (code, said)
+        assert not aside.exists()
+        assert names(engine) == ({"current": NEW} if fails else {"current": NEW, "latest": NEW})
+
+
 def test_what_is_not_there_cannot_be_meant(engine: FakeEngine) -> None:
     assert call(engine, "mean slot:latest slot:gone") == (1, "slot:gone is not there")
     assert names(engine) == {"latest": OLD, "current": NEW, "previous": OLDER}

@@ -96,3 +96,27 @@ def test_several_are_one_step(one: DirectoryHost) -> None:
     assert " and 1 more, left by a write that was cut off" in str(step)
     one.deploy(A)
     assert one.found(A).scraps == ()
+
+
+@pytest.mark.parametrize("part", ["manifests", "blobs"])
+def test_a_directory_of_an_earlier_version_by_which_ollama_would_not_start_is_mended(
+    one: DirectoryHost, part: str
+) -> None:
+    """Where the part is a disk of its own: among them Ollama's user has to read every directory."""
+    aside = one.store / part / ".ollama-slots"
+    for directory in [aside, aside / ".fetch"][: 2 if part == "blobs" else 1]:
+        directory.mkdir(mode=0o700)
+    if part == "blobs":
+        (aside / f".fetch/sha256-{'a' * 64}-partial").write_text("x")
+    for directory in (aside / ".fetch", aside):
+        if directory.exists():
+            os.utime(directory, (time.time() - 90,) * 2)
+    [step] = one.plan(A)
+    assert str(aside.relative_to(one.root)) in str(step)
+    one.deploy(A)
+    assert one.plan(A) == []
+    if part == "manifests":
+        assert not aside.exists()
+    else:
+        assert [it.stat().st_mode & 0o777 for it in (aside, aside / ".fetch")] == [0o755] * 2
+        assert len(list((aside / ".fetch").iterdir())) == 1, "a fetch goes on from it"

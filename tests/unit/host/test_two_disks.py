@@ -74,6 +74,7 @@ def test_a_rotation_and_what_it_leaves(split: DirectoryHost) -> None:
     assert names(split, "one") == {"latest": B, "current": B, "previous": A}
     assert crossed(split) == ""
     assert [it for it in split.store.rglob(".ollama-slots/*") if it.is_file()] == []
+    assert not (split.store / "manifests/.ollama-slots").exists(), "Ollama goes through it at its start"
     assert split.faults(declared("b:1b")) == {}
 
 
@@ -90,9 +91,12 @@ def test_a_fetch_that_is_gone_on_with(split: DirectoryHost, mirror: Registry) ->
         if file == f"sha256-{W}-partial"
     ]
     assert partial.stat().st_dev == (split.store / "blobs").stat().st_dev
+    aside = split.store / "blobs/.ollama-slots"
+    assert not aside.exists() or {it.stat().st_mode & 0o777 for it in (aside, aside / ".fetch")} == {0o755}
     assert fetch(split, mirror).code == 0
     assert mirror.sent[f"/v2/me/x.y/blobs/sha256:{W}"] == len(WEIGHTS)
     assert split.engine.model("me/x.y:q4").weights == W
+    assert not (split.store / "manifests/.ollama-slots").exists()
     assert crossed(split) == ""
     assert split.stored().unfinished == ()
 

@@ -40,7 +40,7 @@ class Shown(BaseModel):
         info = {**(answer.get("model_info") or {}), **(lists or {})}
         return cls(
             weights=blob[1],
-            trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
+            trained_context=figure(info, "context_length"),
             sees="vision" in (answer.get("capabilities") or []),
             embeds=kinds.embeds(answer.get("capabilities") or [], info),
             runner=kinds.of_base(answer.get("parameters") or ""),
@@ -50,8 +50,13 @@ class Shown(BaseModel):
     @property
     def blocks(self) -> int | None:
         """How many blocks its architecture has."""
-        blocks = self.model_info.get(f"{self.model_info.get('general.architecture')}.block_count")
-        return blocks if isinstance(blocks, int) else None
+        return figure(self.model_info, "block_count")
+
+
+def figure(model_info: dict[str, Any], key: str) -> int | None:
+    """Return a figure of a model's architecture; None where it is not said, or is no whole number."""
+    value = model_info.get(f"{model_info.get('general.architecture')}.{key}")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _froms(modelfile: str) -> Iterator[str]:

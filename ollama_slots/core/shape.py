@@ -97,9 +97,12 @@ class Shape:
         self.architecture = str(model_info.get("general.architecture") or "")
 
     def each(self, key: str) -> list[int]:
-        """Return a figure for each layer, or one for all of them; nothing where it is a list that was left out."""
+        """Return a figure for each layer, or one for all of them; nothing where it is a list that was left out.
+
+        What is no whole number is 0, as what is not there.
+        """
         value = self.info.get(f"{self.architecture}.{key}")
-        return [int(it) for it in value] if isinstance(value, list) else [int(value or 0)]
+        return [_whole(it) for it in value] if isinstance(value, list) else [_whole(value)]
 
     def one(self, key: str) -> int:
         """Return the largest of a figure; 0 where it is not there."""
@@ -124,7 +127,7 @@ class Shape:
     def words(self) -> int:
         """How many words its vocabulary has; 0 where that is not known."""
         embeddings = self.info.get(EMBEDDINGS)
-        return self.one(WORDS) or (int(embeddings[-1]) if isinstance(embeddings, list) else 0)
+        return self.one(WORDS) or (_whole(embeddings[-1]) if isinstance(embeddings, list) and embeddings else 0)
 
     @property
     def scores_each_token(self) -> bool:
@@ -251,6 +254,10 @@ def held(model_info: dict[str, Any], file_bytes: int, load: Load) -> int:
     Weights, cache, and what a batch is computed in.
     """
     return file_bytes + cached(model_info, load) + computed(model_info, load)
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, int) else 0
 
 
 def _cells(tokens: int) -> int:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import requests
-from pydantic import BaseModel, NonNegativeInt, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from ollama_slots.core import kinds, names
-from ollama_slots.core.details import Shown
+from ollama_slots.core.details import Shown, figure
 from ollama_slots.core.published import Answer, Missing, Published, Tensors, Unknown
 from ollama_slots.core.stored import TENSOR, WEIGHTS
 from ollama_slots.registry.gguf import read_head
@@ -31,7 +31,7 @@ class Layer(BaseModel):
     """A blob of a model: its digest, as in ``sha256:...``, and its size in bytes."""
 
     digest: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]  # it names a file here
-    size: NonNegativeInt
+    size: Annotated[int, Field(ge=0, lt=2**63)]  # to the engine, too, more is no size
     mediaType: str = ""  # noqa: N815 (the registry's word)
 
 
@@ -86,21 +86,25 @@ def _ask(name: names.Name, insecure: bool, mirror: str | None, shape: bool) -> A
         if weights is None:
             return Unknown("its manifest names no weights")
         info = _shape(f"{repository}/blobs/{weights.digest}", weights) if shape else {}
+        return Published(
+            digest=hashlib.sha256(text).hexdigest(),
+            layers={_hex(digest): size for digest, size in manifest.blobs.items()},
+            shown=_shown(manifest, weights, info),
+            written=hashlib.sha256(_written(json.loads(text))).hexdigest(),
+        )
     except ValidationError:
         return Unknown(f"{mirror or name.host} did not answer with a manifest")
     except (OSError, ValueError) as error:  # a certificate bundle or a disk, too; a host's name that is none
         return Unknown(reason(error))
-    return Published(
-        digest=hashlib.sha256(text).hexdigest(),
-        layers={_hex(digest): size for digest, size in manifest.blobs.items()},
-        shown=Shown(
-            weights=_hex(weights.digest),
-            trained_context=info.get(f"{info.get('general.architecture')}.context_length"),
-            embeds=kinds.embeds([], info),
-            sees=any(it.mediaType == PROJECTOR for it in manifest.layers) or any(".vision." in it for it in info),
-            model_info=info,
-        ),
-        written=hashlib.sha256(_written(json.loads(text))).hexdigest(),
+
+
+def _shown(manifest: Manifest, weights: Layer, info: dict[str, Any]) -> Shown:
+    return Shown(
+        weights=_hex(weights.digest),
+        trained_context=figure(info, "context_length"),
+        embeds=kinds.embeds([], info),
+        sees=any(it.mediaType == PROJECTOR for it in manifest.layers) or any(".vision." in it for it in info),
+        model_info=info,
     )
 
 
@@ -157,7 +161,7 @@ def reason(error: OSError | ValueError) -> str:
 def _shape(url: str, weights: Layer) -> dict[str, Any]:
     """Return the figures in the head of a GGUF, as model_info of /api/show has them; nothing if unreadable."""
     kept = _kept(weights)
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, TypeError):  # whatever has become of the file
         if kept:
             return dict(json.loads(kept.read_text(encoding="utf-8")))
     for length in HEADS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 from ollama_slots.core.shape import EMBEDDINGS
@@ -29,11 +30,11 @@ def read_head(head: bytes, size: int) -> dict[str, Any]:
             return {}
         if reader.data_offset > len(head):
             return {}  # it went on reading where there was nothing
-        fields = {
-            key: field.contents()
-            for key, field in reader.fields.items()
-            if field.data and not key.startswith(("GGUF.", "tokenizer."))
-        }
+        fields = {}
+        for key, field in reader.fields.items():
+            if field.data and not key.startswith(("GGUF.", "tokenizer.")):
+                with suppress(UnicodeDecodeError):  # a text for people, such as an author's name
+                    fields[key] = field.contents()
     for tensor in reader.tensors:
         if tensor.name == f"{EMBEDDINGS}.weight":
             fields[EMBEDDINGS] = tensor.shape.tolist()

@@ -471,3 +471,11 @@ def test_values_that_are_in_the_keys_are_kept_once() -> None:
 def test_layers_that_share_a_cache_have_none_of_their_own() -> None:
     shared = LLAMA | {"llama.attention.shared_kv_layers": 12}
     assert cached(shared, Load(4096)) == cached(LLAMA, Load(4096)) * 20 / 32
+
+
+@pytest.mark.parametrize("odd", ["many", 1.5, None, [], ["8", 1.5, None], [[8]]])
+def test_figures_that_are_no_whole_numbers_are_none(odd: object) -> None:
+    keys = ("block_count", "attention.head_count", "attention.head_count_kv", "embedding_length", "vocab_size")
+    info = {"general.architecture": "llama", EMBEDDINGS: odd} | {f"llama.{key}": odd for key in keys}
+    assert (Shape(info).layers, Shape(info).words) == (0, 0)
+    assert held(info, 5, Load(256)) == 5 + computed(info, Load(256))

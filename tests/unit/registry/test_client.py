@@ -24,6 +24,7 @@ from ollama_slots.registry.gguf import read_head
 ask = Client.ask  # what conftest.py puts in its place is not what is tested here
 
 C, T = "c" * 64, "d" * 64
+FIGURES = {"context_length": 8192, "block_count": 2}
 
 
 class Server(ThreadingHTTPServer):
@@ -78,11 +79,22 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         it.shutdown()
 
 
-def weights(path: Path, tokens: int = 100, pooled: bool = False, **how: Any) -> bytes:
+def weights(
+    path: Path, tokens: int = 100, pooled: bool = False, author: str = "", figures: Any = FIGURES, **how: Any
+) -> bytes:
     """A GGUF of two blocks, and a vocabulary of so many tokens, with a score for each."""
     writer = gguf.GGUFWriter(path / "x.gguf", "llama", **how)
-    writer.add_context_length(8192)
-    writer.add_block_count(2)
+    add: dict[type, Any] = {
+        int: writer.add_uint32,
+        float: writer.add_float32,
+        str: writer.add_string,
+        list: writer.add_array,
+        bool: writer.add_bool,
+    }
+    for key, value in figures.items():
+        add[type(value)](f"llama.{key}", value)
+    if author:
+        writer.add_author(author)
     writer.add_head_count([4, 8])
     if pooled:
         writer.add_pooling_type(gguf.PoolingType.MEAN)
@@ -256,6 +268,47 @@ def test_weights_that_are_no_gguf_have_no_shape(server: Server) -> None:
     assert it.shown.trained_context is None
 
 
+@pytest.mark.parametrize("size", [2**40, 2**62, 2**63 - 1])
+def test_a_size_of_weights_that_are_not_all_there_is_no_traceback(
+    server: Server, size: int, tmp_path: Path
+) -> None:
+    path, blob = "/v2/me/x/manifests/1b", weights(tmp_path)
+    manifest = json.loads(server.publish(blob))
+    manifest["layers"][0]["size"] = size
+    server.files[path] = (200, json.dumps(manifest).encode())
+    assert isinstance(asked(server), Published | Unknown)
+    manifest["schemaVersion"] = "\ud800"  # half a character: no UTF-8
+    server.files[path] = (200, json.dumps(manifest).encode())
+    assert isinstance(asked(server), Unknown)
+
+
+ODD: list[Any] = [8192.5, "8192", [8192], ["8k"], True]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_figure_that_is_no_whole_number_is_none(server: Server, tmp_path: Path, value: Any) -> None:
+    server.publish(weights(tmp_path, figures={"context_length": value, "block_count": value}))
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.model_info["llama.context_length"] == value
+    assert (it.shown.trained_context, it.shown.blocks) == (None, None)
+
+
+def test_a_text_that_is_no_utf_8_is_passed_over(tmp_path: Path) -> None:
+    blob = weights(tmp_path, author="Zoe").replace(b"Zoe", b"Zo\xeb")
+    assert read_head(blob, len(blob)) == SHAPE
+
+
+def test_a_kept_shape_that_is_none_is_read_anew(server: Server, tmp_path: Path) -> None:
+    server.publish(weights(tmp_path))
+    asked(server)
+    [kept] = (tmp_path / "cache" / "ollama-slots" / "shapes").iterdir()
+    kept.write_text("7")
+    it = asked(server)
+    assert isinstance(it, Published)
+    assert it.shown.model_info == SHAPE
+
+
 def test_without_its_shape_a_model_costs_one_request(server: Server, tmp_path: Path) -> None:
     manifest = server.publish(weights(tmp_path))
     it = ask(Client(), server.name(), insecure=True, shape=False)
@@ -281,6 +334,11 @@ def test_a_tag_that_is_not_there_is_missing(server: Server, tmp_path: Path) -> N
         (200, b"", "did not answer with a manifest"),
         (200, f'{{"config":{{"digest":"sha256:{C}","size":1}},"layers":[]}}'.encode(), "names no weights"),
         (200, f'{{"config":{{"digest":"sha256:{C}","size":-1}},"layers":[]}}'.encode(), "did not answer with a"),
+        (
+            200,
+            f'{{"config":{{"digest":"sha256:{C}","size":{2**63}}},"layers":[]}}'.encode(),
+            "did not answer with",
+        ),
         (200, b'{"config":{"digest":"sha256:../../x","size":1},"layers":[]}', "did not answer with a manifest"),
     ],
 )

@@ -234,6 +234,8 @@ class Settings(BaseModel):
         """
         slots: dict[int, dict[str, Any]] = {}
         for key, value in data.items():
+            if not isinstance(key, str):
+                continue
             match = re.fullmatch(r"slot([1-9][0-9]{0,2})_([a-z_]+)", key)
             if match and match[2] not in OURS:
                 number, attribute = int(match[1]), match[2]

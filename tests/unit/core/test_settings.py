@@ -319,6 +319,11 @@ def test_a_key_of_the_users_own_is_theirs(key: str) -> None:
     assert of(**{key: "x"}) == of()
 
 
+@pytest.mark.parametrize("key", [1, None, 2.5, ("slot1_model",), b"slot1_modle"])
+def test_a_key_that_is_no_text_is_theirs(key: Any) -> None:
+    assert settings_of("gpu-a", MINIMAL | {key: 2}) == of()
+
+
 def test_no_key_of_pyinfras_own_is_taken_for_a_misspelt_one() -> None:
     keys = [*ssh.ConnectorData.__annotations__, *docker.ConnectorData.__annotations__, *all_argument_meta]
     assert "ssh_config_file" in keys

@@ -28,7 +28,11 @@ def ssh_config(host: Declared, root: Path, sockets: Path) -> str:
     own = host.data.get("ssh_config_file")
     # With -F, ssh reads neither of its default files.
     files = [root / Path(own).expanduser()] if own else [Path("~/.ssh/config"), Path("/etc/ssh/ssh_config")]
-    options = [f'    {option} "{host.data[key]}"' for key, option in SSH_OPTIONS.items() if key in host.data]
+    options = [
+        f'    {option} "{host.data[key]}"'
+        for key, option in SSH_OPTIONS.items()
+        if host.data.get(key) is not None  # to pyinfra, None is not said
+    ]
     return "\n".join(
         [
             # A jump host in the user's file gets none of these.
@@ -51,3 +55,9 @@ def ssh_name(host: Declared) -> str:
     Else its name; ``@ssh/NAME`` is pyinfra's long form of ``NAME``.
     """
     return str(host.data.get("ssh_hostname") or host.name.removeprefix("@ssh/"))
+
+
+def ssh_url(host: Declared) -> str:
+    """Return the URL of a host for testinfra, to which what follows a colon is a port but in brackets."""
+    name = ssh_name(host)
+    return f"ssh://[{name}]" if name.count(":") > 1 else f"ssh://{name}"

@@ -17,7 +17,7 @@ import testinfra
 from ollama_slots.core import names
 from ollama_slots.core.settings import EMPTY, Slot
 from ollama_slots.run.inventory import Declared
-from ollama_slots.verify.inventory import ssh_name
+from ollama_slots.verify.inventory import ssh_url
 from ollama_slots.verify.models import Answer, Model, shown
 
 MARK = "seen|"  # before each line of a command; what a login prints has none
@@ -59,7 +59,7 @@ class Look:
         self._states: dict[str, dict[str, str]] = {}
         local = host.name == "@local"
         self._host = testinfra.get_host(
-            "local://" if local else f"ssh://{ssh_name(host)}",
+            "local://" if local else ssh_url(host),
             **({} if local else {"ssh_config": ssh_config}),
             sudo=host.data.get("_sudo") is True,
         )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import testinfra
 
 from ollama_slots.run.inventory import Declared
-from ollama_slots.verify.inventory import ssh_config, ssh_name
+from ollama_slots.verify.inventory import SSH_OPTIONS, ssh_config, ssh_name, ssh_url
 from ollama_slots.verify.look import own, whole
 from tests.unit.declared import declared
 
@@ -61,3 +62,22 @@ def test_ssh_goes_where_pyinfra_goes(tmp_path: Path, data: dict[str, Any], expec
     asked = ["ssh", "-G", "-F", str(tmp_path / "config"), ssh_name(host)]
     said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
     assert {f"hostname {expected}", "port 2222"} <= set(said)
+
+
+@pytest.mark.parametrize("name", ["gpu1", "192.0.2.7", "::1", "fd00::5", "fe80::5%eth0", "gpu1.example.com"])
+def test_an_address_is_no_host_and_port(tmp_path: Path, name: str) -> None:
+    host = Declared("gpu", {"ssh_hostname": name}, declared("a:1b"))
+    backend = testinfra.get_host(ssh_url(host)).backend
+    assert (backend.host.name, backend.host.port) == (name, None)
+    (tmp_path / "config").write_text(ssh_config(host, tmp_path, tmp_path))
+    asked = ["ssh", "-G", "-F", str(tmp_path / "config"), ssh_name(host)]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert f"hostname {name}" in said
+
+
+def test_what_an_inventory_gives_as_none_is_not_said(tmp_path: Path) -> None:
+    none = dict.fromkeys(["ssh_hostname", "ssh_config_file", *SSH_OPTIONS])
+    host = Declared("gpu", none, declared("a:1b"))
+    assert ssh_config(host, tmp_path, tmp_path) == ssh_config(
+        Declared("gpu", {}, host.settings), tmp_path, tmp_path
+    )

@@ -22,6 +22,7 @@ from ollama_slots.registry.download import MB, download
 from ollama_slots.registry.tree import Tree
 from ollama_slots.run.inventory import declared
 
+PLAIN_HTTP = "name the MODEL and give --insecure, or set pull_insecure for the inventory's hosts"
 Models = dict[str, tuple[names.Name, bool]]  # by canonical key, and whether its registry speaks plain HTTP
 
 
@@ -86,7 +87,7 @@ def fill(tree: Tree, wanted: Models) -> int:
             print(f"{name.short}: {_fill(tree, name, insecure)}", flush=True)
             continue
         except requests.RequestException as error:  # which is an OSError as well
-            why = f"{name.host}: {client.reason(error)}"
+            why = f"{name.host}: {client.reason(error, PLAIN_HTTP)}"
         except (ValueError, OSError) as error:
             why = f"{error}"
         print(f"{name.short}: failed: {why}", file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import ssl
 import tempfile
 import threading
 from contextlib import suppress
@@ -22,6 +23,7 @@ from ollama_slots.registry.gguf import read_head
 
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
 PROJECTOR = "application/vnd.ollama.image.projector"
+PLAIN_HTTP = "set pull_insecure, or http:// in model_registry"
 SECONDS = (5, 30)  # to connect, and between two bytes
 LARGEST_MANIFEST = 4 << 20  # bytes; those of Ollama's own library have some 1,000
 HEADS = (16 << 20, 64 << 20)  # bytes of a GGUF to read: the vocabulary is what is large in its head
@@ -146,16 +148,31 @@ def _hex(digest: str) -> str:
     return digest.removeprefix("sha256:")
 
 
-def reason(error: OSError | ValueError) -> str:
-    """Return why a registry could not be queried, in words."""
+def reason(error: OSError | ValueError, plain_http: str = PLAIN_HTTP) -> str:
+    """Return why a registry could not be queried, in words.
+
+    + plain_http: what to do where it speaks that, and no TLS
+    """
     if not isinstance(error, requests.RequestException):
         of = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
         return f"{getattr(error, 'strerror', None) or error}{of}"
     if error.response is not None:
         return f"it answered {error.response.status_code} {error.response.reason}"
+    name, cause = type(error).__name__, _first(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        its = "where it is right, set REQUESTS_CA_BUNDLE to a file with its authority's"
+        return f"{name}: its certificate is not trusted here ({cause.verify_message}): {its}"
     if isinstance(error, requests.exceptions.SSLError):
-        return "SSLError: where it speaks plain HTTP, set pull_insecure, or http:// in model_registry"
-    return type(error).__name__
+        return f"{name}: where it speaks plain HTTP, {plain_http}"
+    why = error if isinstance(error, requests.exceptions.InvalidURL) else getattr(cause, "strerror", None)
+    return f"{name}: {why}" if why else name
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that another one, as of a library, was made of."""
+    while error.__context__:
+        error = error.__context__
+    return error
 
 
 def _shape(url: str, weights: Layer) -> dict[str, Any]:

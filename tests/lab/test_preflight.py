@@ -43,7 +43,7 @@ def test_a_registry_that_is_away_is_a_notice(project: Project, fleet: tuple[Host
     registry.stop()
     run = project.deploy()
     assert run.code == 1
-    assert run.lines("gpu1", "its registry cannot be queried from the control machine (ConnectionError)"), (
+    assert run.lines("gpu1", "its registry cannot be queried from the control machine (ConnectionError"), (
         run.output
     )
     assert run.lines("gpu1", f"pull of {model('smollm2-spare:135m')} failed"), run.output

@@ -157,6 +157,6 @@ def test_a_registry_that_is_away_is_no_difference(project: Project) -> None:
     registry.stop()
     run = status(project)
     assert run.code == 0, run.output
-    assert run.lines("gpu1", "its registry cannot be queried from the control machine (ConnectionError)"), (
+    assert run.lines("gpu1", "its registry cannot be queried from the control machine (ConnectionError"), (
         run.output
     )

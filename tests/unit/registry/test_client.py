@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import ssl
 import struct
 import tempfile
 import threading
@@ -355,7 +356,31 @@ def test_a_registry_that_is_away_cannot_tell(server: Server) -> None:
     name = server.name()
     server.shutdown()
     server.server_close()
-    assert ask(Client(), name, insecure=True) == Unknown("ConnectionError")
+    assert ask(Client(), name, insecure=True) == Unknown("ConnectionError: Connection refused")
+
+
+def test_a_registry_without_tls_and_an_address_that_is_none_are_told(server: Server) -> None:
+    plain = "SSLError: where it speaks plain HTTP, set pull_insecure, or http:// in model_registry"
+    assert ask(Client(), server.name(), insecure=False) == Unknown(plain)
+    it = ask(Client(), "localhost:99999/me/x", insecure=True)
+    assert isinstance(it, Unknown)
+    assert it.why.startswith("InvalidURL: Failed to parse: ")
+
+
+def test_a_certificate_that_is_not_trusted_is_no_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get(*_: object, **__: object) -> None:
+        try:
+            refusal = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+            refusal.verify_message = "self-signed certificate"
+            raise refusal
+        except ssl.SSLError:
+            raise client.requests.exceptions.SSLError("of the library") from None
+
+    monkeypatch.setattr(client.requests, "get", get)
+    assert ask(Client(), "hub/me/x", insecure=False) == Unknown(
+        "SSLError: its certificate is not trusted here (self-signed certificate): "
+        "where it is right, set REQUESTS_CA_BUNDLE to a file with its authority's"
+    )
 
 
 @pytest.mark.parametrize("cache", ["a file", "no home"])

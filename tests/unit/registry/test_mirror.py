@@ -141,6 +141,12 @@ def test_a_manifest_that_is_json_and_another_is_damaged(tree: Path, registry: Re
     assert "its manifest is damaged" in run(tree, "--check", code=1).stderr
 
 
+def test_a_registry_that_speaks_plain_http_is_for_insecure(tree: Path, registry: Registry) -> None:
+    said = run(tree, model(registry), code=1).stderr
+    what = "name the MODEL and give --insecure, or set pull_insecure for the inventory's hosts"
+    assert said.endswith(f"SSLError: where it speaks plain HTTP, {what}\n")
+
+
 def test_a_directory_without_a_model_is_no_mirror(tree: Path) -> None:
     assert run(tree, "--check", code=1).stderr == f"{tree}: expected a mirror, found no model in it\n"
 
@@ -206,7 +212,7 @@ def test_the_others_are_filled_where_one_fails(tree: Path, registry: Registry) -
     done = fill(tree, gone, away, model(registry, "me/odd"), model(registry), code=1)
     assert done.stderr.splitlines() == [
         f"{gone}:latest: failed: {host(registry)} has no such model: correct its name",
-        f"{away}: failed: 127.0.0.1:9: ConnectionError",
+        f"{away}: failed: 127.0.0.1:9: ConnectionError: Connection refused",
         f"{model(registry, 'me/odd')}:latest: failed: {host(registry)} did not answer with a manifest",
     ]
     assert done.stdout.startswith(f"{model(registry)}: 2 blobs")

@@ -17,7 +17,7 @@ _PART = {
 }
 VARIANT = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$"  # a variant's name: a model without host, namespace and tag
 CANDIDATE = "ollama-slots-candidate"  # of the benchmark, on a host; one at a time
-GRAMMAR = "[host/][namespace/]model[:tag] of letters, digits and _ - . (80 a part at most)"
+GRAMMAR = "[[host/]namespace/]model[:tag] of letters, digits and _ - . (80 a part at most)"
 
 
 class Name(NamedTuple):

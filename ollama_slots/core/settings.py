@@ -16,8 +16,7 @@ from ollama_slots.core.misspelt import meant
 EMPTY = "none"  # as slotN_model: the slot is to hold nothing
 REPORT = r"^[^\x00-\x1f\x7f]{0,4090}\.(txt|json)$"
 # Brackets only around an IPv6 address: in others curl sees a range, and asks each address in it.
-URL = r"^http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
-REGISTRY_URL = URL.replace("http", "https?")
+ADDRESS = r"://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?"
 
 
 def _model(value: str) -> str:
@@ -70,6 +69,23 @@ def _require_gpu(value: object) -> object:
 
 def _hours(value: str) -> str:
     hours.parse(value)
+    return value
+
+
+def _http(value: str) -> str:
+    return _url(value, "http", "http://HOST[:PORT]")
+
+
+def _http_or_https(value: str) -> str:
+    return _url(value, "https?", "http://HOST[:PORT] or https://HOST[:PORT]")
+
+
+def _url(value: str, scheme: str, expected: str) -> str:
+    it = re.fullmatch(scheme + ADDRESS, value)
+    if it is None:
+        raise ValueError(f"expected {expected} without path and slash, found {shown(value)}: correct it")
+    if int(it[1] or 0) > 65535:
+        raise ValueError(f"expected a port of at most 65535, found {shown(value)}: correct it")
     return value
 
 
@@ -137,12 +153,12 @@ class Settings(BaseModel):
     require_gpu: Annotated[Literal["auto"] | bool, PlainValidator(_require_gpu)] = "auto"
     gpu_memory_gib: Annotated[float, Field(gt=0, le=2**20)] | None = None
     disk_headroom_gib: Annotated[float, Field(ge=0, le=2**20)] = 2
-    model_registry: Annotated[str, StringConstraints(pattern=REGISTRY_URL)] | None = None
+    model_registry: Annotated[str, AfterValidator(_http_or_https)] | None = None
     pull_insecure: bool = False
     keep_alive: Annotated[int | str, PlainValidator(_keep_alive)] = -1
     max_loaded_models: Annotated[int, Field(gt=0, le=1000)] | None = None
     ollama_unit: Annotated[str, AfterValidator(units.whole)] = units.DEFAULT
-    ollama_url: Annotated[str, StringConstraints(pattern=URL)] | None = None
+    ollama_url: Annotated[str, AfterValidator(_http)] | None = None
     canary_min_tokens_per_sec: Annotated[float, Field(gt=0, le=10**6)] | None = None
     rollback: str = "all"
     watch: Literal["heal", "report", "off"] = "heal"

@@ -165,3 +165,10 @@ def test_two_models_of_a_mirror_are_at_one_place_only_if_they_are_the_same(one: 
 
 def test_of_two_spellings_of_a_model_the_first_is_taken() -> None:
     assert list(spellings(["Me/X:Q4", "me/x:q4", "y", "Y:latest"]).values()) == ["Me/X:Q4", "y"]
+
+
+def test_a_host_needs_a_namespace_after_it() -> None:
+    with pytest.raises(
+        ValueError, match=r"namespace is wrong.*: expected \[\[host/\]namespace/\]model\[:tag\] of"
+    ):
+        parse("localhost:5000/x")

@@ -168,6 +168,7 @@ PARAMETERS: list[dict[str, Any]] = [  # that Ollama would refuse, or drop
         ("model_registry", "ftp://mirror"),
         ("model_registry", "http://mirror:5080/"),
         ("model_registry", "http://mirror/v2"),
+        ("model_registry", "http://mirror:65536"),
         ("model_registry", "http://me:secret@mirror"),
         ("model_registry", "http://mirror:5080\n"),
         ("model_registry", "http://$(reboot)"),
@@ -258,6 +259,16 @@ def test_ollama_may_answer_elsewhere(url: str) -> None:
 def test_models_may_come_from_a_mirror(url: str | None) -> None:
     assert of(model_registry=url).model_registry == url
     assert of(model_registry=url).registry == (f"the mirror {url}" if url else "its registry")
+
+
+def test_an_address_that_is_none_is_told_without_a_regular_expression() -> None:
+    expected = "expected http://HOST[:PORT]"
+    found = "without path and slash, found 'http://gpu:80/': correct it"
+    assert refused(ollama_url="http://gpu:80/") == f"ollama_url: {expected} {found}"
+    assert refused(model_registry="http://gpu:80/") == f"model_registry: {expected} or https://HOST[:PORT] {found}"
+    port = "expected a port of at most 65535, found 'http://[::1]:65536': correct it"
+    assert refused(ollama_url="http://[::1]:65536") == f"ollama_url: {port}"
+    assert of(ollama_url="http://[::1]:65535").ollama_url
 
 
 @pytest.mark.parametrize("key", ["api_seconds", "load_seconds", "pull_seconds", "pull_stall_seconds"])

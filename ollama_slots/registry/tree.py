@@ -29,7 +29,7 @@ class Tree:
         self.root = root
         self._blobs: dict[str, set[Path]] = defaultdict(set)  # where each is, by digest
         self._right: dict[tuple[int, int], bool] = {}  # by file
-        for path in root.glob("v2/**/blobs/sha256:*"):
+        for path in self._files("blobs", "sha256:*"):
             self._blobs[path.name].add(path)
 
     @contextmanager
@@ -80,10 +80,19 @@ class Tree:
 
     def check(self) -> Iterator[tuple[str, list[str]]]:
         """Yield each model that is there, and what of it is damaged or missing."""
-        for path in sorted(self.root.glob("v2/**/manifests/*")):
+        for directory in _directories(self.root / "v2"):
+            for link in (it for it in directory.iterdir() if directory.name != "blobs" and not it.exists()):
+                yield link.relative_to(self.root / "v2").as_posix(), ["is a link to what is not there"]
+        for path in sorted(self._files("manifests", "*")):
             if path.is_file() and not path.name.startswith("sha256:"):
                 repository = path.parent.parent.relative_to(self.root / "v2").as_posix()
                 yield _model(repository, path.name), self._wrong(path, repository)
+
+    def _files(self, kind: str, pattern: str) -> Iterator[Path]:
+        """Yield what the directories of that name have, behind links as well: a server follows them."""
+        for directory in _directories(self.root / "v2"):
+            if directory.name == kind:
+                yield from directory.glob(pattern)
 
     def _wrong(self, path: Path, repository: str) -> list[str]:
         text = path.read_bytes()
@@ -119,6 +128,14 @@ class Tree:
         link.unlink(missing_ok=True)
         link.hardlink_to(file)
         os.replace(link, place)
+
+
+def _directories(at: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield a directory, where it is there, and all below it; a link back to one that it lies in is passed by."""
+    if at.is_dir() and (real := at.resolve()) not in above:
+        yield at
+        for it in at.iterdir():
+            yield from _directories(it, above | {real})
 
 
 def _key(path: Path) -> tuple[int, int]:

@@ -141,6 +141,24 @@ def test_a_manifest_that_is_json_and_another_is_damaged(tree: Path, registry: Re
     assert "its manifest is damaged" in run(tree, "--check", code=1).stderr
 
 
+def test_a_check_goes_behind_links_to_directories(tree: Path, registry: Registry, tmp_path: Path) -> None:
+    fill(tree, model(registry), model(registry, "me/twin"))
+    namespace = tree / "v2" / host(registry) / "me"
+    elsewhere = namespace.rename(tmp_path / "disk")
+    namespace.symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(tree / "v2")
+    whole = f"{host(registry)}/me/twin:latest: whole\n{host(registry)}/me/x.y:q4: whole\n"
+    assert run(tree, "--check").stdout == whole
+    damage(elsewhere / "twin" / "blobs" / f"sha256:{sha256(P)}")
+    said = f"{host(registry)}/me/twin:latest: blob sha256:{sha256(P)} is damaged\n"
+    assert run(tree, "--check", code=1).stderr.startswith(said)
+    fill(tree, model(registry, "me/twin"))
+    assert run(tree, "--check").stdout == whole
+    elsewhere.rename(tmp_path / "away")
+    said = f"{host(registry)}/me: is a link to what is not there\n1 of 1 models are not whole: fill {tree} again\n"
+    assert run(tree, "--check", code=1).stderr == said
+
+
 def test_a_registry_that_speaks_plain_http_is_for_insecure(tree: Path, registry: Registry) -> None:
     said = run(tree, model(registry), code=1).stderr
     what = "name the MODEL and give --insecure, or set pull_insecure for the inventory's hosts"

@@ -64,15 +64,15 @@ def named(models: list[str], insecure: bool) -> Models:
 
 
 def of_inventory(inventory: str) -> Models:
-    """Return the models that the hosts of an inventory declare; slot 4 only where the data do.
+    """Return the models that the hosts of an inventory declare, for the benchmark too; slot 4 where the data do.
 
     Raises ValueError where there are none.
     """
     wanted: Models = {}
     for host in declared(Path.cwd(), inventory):
-        for slot in host.settings.slots:
-            if slot.model not in (None, EMPTY):
-                name = names.parse(slot.model)
+        for model in (*(it.model for it in host.settings.slots), *host.settings.benchmark_models):
+            if model not in (None, EMPTY):
+                name = names.parse(model)
                 wanted.setdefault(name.key, (name, host.settings.pull_insecure))
     if not wanted:
         raise ValueError(f"{inventory}: expected hosts whose slots declare models, found none")

@@ -45,8 +45,12 @@ def bring(host: Host, settings: Settings, model: str) -> Snapshot:
         return found
     answers = ask(settings, [model], shape=False)
     if isinstance(answers[key], Missing | Tensors):
-        what = "no such model" if isinstance(answers[key], Missing) else "safetensors (for MLX)"
-        raise BenchmarkError(f"{model}: expected a GGUF in {settings.registry}, found {what}: correct its name")
+        missing = isinstance(answers[key], Missing)
+        what = "no such model" if missing else "safetensors (for MLX)"
+        fill = preflight.FILL if missing and settings.model_registry else ""
+        raise BenchmarkError(
+            f"{model}: expected a GGUF in {settings.registry}, found {what}: {fill}correct its name"
+        )
     found = replace(found, answers=answers)
     if why := preflight.no_disk(found, [model]):
         raise BenchmarkError(f"{model}: {why}")

@@ -261,12 +261,15 @@ def test_all_models_that_the_inventory_declares(tmp_path: Path, tree: Path, regi
         "slot1_model": model(registry),
     }
     other = {**data, "slot1_model": model(registry).upper(), "slot3_model": model(registry, "me/twin")}
+    registry.publish("me/challenger", "1b", WEIGHTS)
+    other["benchmark_models"] = [model(registry, "me/challenger:1b"), model(registry)]
     inventory = tmp_path / "hosts.py"
     inventory.write_text(f"g = [('a', {data}), ('b', {other})]")
     done = run(tree, "--inventory", str(inventory))
     assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [
         model(registry),
         model(registry, "me/twin:latest"),
+        model(registry, "me/challenger:1b"),
     ]
 
 

@@ -271,6 +271,16 @@ def test_a_challenger_that_nobody_has_is_told_and_the_others_are_measured(
     assert not any("pull" in called(it) for it in ran.commands["gpu1"])
 
 
+def test_a_challenger_that_a_mirror_lacks_is_to_be_filled_in(
+    models: FakeModels, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Client, "ask", lambda *_, **__: Missing())
+    Ran(models, world, benchmark_models=["nobody:1b"], model_registry="http://mirror:5080")
+    why = "no such model: fill it with ollama-slots-mirror, or correct its name"
+    said = f"nobody:1b: expected a GGUF in the mirror http://mirror:5080, found {why}"
+    assert f"    nobody:1b is not compared: {said}" in caplog.messages
+
+
 def test_what_is_there_is_not_pulled_again(models: FakeModels, world: World) -> None:
     world.pull("new:3b")
     ran = Ran(models, world, benchmark_models=["new:3b"])

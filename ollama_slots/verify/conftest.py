@@ -2,7 +2,8 @@
 
 Each test once a host, or once a host and slot. Run it after a deploy, from the root of the project, with its
 ``group_data``; in a checkout as ``pytest tests/verify``. It changes nothing, and asks models for one token each.
-``--inventory FILE`` for another inventory; ``-k gpu1`` for one host, ``-k backup`` for one slot.
+``--inventory FILE`` for another inventory; ``-k gpu1`` for the hosts, ``-k backup`` for
+the slots whose names contain that.
 """
 
 from __future__ import annotations

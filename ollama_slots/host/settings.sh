@@ -1,10 +1,13 @@
 # Prints the lines that set Ollama's environment, for owner.py to work out what they add up to.
 
+# What gives all that a file sets to export or env.
+reads_in='(export|env)[[:blank:]].*\$\((cat|grep[[:blank:]]+-v)[[:blank:]]'
+
 # mentions FILE...: the lines that may set a variable of Ollama's, or read in a file that does. What has 32 KiB or more,
 # as a log may, is no file that somebody wrote for that; nor is a program.
 mentions() {
     [ $# -eq 0 ] || find -L "$@" -prune -type f -size -65 -exec grep -IHnsE \
-        'OLLAMA_|(^|[;&[:blank:]])(\.|source|([^[:blank:]]*/)?env)[[:blank:]]|\\$' {} + 2>/dev/null
+        'OLLAMA_|(^|[;&[:blank:]])(\.|source|([^[:blank:]]*/)?env)[[:blank:]]|'"$reads_in|"'\\$' {} + 2>/dev/null
 }
 
 # settings UNIT SHOWN: the lines, as grep -n has them, and when their files were changed. Of the unit's files all lines,
@@ -44,9 +47,10 @@ settings() {
     said=$(mentions $others)
     read_in=''
     case $said in
-    *.[[:blank:]]* | *source*)
+    *.[[:blank:]]* | *source* | *\$\(*)
         read_in=$(printf '%s\n' "$said" |
-            grep -oE '[:;&[:blank:]](\.|source)[[:blank:]]+["'\'']?/[^[:blank:];&"'\'']*' | grep -o '/.*')
+            grep -oE '[:;&[:blank:]](\.|source)[[:blank:]]+["'\'']?/[^[:blank:];&"'\'']*|'"$reads_in"'[^)]*' |
+            grep -oE '[[:blank:]"'\'']/[^[:blank:];&|"'\'')]*' | grep -o '/.*')
         ;;
     esac
     echo "== settings"

@@ -4,6 +4,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from ollama_slots.core.owner import conflicts
 from ollama_slots.host import scripts
 from ollama_slots.host.probe import parse_probe
@@ -83,3 +85,24 @@ def test_what_is_named_by_a_link_is_read(tmp_path: Path) -> None:
         f"{file}:1:OLLAMA_KEEP_ALIVE=24h",
         f"{start}:1:export OLLAMA_KEEP_ALIVE=12h",
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["export $(grep -v '^#' {} | xargs)", "exec env $(cat {}) ollama serve", "set -a; export $(cat '{}')"]
+)
+def test_what_a_script_gives_to_export_is_read_and_judged(tmp_path: Path, line: str) -> None:
+    unit, start, file = (tmp_path / it for it in ("ollama.service", "start.sh", "own.env"))
+    start.write_text(f"#!/bin/sh\nTOKEN=$(cat /nowhere)\n{line.format(file)}\n")
+    file.write_text("TOKEN=of-mine\nOLLAMA_KEEP_ALIVE=24h\n")
+    unit.write_text(f"[Service]\nExecStart={start}\n")
+    lines = printed(unit, [], "", str(start))
+    assert [it for it in lines if it.startswith((str(start), str(file)))] == [
+        f"{start}:3:{line.format(file)}",
+        f"{file}:2:OLLAMA_KEEP_ALIVE=24h",
+    ]
+    world = World(service={"LoadState": "loaded", "MainPID": "1", "FragmentPath": str(unit)})
+    output = world.probe()
+    at = output.index("== settings")
+    output[at : at + 2] = lines
+    [it] = conflicts({"OLLAMA_KEEP_ALIVE": "-1"}, (), parse_probe(output), paths.DROP_IN, paths.ENVIRONMENT)
+    assert (it.where, it.found) == (f"{file}:2", "that it sets OLLAMA_KEEP_ALIVE=24h")

@@ -135,6 +135,7 @@ NAMED = [
     ),
 ]
 WATCH, LOOK_AT = "host/test_watch.py", "templates/ollama-slots-watch.sh.j2"
+WAITS, TAKEN_BACK = "host/test_watch_waits.py", "host/test_taken_back.py"
 OF_THE_WATCH = [
     fault("a runner at work is ended", "look", '[ "$(ticks "$@")" != "$spent" ]', "false", WATCH),
     fault("it is always time", "look", '[ "${times:-0}" -le 1 ] ||', "true ||", WATCH),
@@ -150,7 +151,25 @@ OF_THE_WATCH = [
     fault("an expiry is well", "look", 'for_ever "$expires" ||', "true ||", WATCH),
     fault("whose room it is does not matter", "look", '[ -n "$strangers" ] || return 0', "return 0", WATCH),
     fault("a load has a keep_alive", "mend", "    keep_alive='' #", "    : #", WATCH),
-    fault("a GPU that is lost is not missed", "mend", '[ "$gpu" = no ] || driven "$1" ||', "true ||", WATCH),
+    fault("a GPU that is lost is not missed", "mend", '! driven "$1"', "false", WATCH),
+    fault("a slot of the CPU waits for a GPU", "mend", 'if in_gpu_memory "$1" &&', "if", WAITS),
+    fault("nothing is at work", "mend", '[ -z "$busy" ] ||', "true ||", WAITS),
+    fault("what was converted is somebody else's", "look", ' || lives "$(entry "$1" weights)"', "", WAITS),
+    fault(
+        "a window in part on the CPU will do",
+        "rotate",
+        "case $seen in only*)",
+        "case $seen in never*)",
+        TAKEN_BACK,
+    ),
+    fault("what shares a runner is left away", "rotate", "|| back=$(shares)", "|| back=", TAKEN_BACK),
+    fault(
+        "a rollback deletes what is damaged",
+        "rotate",
+        '[ "$rolls_back" = no ] || refuse',
+        ": || refuse",
+        TAKEN_BACK,
+    ),
     fault("what is loaded is not proven", "mend", "wrong=${wrong:-${after#*\t}}", ":", WATCH),
     fault("a deploy is not seen", LOOK_AT, "! warming || exit 0\n\nresident", "\nresident", WATCH),
     fault(
@@ -251,7 +270,7 @@ MORE = [
     fault(
         "the old one is not put back into memory",
         "rotate",
-        '[ "$make_room" = no ] || { not_back=$(answer "$slot:latest" "$(value asks "$slot")")',
+        '[ -z "$back" ] || { not_back=$(answer "$back:latest" "$(value asks "$back")")',
         "{ false",
         ROTATE,
     ),

@@ -50,7 +50,7 @@ def lost(settings: Settings, observed: Observed) -> list[Slot]:
 def foreign(settings: Settings, observed: Observed) -> list[Slot]:
     """Return the slots of which the data say what they hold, and whose name is a model that no deploy has made.
 
-    One that somebody has made in place of a slot's counts where the slot is to be emptied: else a rotation keeps it.
+    One that somebody has made in a slot's place counts where the slot is to be emptied: else a rotation keeps it.
     """
     named = [it for it in settings.slots if it.model and observed.digest(it.name)]
     return [it for it in named if _own(it.name, observed, emptied=it.model == EMPTY)]

@@ -63,6 +63,11 @@ doubt() { # doubt WHY: weights that are not what they should be go, and the next
 
 proof_of_candidate() { # what answers and is not found was loaded under a manifest that is gone: a reload makes it known
     set -- "$slot:current" "$(stated asks)"
+    if [ "$alone" = no ]; then
+        # A request to a slot that shares the runner may just have loaded it with its own window again.
+        seen=$(prove "$weights" "$new $known" "$context" "$gpu") && return
+        case $seen in only*) echo "$seen" && return 1 ;; *) return 0 ;; esac
+    fi
     seen=$(kept "$@" prove "$weights" "$new $known" "$context" "$gpu") && return
     [ "$seen" = "$away" ] || { echo "$seen" && return 1; }
     unload "$1"
@@ -151,15 +156,10 @@ if is "$slot:latest" "$new" "$names"; then
 else
     ! serves_as_known || known_before=yes
     [ "$make_room" = no ] || unload "$slot:latest"
-    back=$([ "$make_room" = yes ] && echo "$slot" || shares)
+    back=$slot
+    [ "$make_room" = yes ] || back=$(shares)
     why=$(answer "$slot:current" "$(stated asks)") || doubt "the candidate does not answer: $why"
-    if [ "$alone" = yes ]; then
-        why=$(proof_of_candidate) || refuse "the candidate is refused: $why"
-    else
-        # A request to a slot that shares the runner may just have loaded it with its own window again.
-        why=$(prove "$weights" "$new $known" "$context" "$gpu") ||
-            case $why in only*) refuse "the candidate is refused: $why" ;; esac
-    fi
+    why=$(proof_of_candidate) || refuse "the candidate is refused: $why"
     why=$(on_disk 2>&1) || refuse "cannot write the candidate to the disk: $why"
     why=$(exchange "$slot" 2>&1) || refuse "cannot switch to the candidate: $why"
     [ "$unload_old" = no ] || unload "$slot:previous"

@@ -65,7 +65,9 @@ proof_of_candidate() { # what answers and is not found was loaded under a manife
     set -- "$slot:current" "$(stated asks)"
     if [ "$alone" = no ]; then
         # A request to a slot that shares the runner may just have loaded it with its own window again.
-        seen=$(prove "$weights" "$new $known" "$context" "$gpu") && return
+        gather "$weights"
+        place "$gpu"
+        seen=$(prove "$weights" "$new $known" "$context" "$placed") && return
         case $seen in only*) echo "$seen" && return 1 ;; *) return 0 ;; esac
     fi
     seen=$(kept "$@" prove "$weights" "$new $known" "$context" "$gpu") && return

@@ -72,7 +72,7 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
         and not _gone(settings, observed)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in _staying(observed))
         and all(
-            fault(target, observed, needs_gpu(settings, observed), settings.for_ever) is None
+            fault(target, observed, needs_gpu(settings, observed), settings.for_ever, kept=settings.heals) is None
             and not of_variant(target, observed, modelfile(target), None)
             for target in snapshot.wanted
         )

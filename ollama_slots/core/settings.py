@@ -190,6 +190,11 @@ class Settings(BaseModel):
         return units.warm_up(self.ollama_unit)
 
     @property
+    def heals(self) -> bool:
+        """Whether a watch has slots stay that a client would have unloaded."""
+        return self.watch == "heal"
+
+    @property
     def watch_timer(self) -> str:
         """The unit that starts the watch."""
         return units.watch_timer(self.ollama_unit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -177,14 +178,27 @@ def test_a_runner_whose_process_is_gone_is_told_of() -> None:
     ]
 
 
-@pytest.mark.parametrize(("keep_alive", "told"), [(-1, 2), ("24h", 0)])
-def test_a_runner_that_expires_is_told_of_where_it_is_to_stay(keep_alive: Any, told: int) -> None:
-    world = deployed(AB)
+@pytest.mark.parametrize(
+    ("keep_alive", "watch", "goes", "told"),
+    [
+        (-1, "off", False, 2),
+        (-1, "report", False, 2),
+        (-1, "heal", False, 0),  # which tells it to stay
+        (-1, "heal", True, 2),  # it was told to go, and does
+        ("24h", "off", False, 0),
+        ("24h", "off", True, 0),
+    ],
+)
+def test_a_runner_that_expires_is_told_of_where_it_is_to_stay(
+    keep_alive: Any, watch: str, goes: bool, told: int
+) -> None:
+    own = {"keep_alive": keep_alive, "watch": watch}
+    world = deployed(declared("a:1b", "b:1b", **own))
     runners = tuple(
         it.model_copy(update={"expires_at": "2026-01-15T10:35:00Z"}) for it in world.found().runners or ()
     )
-    settings = declared("a:1b", "b:1b", keep_alive=keep_alive)
-    lines = said(world, settings, runners=runners)
+    now = datetime(2026, 1, 15, 10, 36 if goes else 34, tzinfo=UTC).timestamp()
+    lines = said(world, declared("a:1b", "b:1b", **own), runners=runners, now=now)
     assert len([it for it in lines if "found that it expires at 2026-01-15T10:35:00Z" in it]) == told == len(lines)
 
 

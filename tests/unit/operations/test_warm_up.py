@@ -84,7 +84,8 @@ def test_a_slot_is_waited_for_bounded_to_be_shown_as_kept_for_ever(
         ready.runners[weights] = replace(hot, until=next(left, hot.until))
         return ready.probe()
 
-    done = Run([proof], AB, gpu=answers(ready, AB) | {"== units": Asked(look)})
+    alone = AB.model_copy(update={"watch": "off"})
+    done = Run([proof], alone, gpu=answers(ready, alone) | {"== units": Asked(look)})
     assert done.failed == ({"gpu"} if fails else set())
     assert ("slot two: expires at" in caplog.text) is fails
 

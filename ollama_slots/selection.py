@@ -97,8 +97,11 @@ def _elsewhere() -> Path | None:
 
     Beside an inventory, which comes first, a file is one of its hosts', and counts where they name it.
     """
-    _, *run = [it for it in sys.argv[1:] if it.endswith(".py")] or [""]
-    beside = (Path(it).resolve().parent / DEFAULT for it in run)
+    program = Path(sys.argv[0])
+    if "pyinfra" not in (program.name, program.parent.name):  # by itself, or python -m pyinfra
+        return None
+    given = [it for it in sys.argv[1:] if it.endswith(".py")]
+    beside = (Path(it).resolve().parent / DEFAULT for it in given[1:] or given)
     return next((it for it in beside if it.is_file() and it not in _named), None)
 
 

@@ -194,9 +194,9 @@ class Observed(BaseModel):
         return f" at {self.url}, the ollama_url (its process listens at {self.listens})"
 
     def leaves(self, runner: Runner) -> bool:
-        """Return whether a runner was told to go, and is still at work: it goes when it is idle.
+        """Return whether a runner is at work though its expiry has passed, such as one that was told to go.
 
-        Source: server/sched.go, v0.32.15: its expiry has passed by then.
+        It goes when it is idle, unless whose answer takes that long has it stay (server/sched.go, v0.32.15).
         """
         if runner.for_ever:
             return False

@@ -18,6 +18,7 @@ from ollama_slots.core.observed import Line, Observed
 
 Texts = dict[str, list[Line]]  # by path
 COMMENT = r"\s*[#;]"
+WORD = r"""(?:"[^"]*"|'[^']*'|\S+)"""
 
 
 class Place(NamedTuple):
@@ -118,7 +119,7 @@ def _command(text: str) -> str:
     """
     program = text.lstrip("@-:+!|")
     if "@" in text.removesuffix(program):
-        program = re.sub(r"^(\S+)\s+\S+", r"\1", program)
+        program = re.sub(rf"^({WORD})\s+{WORD}", r"\1", program)
     return program.replace("$$", "$")
 
 

@@ -72,7 +72,7 @@ def settled(snapshot: Snapshot, modelfile: Modelfile) -> bool:
         and not _gone(settings, observed)
         and not any(it.digest in previous and known.get(it.digest) not in serving for it in _staying(observed))
         and all(
-            fault(target, observed, needs_gpu(settings, observed), settings.for_ever, kept=settings.heals) is None
+            fault(target, observed, needs_gpu(settings, observed), settings.stays) is None
             and not of_variant(target, observed, modelfile(target), None)
             for target in snapshot.wanted
         )
@@ -226,7 +226,7 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
 
 
 def _staying(observed: Observed) -> list[Runner]:
-    """Return what is in memory, but for what was told to go and only answers somebody to the end."""
+    """Return what is in memory, but for what goes when it has answered somebody to the end."""
     return [it for it in observed.runners or () if not observed.leaves(it)]
 
 

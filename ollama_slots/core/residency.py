@@ -58,20 +58,14 @@ def _weights(name: str, state: SlotState, details: Details | None) -> set[str | 
 
 
 def fault(
-    target: Target,
-    observed: Observed,
-    needs_gpu: bool,
-    for_ever: bool = False,
-    details: Details | None = None,
-    kept: bool = False,
+    target: Target, observed: Observed, needs_gpu: bool, for_ever: bool = False, details: Details | None = None
 ) -> str | None:
     """Return why a slot is not resident as declared, in words, or None.
 
     + needs_gpu: it must be wholly in GPU memory
     + for_ever: it must not expire; a client's own keep_alive may have seen to that it does
-    + kept: but for what the watch tells to stay before it goes
     """
-    return misheld(target, observed) or _unheld(target, observed, needs_gpu, for_ever, details, kept)
+    return misheld(target, observed) or _unheld(target, observed, needs_gpu, for_ever, details)
 
 
 def misheld(target: Target, observed: Observed) -> str | None:
@@ -92,7 +86,7 @@ def misheld(target: Target, observed: Observed) -> str | None:
 
 
 def _unheld(
-    target: Target, observed: Observed, needs_gpu: bool, for_ever: bool, details: Details | None, kept: bool
+    target: Target, observed: Observed, needs_gpu: bool, for_ever: bool, details: Details | None
 ) -> str | None:
     state, runner = observed.states[target.slot.name], residency(target.slot.name, observed, details)
     if runner is None:
@@ -106,7 +100,7 @@ def _unheld(
         return f"context window of {runner.context_length} tokens, not {' or '.join(map(str, sorted(windows)))}"
     if not any(observed.lives(it or "", runner.digest) for it in _weights(target.slot.name, state, details)):
         return "its runner has ended"
-    if for_ever and not runner.for_ever and (not kept or observed.leaves(runner)):
+    if for_ever and not runner.for_ever:
         return f"{EXPIRES} {runner.expires_at}"
     if needs_gpu and not any(it.gpu for it in sharers) and runner.size_vram != runner.size:
         return f"only {runner.size_vram} of its {runner.size} bytes in GPU memory"
@@ -118,10 +112,7 @@ def faults(
 ) -> list[tuple[Target, str | None]]:
     """Return each slot that is to hold a model on this host, with what is wrong with it."""
     gpu = needs_gpu(settings, observed)
-    return [
-        (it, fault(it, observed, gpu, settings.for_ever, details, settings.heals))
-        for it in targets(settings, observed)
-    ]
+    return [(it, fault(it, observed, gpu, settings.stays, details)) for it in targets(settings, observed)]
 
 
 def doubtful(settings: Settings, observed: Observed) -> bool:

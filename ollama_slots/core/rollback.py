@@ -69,16 +69,17 @@ def unable(snapshot: Snapshot) -> list[str]:
             lines.append(f"slot {slot.name}: {UNKNOWN}")
         elif not prior and (slot.name in observed.previous or snapshot.settings.rollback == slot.name):
             lines.append(
-                f"slot {slot.name}: expected its previous variant, found {_found(slot, observed)}: "
+                f"slot {slot.name}: expected its previous variant, found {_found(slot, snapshot)}: "
                 "deploy the model that you want"
             )
     return lines
 
 
-def _found(slot: Slot, observed: Observed) -> str:
+def _found(slot: Slot, snapshot: Snapshot) -> str:
     """Return what there is in place of a slot's previous variant, in words."""
-    name, known = _previous(slot), observed.previous.get(slot.name)
-    if known and known.variant in observed.digests(name):
+    observed, name = snapshot.observed, _previous(slot)
+    known = observed.previous.get(slot.name)
+    if known and known.variant in observed.digests(name) and snapshot.detailed.weights(name) is None:
         return f"{name} without its weights"
     return f"{'another' if observed.digest(name) else 'no'} {name}"
 

@@ -190,9 +190,9 @@ class Settings(BaseModel):
         return units.warm_up(self.ollama_unit)
 
     @property
-    def heals(self) -> bool:
-        """Whether a watch has slots stay that a client would have unloaded."""
-        return self.watch == "heal"
+    def stays(self) -> bool:
+        """Whether a slot that expires is not as declared: it is to stay, and no watch tells it so in time."""
+        return self.for_ever and self.watch != "heal"
 
     @property
     def watch_timer(self) -> str:

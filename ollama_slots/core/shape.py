@@ -63,6 +63,7 @@ ONE_REQUEST = {
 }
 # Bytes of a value in the cache, by OLLAMA_KV_CACHE_TYPE: q8_0 and q4_0 have blocks of 32.
 CACHE_BYTES = {"q8_0": 34 / 32, "q4_0": 18 / 32, "f32": 4.0}
+MOST_LAYERS = 10_000  # more is no model, and a list as long
 CELLS = 256  # a cache has a multiple of them
 EMBEDDING_BATCH = 2048  # tokens that are computed at once for embeddings, at most (llm/llama_server.go)
 EMBEDDINGS = "token_embd"  # the shape of this tensor, beside the figures
@@ -110,8 +111,9 @@ class Shape:
 
     @property
     def layers(self) -> int:
-        """How many layers it has."""
-        return self.one("block_count")
+        """How many layers it has; 0 where it is not said, or no model could have so many."""
+        said = self.one("block_count")
+        return said if said <= MOST_LAYERS else 0
 
     @property
     def heads(self) -> int:

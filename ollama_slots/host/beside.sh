@@ -56,8 +56,8 @@ scraps() {
         "$warm_up_script.new" "$at/.ollama-slots" "$at/manifests/.ollama-slots" "$at/blobs/.ollama-slots" \
         -maxdepth 2 \( -type f \( -name '*.new' -o -path "$unfinished/.*" -o -path '*/.ollama-slots/.manifest' \
         -o -path "*/.ollama-slots/.manifest-$stem" -o -path '*/.fetch/.manifest' -o -path '*/.fetch/.said' \) \
-        -o -type d \( -path '*/manifests/.ollama-slots' -o -path '*/blobs/.ollama-slots' \
-        -o -path '*/blobs/.ollama-slots/.fetch' \) ! -perm -005 \) \( "$@" \) 2>/dev/null)
+        -o -type d \( -path "$at/manifests/.ollama-slots" -o -path "$at/blobs/.ollama-slots" \
+        -o -path "$at/blobs/.ollama-slots/.fetch" \) ! -perm -005 \) \( "$@" \) 2>/dev/null)
     case $left in
     *"/.fetch/"*) [ ! -e "$fetch_lock" ] || flock -s -n "$fetch_lock" true ||
         left=$(printf '%s\n' "$left" | grep -v '/\.fetch/') ;;

@@ -149,11 +149,11 @@ ticks() {
     for it in "$@"; do processes "$it"; done | sed 's|$|/stat|' | xargs awk '{ sub(/.*\) /, ""); print $12 + $13 }' 2>/dev/null
 }
 
-# others: the models in memory that no slot is on, NAME:TAG each.
+# others [COLUMN]: the models in memory that no slot is on, NAME:TAG each, or another column of what is held.
 others() {
     mine=$(for name in $(slots); do entry "$name" | cut -f 1; done)
-    printf '%s\n' "$held_now" | awk -F '\t' -v mine=" $(printf '%s' "$mine" | tr '\n' ' ') " '
-        $1 != "" && !index(mine, " " $1 " ") { print $6 }' | sort # Ollama's order changes with their use
+    printf '%s\n' "$held_now" | awk -F '\t' -v mine=" $(printf '%s' "$mine" | tr '\n' ' ') " -v column="${1:-6}" '
+        $1 != "" && !index(mine, " " $1 " ") { print $column }' | sort # Ollama's order changes with their use
 }
 
 # in_the_way NAME: nothing, where a slot that is not in memory can be loaded with nothing of somebody else's unloaded for it;
@@ -164,8 +164,8 @@ in_the_way() {
     [ -n "$strangers" ] || return 0
     own=$(entry "$1" | cut -f 1) # it has its place, though its runner has died
     if [ "$(printf '%s\n' "$held_now" | awk -F '\t' -v own="$own" '$1 != "" && $1 != own' | grep -c .)" -lt "$most" ]; then
-        in_gpu_memory "$1" || return 0
         took=$(noted bytes "$heals/$1")
+        [ "${took:-0}" -gt 0 ] || in_gpu_memory "$1" || return 0
         spare "$((${took:-0} * 5 / 4))" "$own" && return
     fi
     printf '%s\n' "$strangers" | paste -sd ' '
@@ -181,12 +181,14 @@ in_gpu_memory() {
 # spare BYTES [DIGESTS]: whether so many are left of what Ollama found at its start, as far as that is known; what was
 # loaded as one of DIGESTS is not counted.
 spare() {
+    found_now=$(found)
+    case $found_now in *library=CUDA* | *library=cuda*) its_driver=671088640 ;; *) its_driver=0 ;; esac
     {
-        cards_found
+        cards_found "$found_now"
         printf '%s\n' "$held_now" | awk -F '\t' -v left_out=" $2 " '
-            $1 != "" && !index(left_out, " " $1 " ") { print "held", ($3 == "-" ? 0 : $3) }'
-    } | awk -v wanted="$1" '
-        $1 == "held" { taken += $2 + 640 * 1048576; next } # the driver has its part for each: core/cards.py
+            $1 != "" && $3 + 0 && !index(left_out, " " $1 " ") { print "held", $3 }'
+    } | awk -v wanted="$1" -v its_driver="$its_driver" '
+        $1 == "held" { taken += $2 + its_driver; next } # the driver has its part for each: core/cards.py
         { free += $2; known = 1 }
         END { exit known && wanted > free - taken }'
 }

@@ -34,14 +34,11 @@ hinders() {
         echo "nvidia-smi does not answer: it is loaded again when it does" && return
     fi
     strangers=$(in_the_way "$1")
-    # shellcheck disable=SC2086 # names
     if [ -n "$strangers" ] && [ "$evicts" = no ]; then
         echo "no room for it beside $strangers: unload that, or set watch_evicts = True" && return
-    elif [ -n "$strangers" ] && works $strangers; then
-        busy=$strangers
-    else
-        busy=$(crowded_by "$1")
     fi
+    busy=$(for it in $strangers; do ! works "$it" || echo "$it"; done | paste -sd ' ')
+    busy=${busy:-$(crowded_by "$1")}
     [ -z "$busy" ] || echo "no room for it beside $busy, in use: it is loaded again when there is"
 }
 
@@ -71,18 +68,21 @@ smaller() {
 # wanted NAME: the bytes that have to be free for a slot, by what it took; nothing, where that is not known.
 wanted() {
     took=$(noted bytes "$heals/$1")
-    [ -n "$took" ] || return 0
+    [ "${took:-0}" -gt 0 ] || return 0
     # Before 0.30 Ollama tries what fits, and leaves no fifth free: core/placing.py.
     case $(api 10 /api/version | value_of version) in 0.[12][0-9].*) ;; *) took=$((took * 5 / 4)) ;; esac
     echo "$took"
 }
 
 # crowded_by NAME: the slots at work, where there is no room for a slot beside them though the smaller idle ones made way,
-# as far as that is known: Ollama would wait for them, and all who need a load with it.
+# and what is to go for it: Ollama would wait for them, and all who need a load with it. Nothing, where that is not known,
+# as where there would be no room by the same figures with nothing in memory.
 crowded_by() {
     bytes=$(wanted "$1")
     left_out=$(entry "$1" | cut -f 1) at_work=''
+    [ "$evicts" = no ] || left_out="$left_out $(others 1 | paste -sd ' ')"
     [ -n "$bytes" ] && ! spare "$bytes" "$left_out" || return 0
+    spare "$bytes" "$(printf '%s\n' "$held_now" | cut -f 1 | paste -sd ' ')" || return 0
     for it in $(slots); do
         its=$(entry "$it" | cut -f 1)
         case " $left_out " in *" $its "*) continue ;; esac # not in memory, or on the weights of one that was looked at

@@ -61,14 +61,23 @@ doubt() { # doubt WHY: weights that are not what they should be go, and the next
     exit 0
 }
 
+lies_short() { # whether the runner has the candidate's window, and is not wholly in GPU memory, where it has to be
+    seen=$(prove "$weights" "$new $known" "$context" "$placed")
+    case $seen in only*) return 0 ;; esac
+    return 1
+}
+
 proof_of_candidate() { # what answers and is not found was loaded under a manifest that is gone: a reload makes it known
     set -- "$slot:current" "$(stated asks)"
     if [ "$alone" = no ]; then
         # A request to a slot that shares the runner may just have loaded it with its own window again.
         gather "$weights"
         place "$gpu"
-        seen=$(prove "$weights" "$new $known" "$context" "$placed") && return
-        case $seen in only*) echo "$seen" && return 1 ;; *) return 0 ;; esac
+        lies_short || return 0
+        unload "$1" # it may have been loaded when there was less room
+        answer "$@" >/dev/null
+        ! lies_short || { echo "$seen" && return 1; }
+        return 0
     fi
     seen=$(kept "$@" prove "$weights" "$new $known" "$context" "$gpu") && return
     [ "$seen" = "$away" ] || { echo "$seen" && return 1; }

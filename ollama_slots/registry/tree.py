@@ -6,9 +6,11 @@ that tells whether it is whole. What is not finished lies in ``.unfinished``.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,13 +128,21 @@ class Tree:
         place.parent.mkdir(parents=True, exist_ok=True)
         link = self.unfinished("link")
         link.unlink(missing_ok=True)
-        link.hardlink_to(file)
-        os.replace(link, place)
+        try:
+            link.hardlink_to(file)
+            os.replace(link, place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # One of the two is behind a link to another disk.
+            copy = place.with_name(f".{place.name}")
+            shutil.copyfile(file, copy)
+            os.replace(copy, place)
 
 
 def _directories(at: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
     """Yield a directory, where it is there, and all below it; a link back to one that it lies in is passed by."""
-    if at.is_dir() and (real := at.resolve()) not in above:
+    if at.is_dir() and (real := at.resolve()) not in above and os.access(at, os.R_OK | os.X_OK):
         yield at
         for it in at.iterdir():
             yield from _directories(it, above | {real})

@@ -25,7 +25,9 @@ def settings() -> Settings:
         if wrong := units.twice(hosts):
             raise PyinfraError(wrong)
         for it in host.state.inventory.get_active_hosts():
-            if host.state.is_host_in_limit(it):
+            # One without slots may be no host of ours, with keys of its own.
+            declares = any(f"{key}".startswith("slot") for key in it.data.dict())  # type: ignore[no-untyped-call]
+            if declares and host.state.is_host_in_limit(it):
                 _checked(it)
         run().apart = True
     return _checked(host)

@@ -46,7 +46,7 @@ def choose(of: Week, kit: Kit, target: Path, now: str) -> list[str]:
     for name, content in {**report(of, kit, decision), target.name: text}.items():
         week.replace(beside / name, content)
     week.replace(target, text)
-    taken = "a deploy takes it where the hosts' data name no models"
+    taken = "a deploy takes it, but for slots whose model your own data say"
     return [*said, f"{target.name} is written; {taken}; the report is {beside / 'report.html'}"]
 
 

@@ -49,6 +49,7 @@ def test_the_prediction_is_the_weights_and_a_cache_of_two_bytes_a_value() -> Non
         ({"llama.attention.head_count_kv": []}, 512 * 1024),  # and so from then on
         ({"llama.attention.head_count_kv": [0, 8, 0, 8]}, 16 * 1024),  # as the engine takes it: one
         ({"llama.block_count": None}, 0),
+        ({"llama.block_count": 2**62}, 0),  # no model's, and a list as long would take all memory
         ({"general.architecture": None}, 0),
     ],
 )

@@ -127,6 +127,7 @@ STARTS = {
     f"-/bin/sh -c '{KEEP}=24h exec ollama serve'": "24h",
     f"+env {KEEP}=24h ollama serve": "24h",
     f"@/usr/bin/env ollama-env {KEEP}=24h ollama serve": "24h",
+    f"@/usr/bin/env 'my ollama' {KEEP}=24h ollama serve": "24h",
     f'/bin/bash -lc "export FOO=1 {KEEP}=24h; exec ollama serve"': "24h",
     f"/bin/sh -c 'unset FOO {KEEP} && exec ollama serve'": None,
     f"/bin/sh -c 'cd /; {KEEP}=$(cat /etc/keep) ollama serve'": "$",

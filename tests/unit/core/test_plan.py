@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -164,8 +165,24 @@ def test_models_that_are_not_ours_are_left_alone() -> None:
 
 def test_a_slot_that_is_about_to_be_unloaded_is_looked_at_closely() -> None:
     """Its weights may be gone from the disk: as long as it is in memory, nothing else shows it."""
-    world = deployed(ABC)
+    unwatched = ABC.model_copy(update={"watch": "off"})
+    world = deployed(unwatched)
     weights = world.tags["b:1b"].weights
     world.runners[weights] = replace(world.runners[weights], until="2026-01-15T10:35:00Z")
-    assert not world.settled(ABC)
-    assert world.plan(ABC) == []
+    assert not world.settled(unwatched)
+    assert world.plan(unwatched) == []
+    assert world.settled(ABC), "the watch has it stay, or loads it again"
+
+
+def test_what_only_answers_somebody_to_its_end_is_left_to_it() -> None:
+    """A rotation has told it to go; where it stays, it is unloaded."""
+    world = deployed(ABC)
+    old = world.runners[world.tags["a:1b"].weights]
+    world.publish("new:1b")
+    changed = declared("new:1b", "b:1b", "c:1b")
+    world.deploy(changed)
+    world.runners[world.tags["a:1b"].weights] = replace(old, until="2026-01-15T10:35:00Z")
+    for now, steps in ((36, []), (34, ["unload one:previous, no slot uses it"])):
+        world.changed = {"/proc/self": datetime(2026, 1, 15, 10, now, tzinfo=UTC).timestamp()}
+        assert [f"{it}" for it in world.plan(changed)] == steps
+        assert world.settled(changed) is not bool(steps)

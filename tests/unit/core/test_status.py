@@ -184,7 +184,7 @@ def test_a_runner_whose_process_is_gone_is_told_of() -> None:
         (-1, "off", False, 2),
         (-1, "report", False, 2),
         (-1, "heal", False, 0),  # which tells it to stay
-        (-1, "heal", True, 2),  # it was told to go, and does
+        (-1, "heal", True, 0),  # or loads it again
         ("24h", "off", False, 0),
         ("24h", "off", True, 0),
     ],

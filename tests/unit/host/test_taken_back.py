@@ -74,6 +74,16 @@ def test_a_larger_window_that_lies_on_the_cpu_in_part_is_refused(
     assert two.faults(NOW) == {}
 
 
+def test_one_that_was_loaded_without_room_is_loaded_anew_with_its_next_prompt(two: DirectoryHost) -> None:
+    """The same weights and window: its runner stays as it is until it is unloaded."""
+    two.engine.runners.all[A].size_vram //= 2
+    other = declared("a:1b", "b:1b", slot1_system="Be brief.")
+    step = two.plan(other)[0]
+    done = two.apply(step, other)
+    assert done.code == 0, done
+    assert two.faults(other) == {}
+
+
 def test_who_asks_the_slot_meanwhile_does_not_keep_it_from_its_window(
     two: DirectoryHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,29 @@ def test_beside_one_at_work_a_slot_is_loaded_where_an_idle_one_leaves_it_room(th
     assert memory(three) == {A, B, C}
 
 
+def test_where_no_figure_tells_of_room_a_slot_waits_for_nobody(three: DirectoryHost) -> None:
+    """Little was free when Ollama was started: by that no slot would fit, whatever goes."""
+    (three.root / "log").write_text('msg="inference compute" library=CUDA total="12 GiB" available="2.0 GiB"\n')
+    three.engine.runners.evict(B)
+    at_work(three, A)
+    assert three.watch(settings()).out == ""
+    assert begun(three) == 1
+
+
+def test_an_idle_model_of_somebody_elses_is_ended_where_it_may_be_though_a_slot_is_at_work(
+    three: DirectoryHost,
+) -> None:
+    pulled(three, "x:1b", size=4 * GB)
+    three.engine.generate({"model": "x:1b"})
+    three.engine.runners.evict(B)
+    at_work(three, A)
+    assert "no room for it beside x:1b: unload that" in three.watch(settings()).out
+    assert three.watch(settings(watch_evicts=True)).out == ""
+    assert begun(three) == 1
+    assert ": loaded again in " in three.watch(settings(watch_evicts=True), "heal").out
+    assert memory(three) == {A, B, C}
+
+
 @pytest.mark.parametrize("split", [False, True])
 def test_somebody_elses_model_is_not_ended_at_work_even_where_it_may_be(three: DirectoryHost, split: bool) -> None:
     data: dict[str, object] = {"max_loaded_models": 3, "watch_evicts": True}
@@ -125,6 +148,12 @@ def test_a_slot_that_is_meant_for_the_cpu_waits_for_no_gpu(host: DirectoryHost) 
     host.engine.runners.on_cpu = {weights("e:1b")}
     holds(host, "two", "e:1b", more="PARAMETER num_gpu 0\n")
     (host.root / "driver").write_text("80000, 80000\n")
+    small = 'msg="inference compute" library=CUDA total="2 GiB" available="1.0 GiB"'
+    (host.root / "log").write_text(f"{small}\n")
+    started = host.root / host.paths["started"].lstrip("/")
+    started.parent.mkdir(parents=True, exist_ok=True)
+    started.symlink_to("1234")
+    at_work(host, A)
     both = declared("a:1b", "e:1b", watch_seconds=1, load_seconds=20)
     assert host.watch(both).out == ""
     host.engine.runners.dies(weights("e:1b"))

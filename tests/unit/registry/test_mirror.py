@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import requests
 
 from ollama_slots import mirror
 from ollama_slots.registry import download
+from ollama_slots.registry.tree import Tree
 from tests.unit.host.served import CONFIG, WEIGHTS, Registry, served, sha256
 
 W, C = f"sha256:{sha256(WEIGHTS)}", f"sha256:{sha256(CONFIG)}"
@@ -157,6 +159,28 @@ def test_a_check_goes_behind_links_to_directories(tree: Path, registry: Registry
     elsewhere.rename(tmp_path / "away")
     said = f"{host(registry)}/me: is a link to what is not there\n1 of 1 models are not whole: fill {tree} again\n"
     assert run(tree, "--check", code=1).stderr == said
+
+
+def test_a_repository_behind_a_link_may_be_on_another_disk(tree: Path, registry: Registry) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
+        namespace = tree / "v2" / host(registry) / "me"
+        namespace.mkdir(parents=True)
+        (namespace / "x.y").symlink_to(disk)
+        fill(tree, model(registry), model(registry, "me/twin"))
+        assert run(tree, "--check").stdout.count(": whole\n") == 2
+        damage(min(Path(disk).glob("blobs/sha256:*")))
+        fill(tree, model(registry, "me/twin"), model(registry))
+        assert run(tree, "--check").stdout.count(": whole\n") == 2
+
+
+def test_a_directory_that_is_not_for_its_reader_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = tmp_path / "v2" / "lost+found"
+    lost.mkdir(parents=True)
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != lost and may(path, mode))
+    assert [*Tree(tmp_path).check()] == []
 
 
 def test_a_registry_that_speaks_plain_http_is_for_insecure(tree: Path, registry: Registry) -> None:

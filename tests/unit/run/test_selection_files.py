@@ -41,13 +41,15 @@ def test_no_file_beside_deploy_py_means_the_defaults(
     assert selection.slot_models(named) == {}
 
 
+@pytest.mark.parametrize("program", ["/usr/bin/pyinfra", "/usr/lib/python3/dist-packages/pyinfra/__main__.py"])
+@pytest.mark.parametrize("hosts", ["{}/inventory.py", "@local", "gpu1,gpu2"])
 def test_a_file_beside_what_pyinfra_runs_counts_and_where_it_runs_elsewhere_it_is_told(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, hosts: str
 ) -> None:
     """Such as by a timer: other models would be deployed, and nobody told."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.setattr(sys, "argv", ["pyinfra", f"{tmp_path}/inventory.py", "../deploy.py", "-y"])
+    monkeypatch.setattr(sys, "argv", [program, hosts.format(tmp_path), "../deploy.py", "-y"])
     file.write_text(json.dumps(GOOD))
     line = (
         f"model_selection.json: expected where pyinfra runs, found only {file}: run pyinfra there (cd {tmp_path})"
@@ -67,6 +69,7 @@ def test_a_file_beside_an_inventory_is_its_hosts_and_no_reason_to_run_there(
     )
     assert selection.slot_models("prod/model_selection.json")
     assert selection.slot_models("model_selection.json") == {}
+    selection._named.clear()
     for argv in (["ollama-slots-mirror", "to", "--inventory", "prod/inventory.py"], ["pytest"]):
         monkeypatch.setattr(sys, "argv", argv)
         assert selection.slot_models("model_selection.json") == {}

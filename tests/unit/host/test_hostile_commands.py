@@ -75,10 +75,10 @@ TAKEN = st.fixed_dictionaries(
         "keep_alive": st.integers(-9, 10**9 - 1).filter(bool)
         | st.from_regex(r"-?([0-9]{1,6}(ms|s|m|h)){1,2}", fullmatch=True).filter(re.compile("[1-9]").search),
         "ollama_url": st.from_regex(
-            r"http://([A-Za-z0-9.-]{1,9}|\[[0-9a-f:.]{1,9}\])(:[0-9]{1,5})?", fullmatch=True
+            r"http://([A-Za-z0-9.-]{1,9}|\[[0-9a-f:.]{1,9}\])(:[0-9]{1,4})?", fullmatch=True
         ),
         "pull_insecure": st.booleans(),
-        "model_registry": st.none() | st.from_regex(r"https?://[A-Za-z0-9.-]{1,9}(:[0-9]{1,5})?", fullmatch=True),
+        "model_registry": st.none() | st.from_regex(r"https?://[A-Za-z0-9.-]{1,9}(:[0-9]{1,4})?", fullmatch=True),
         "max_loaded_models": st.integers(1, 1000),
         "load_seconds": st.integers(1, 7 * 24 * 3600),
     },

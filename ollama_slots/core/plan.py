@@ -141,6 +141,7 @@ class Held:
     serving: dict[str, str]  # what each slot's name answers with now, by slot
     needed: set[str | None]  # what the slots are to have
     loaded: set[str | None]  # what is in memory
+    staying: set[str | None]  # of that, what does not go by itself
 
     def idle(self, weights: str | None) -> bool:
         """Return whether no slot answers with them, nor is to."""
@@ -162,6 +163,7 @@ def holdings(snapshot: Snapshot, needed: set[str | None]) -> Held:
         serving={name: it for name in ours(snapshot.settings, observed) if (it := details.weights(name))},
         needed=needed,
         loaded={known.get(runner.digest) for runner in observed.runners or ()},
+        staying={known.get(runner.digest) for runner in _staying(observed)},
     )
 
 
@@ -193,7 +195,6 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
     observed, details = snapshot.observed, snapshot.detailed
     removals: list[Remove] = []
     loaded = {it.digest for it in _staying(observed)}
-    known = weights_by_digest(observed, details)
     for name in ours(snapshot.settings, observed):
         idle = {
             it: weights
@@ -208,7 +209,7 @@ def leftovers(snapshot: Snapshot, held: Held) -> list[Remove]:
             # What a rotation that died after its switch left in memory. Under another name it is somebody else's.
             removals.append(Remove(f"unload {unload}, no slot uses it", unload=unload))
     for name, state in _changed(observed).items():
-        left = held.idle(state.weights) and state.weights in {known.get(it) for it in loaded}
+        left = held.idle(state.weights) and state.weights in held.staying
         # Where NAME:previous has them, the loop above has seen to it.
         if left and details.weights(state.model) == state.weights != details.weights(f"{name}:previous"):
             why = f"unload {state.model}, no slot uses it: {name} was changed by hand"

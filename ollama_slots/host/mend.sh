@@ -83,13 +83,14 @@ crowded_by() {
     [ "$evicts" = no ] || left_out="$left_out $(others 1 | paste -sd ' ')"
     [ -n "$bytes" ] && ! spare "$bytes" "$left_out" || return 0
     spare "$bytes" "$(printf '%s\n' "$held_now" | cut -f 1 | paste -sd ' ')" || return 0
+    small=" $(smaller "$1") "
     for it in $(slots); do
         its=$(entry "$it" | cut -f 1)
         case " $left_out " in *" $its "*) continue ;; esac # not in memory, or on the weights of one that was looked at
         if works "$it"; then
             at_work="$at_work${at_work:+ }$it"
         else
-            case " $(smaller "$1") " in *" $it "*) left_out="$left_out $its" ;; esac
+            case $small in *" $it "*) left_out="$left_out $its" ;; esac
         fi
     done
     [ -z "$at_work" ] || spare "$bytes" "$left_out" || echo "$at_work"

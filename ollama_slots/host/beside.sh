@@ -19,9 +19,21 @@ make_beside() {
     esac
 }
 
+# by_way_of FILE COMMAND...: has a command write a file where beside says, and rename it; makes its directory before. Where
+# that fails, no file stays.
+by_way_of() {
+    way=$1
+    shift
+    make_beside "${way%/*}" && "$@"
+    moved=$?
+    [ "$moved" -eq 0 ] || rm -f "$way"
+    tidy
+    return "$moved"
+}
+
 # tidy: nothing of ours stays among the manifests, once a file has its place there.
 tidy() {
-    rmdir "$store/manifests/.ollama-slots" 2>/dev/null || :
+    [ ! -d "$store/manifests/.ollama-slots" ] || rmdir "$store/manifests/.ollama-slots" 2>/dev/null || :
 }
 
 # one_mount DIRECTORY OTHER: whether both are of one filesystem, and by one mount of it, of which it may have several.

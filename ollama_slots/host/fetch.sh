@@ -126,6 +126,11 @@ spelled() {
         END { print found != "" ? found : part[1] "/" part[2] "/" part[3] "/" part[4] }'
 }
 
+# give_manifest: of publish_model, what was fetched into its place.
+give_manifest() {
+    cp "$fetched/.manifest" "$moving" && sync "$moving" && give "$moving" "$directory/$rest"
+}
+
 # publish_model: what was fetched is a model from now on.
 publish_model() {
     owner=$(stat -L -c %u:%g "$blobs")
@@ -144,11 +149,7 @@ publish_model() {
         directory=$directory/${rest%%/*} rest=${rest#*/}
     done
     moving=$(beside "$store" "$store/manifests")/.manifest
-    make_beside "${moving%/*}" && cp "$fetched/.manifest" "$moving" && sync "$moving" && give "$moving" "$directory/$rest"
-    moved=$?
-    [ "$moved" -eq 0 ] || rm -f "$moving"
-    tidy
-    [ "$moved" -eq 0 ] || return "$moved"
+    by_way_of "$moving" give_manifest || return
     [ "$(digest_of "$model")  -" = "$digest" ] || { echo "its manifest is in place, but Ollama does not list it"; return 1; }
 }
 

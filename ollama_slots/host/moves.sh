@@ -31,6 +31,11 @@ manifest() {
     printf '%s\n' "$file"
 }
 
+# copy_manifest: of mean, its $file into the place of another.
+copy_manifest() {
+    cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into"
+}
+
 # mean NAME:TAG OTHER:TAG [NAMED]: the one means what the other does, and Ollama lists it so; or it says why not, and fails. An
 # Ollama that has ended since lists nothing: what was done counts then.
 mean() {
@@ -42,11 +47,7 @@ mean() {
     if moved_as_files && [ "$(sha256sum 2>/dev/null <"$file")" = "$meant  -" ]; then
         into=$(manifest "$1") moving=$(beside "$store" "$store/manifests")/.manifest-$stem
         # A copy: of two names for one file, a create that writes in place would change both.
-        make_beside "${moving%/*}" && cp -p "$file" "$moving" && sync "$moving" && mv "$moving" "$into"
-        moved=$?
-        [ "$moved" -eq 0 ] || rm -f "$moving"
-        tidy
-        [ "$moved" -eq 0 ] || return "$moved"
+        by_way_of "$moving" copy_manifest || return
     else
         said=$(api 30 /api/copy "{\"source\":\"$2\",\"destination\":\"$1\"}") || { error_in "$said" && return 1; }
     fi
